@@ -1,0 +1,1 @@
+# ascale-app, the demo web application.

@@ -1,0 +1,1 @@
+# ascale-balance, the data path.

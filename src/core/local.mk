@@ -1,0 +1,4 @@
+# The pure brain: no clock, file, socket, thread, malloc or global (tests/purity checks it).
+noinst_LIBRARIES += libcore.a
+libcore_a_SOURCES = \
+	src/core/units.h

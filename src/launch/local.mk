@@ -1,0 +1,1 @@
+# ascale-launch, the helper that becomes an instance.

@@ -1,0 +1,1 @@
+# ascale-load, the load generator.

@@ -1,0 +1,1 @@
+# ascale-tui, the control room: wiring only.
