@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole brain behind one door: samples, events and commands go in, actions and a snapshot come out.
+ * Pure: the caller gives memory and time, carries out the actions, and reports what became of them as events.
+ * One thread at a time. The same calls in the same order give the same result, whatever the machine. */
+#ifndef CORE_ENGINE_H
+#define CORE_ENGINE_H
+#include "core/snapshot.h"
+
+/* What one step sees. NaN or negative = not measured. */
+struct instance_sample {
+    int id;
+    int in_flight;
+    double cpu_pct, rpm, error_pct; /* cpu: 100 = one core, the whole process tree */
+    int64_t mem_bytes, p50_us, p95_us, p99_us;
+};
+
+struct sample {
+    usec_t at;           /* when it was measured */
+    double cpu_pct;      /* of the target as a whole, where it has no instances of ours */
+    double host_cpu_pct; /* 0..100, all cores together */
+    double rpm, error_pct;
+    int64_t p50_us, p95_us, p99_us;
+    int in_flight, queue;
+    int replicas; /* what a TARGET_COUNT target says it has; -1 = unknown */
+    int instance_count;
+    struct instance_sample instances[INSTANCES_MAX];
+};
+
+/* What to do now; each is answered by an event. */
+enum action_kind {
+    ACTION_SPAWN,  /* start instance id */
+    ACTION_ADMIT,  /* give it requests */
+    ACTION_EJECT,  /* give it none, at once */
+    ACTION_DRAIN,  /* no new requests; EVENT_DRAINED when none is in flight */
+    ACTION_TERM,   /* ask it to stop */
+    ACTION_KILL,   /* end all of its processes */
+    ACTION_REMOVE, /* it is gone: forget its backend, port and files */
+    ACTION_COUNT,  /* TARGET_COUNT: order `count` replicas */
+};
+
+struct action {
+    enum action_kind kind;
+    int id;    /* instance */
+    int count; /* of ACTION_COUNT */
+};
+
+enum event_kind {
+    EVENT_SPAWNED,      /* pid, port */
+    EVENT_SPAWN_FAILED, /* text names errno and path */
+    EVENT_HEALTHY,      /* passed enough checks in a row */
+    EVENT_UNHEALTHY,    /* failed enough in a row; text says how */
+    EVENT_DRAINED,
+    EVENT_EXITED, /* the last of its processes; text: "exit status 1", "killed by SIGKILL" */
+    EVENT_KIND_COUNT
+};
+
+struct event {
+    enum event_kind kind;
+    int id;
+    int pid, port;
+    char text[128];
+};
+
+struct engine;
+size_t engine_size(void);
+
+/* mem: engine_size() bytes, aligned as malloc's, owned by the caller; no fini. seed: for jitter. */
+struct engine *engine_init(void *mem, const struct config *config, unsigned target_flags, uint64_t seed, usec_t now);
+
+/* A changed configuration takes effect at once; bounds are enforced at the next step. */
+void engine_configure(struct engine *e, const struct config *config, usec_t now);
+
+/* An instance that outlived an earlier controller: enters as READY (or STARTING) with its pid and port. */
+bool engine_adopt(struct engine *e, int id, int pid, int port, bool ready, usec_t started_at, usec_t now);
+
+void engine_event(struct engine *e, const struct event *event, usec_t now);
+
+/* False when the command is not the brain's to answer. */
+bool engine_command(struct engine *e, const struct command *command, struct answer *answer, usec_t now);
+
+/* The periodic decision. sample == NULL: nothing could be measured. */
+void engine_step(struct engine *e, const struct sample *sample, usec_t now);
+
+/* Runs timers that are due (start, drain and stop timeouts, back-off); engine_deadline() is the next, or USEC_NEVER. */
+void engine_tick(struct engine *e, usec_t now);
+usec_t engine_deadline(const struct engine *e);
+
+/* Takes the next thing to do; false = nothing. Call until false after every call above. */
+bool engine_next_action(struct engine *e, struct action *out);
+
+/* Ends the service: desired becomes 0 below every minimum, all instances drain and stop. */
+void engine_stop(struct engine *e, usec_t now);
+bool engine_stopped(const struct engine *e); /* no instance is left */
+
+/* A line for the journal from outside the brain (balancer restarted, load started). */
+void engine_note(struct engine *e, enum journal_level level, int instance, const char *text, usec_t now);
+
+/* What the next step would decide with another configuration and the data of now; scratch: engine_size() bytes. */
+void engine_preview(const struct engine *e, void *scratch, const struct config *config, usec_t now,
+                    struct decision *out);
+
+/* Fills what the brain knows: mode, counts, decision, outlook, instances, history, journal; leaves the rest alone. */
+void engine_snapshot(const struct engine *e, struct snapshot *out, usec_t now);
+
+#endif

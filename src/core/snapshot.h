@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* The plain value that goes out to whoever looks: screen, API, recording, test. It owns nothing and points nowhere.
+ * Instants are monotonic; add wall_offset_us for the wall clock. NaN and negative latencies mean "not measured".
+ * About half a megabyte: keep it on the heap or static, never on a stack. */
+#ifndef CORE_SNAPSHOT_H
+#define CORE_SNAPSHOT_H
+#include "core/command.h"
+#include "core/decision.h"
+#include "core/instance.h"
+#include "core/options.h"
+#include "core/units.h"
+
+#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_HISTORY_MAX 3600
+#define SNAPSHOT_JOURNAL_MAX 256
+#define SNAPSHOT_ANSWERS_MAX 16
+#define SNAPSHOT_DETAIL_LINES 64
+
+/* What a target can do; keys that make no sense for it are greyed. */
+enum target_flag {
+    TARGET_INSTANCES = 1 << 0, /* per-instance actions, pids, logs */
+    TARGET_COUNT = 1 << 1,     /* takes an absolute count */
+    TARGET_BALANCED = 1 << 2,  /* our balancer is in its path */
+};
+
+struct instance_view {
+    int id; /* shown as i%d */
+    int port, pid;
+    enum instance_state state;
+    int restarts;
+    int in_flight;
+    double cpu_pct, rpm, error_pct;
+    int64_t mem_bytes, p50_us, p95_us, p99_us;
+    usec_t started_at, state_since, checked_at; /* 0 = never */
+    usec_t deadline;                            /* when the state times out; USEC_NEVER = does not */
+    char cause[128];                            /* why it is in this state; "" = as expected */
+    char last_line[160];                        /* of its log, as it wrote it: sanitise before showing */
+};
+
+/* One step as the charts see it. */
+struct history_point {
+    usec_t at;
+    float cpu_pct, rpm, p50_ms, p95_ms, p99_ms, error_pct;
+    short ready, starting, desired;
+    unsigned char mark; /* enum verdict of a change in this step, VERDICT_HOLD = none */
+};
+
+enum journal_kind { JOURNAL_DECISION, JOURNAL_EVENT };
+enum journal_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
+
+struct journal_entry {
+    uint64_t seq; /* grows by one an entry; never reused */
+    usec_t at;
+    enum journal_kind kind;
+    enum journal_level level;
+    int instance;             /* 0 = none */
+    struct decision decision; /* of JOURNAL_DECISION */
+    char text[200];           /* of JOURNAL_EVENT; may quote an application: sanitise before showing */
+};
+
+/* What the next step will look at. */
+struct outlook {
+    double signal_pct, signal_mean_pct; /* now, and over the window decisions use */
+    usec_t mean_window;
+    usec_t above_for, above_need; /* how long past the up threshold, how long it must be */
+    usec_t below_for, below_need;
+    usec_t cooldown_up_left, cooldown_down_left;
+    usec_t next_step_at;
+};
+
+enum override_kind { OVERRIDE_NONE, OVERRIDE_FLOOR, OVERRIDE_CEILING };
+
+struct load_view {
+    bool running;
+    int pid, threads;
+    double rate_rps; /* asked; 0 = closed loop */
+    usec_t started_at, ends_at; /* USEC_NEVER = until stopped */
+    int64_t requests, errors;
+    double rps;
+    int64_t p50_us, p95_us, p99_us;
+    char url[160];
+    char last[160]; /* how the last run ended; "" = none yet */
+};
+
+struct balancer_view {
+    bool enabled, connected;
+    int pid, restarts, priority;
+    char url[96]; /* where users connect */
+    double rpm, error_pct;
+    int64_t requests, errors, unavailable, p50_us, p95_us, p99_us;
+    int in_flight, queue, connections;
+};
+
+enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
+
+/* A target behind an API (TARGET_COUNT). */
+struct remote_view {
+    char url[160];
+    bool reachable;
+    int replicas, ordered; /* -1 = unknown */
+    usec_t answered_at, order_at;
+    int64_t latency_us;
+    int64_t calls, failures, retries, orders, orders_failed;
+    enum breaker_state breaker;
+    usec_t breaker_until;
+    char last_error[160];
+    char last_order[160]; /* how the last order went */
+};
+
+/* The answer to whatever view asked last (CMD_DETAIL_*, CMD_PREVIEW, CMD_SAVE_PREVIEW). */
+struct detail {
+    uint64_t command_id; /* 0 = empty */
+    int instance;
+    int line_count;
+    char lines[SNAPSHOT_DETAIL_LINES][200];
+};
+
+struct snapshot {
+    int version;
+    uint64_t seq;
+    usec_t at, started_at;
+    int64_t wall_offset_us;
+    unsigned target_flags; /* enum target_flag */
+    char target[16];       /* "process", "http" */
+    bool dry_run, read_only, stopping;
+    bool manual; /* mode MANUAL, else AUTO */
+    enum override_kind override;
+    int override_count;
+    usec_t override_until;
+    int desired, ready, starting, draining, failed;
+    struct decision last; /* of the newest step */
+    struct outlook outlook;
+    struct config config; /* secrets and env blanked */
+    char config_path[256]; /* "" = built-in defaults */
+    int unsaved;          /* settings that differ from the file */
+    double host_cpu_pct, rpm, error_pct, cpu_pct;
+    int64_t p50_us, p95_us, p99_us;
+    int64_t dropped; /* log or history records lost */
+    char alert[200]; /* "" = none; what the operator must know until acknowledged */
+    struct load_view load;
+    struct balancer_view balancer;
+    struct remote_view remote;
+    struct detail detail;
+    struct answer answers[SNAPSHOT_ANSWERS_MAX]; /* newest last; id 0 = empty */
+    int instance_count, history_count, journal_count;
+    struct instance_view instances[INSTANCES_MAX];       /* by id */
+    struct history_point history[SNAPSHOT_HISTORY_MAX];  /* oldest first */
+    struct journal_entry journal[SNAPSHOT_JOURNAL_MAX];  /* oldest first */
+};
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What can be scaled. A target carries out actions and measures; it decides nothing.
+ * All calls come from the control thread and none blocks; results arrive through the setup's callbacks from the loop. */
+#ifndef TARGET_TARGET_H
+#define TARGET_TARGET_H
+#include "core/engine.h"
+
+struct loop;
+
+struct target_setup {
+    struct loop *loop;
+    const struct config *config; /* borrowed until close; changes are announced by reconfigure */
+    const char *state_dir;       /* exists, 0700 */
+    const char *launcher;        /* path of ascale-launch */
+    const char *program_dir;     /* where our own programs lie: put first in the PATH of instances */
+    void *ctx;
+    void (*event)(void *ctx, const struct event *event);
+    void (*note)(void *ctx, enum journal_level level, int instance, const char *text);
+};
+
+struct target_ops {
+    const char *name;
+    unsigned flags; /* enum target_flag */
+    /* NULL on failure with the reason in err. */
+    void *(*open)(const struct target_setup *setup, char *err, size_t err_size);
+    void (*reconfigure)(void *target, const struct config *config);
+    /* The newest values it has; per-instance targets append one entry an instance. */
+    void (*sample)(void *target, struct sample *out, usec_t now);
+    /* Starts it; what became of it comes as an event. ADMIT, EJECT and DRAIN are the balancer's, not the target's. */
+    void (*apply)(void *target, const struct action *action, usec_t now);
+    /* Fills the fields of the snapshot that only it knows (last log lines, remote view). */
+    void (*view)(void *target, struct snapshot *out, usec_t now);
+    /* The last lines of an instance's log, oldest first; returns how many. May be NULL. */
+    int (*log_tail)(void *target, int id, char lines[][200], int max);
+    /* Ends its own timers and connections; running instances are not touched. */
+    void (*close)(void *target);
+};
+
+extern const struct target_ops target_process;
+
+/* By its name in the ini; NULL = none such. */
+const struct target_ops *target_find(const char *name);
+
+#endif
