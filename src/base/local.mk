@@ -1,4 +1,12 @@
 # What every program needs of the operating system.
 noinst_LIBRARIES += libbase.a
 libbase_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(INIH_CFLAGS) $(JANSSON_CFLAGS)
-libbase_a_SOURCES =
+libbase_a_SOURCES = \
+	src/base/buffer.h \
+	src/base/clock.h \
+	src/base/file.h \
+	src/base/http_client.h \
+	src/base/ini.h \
+	src/base/log.h \
+	src/base/loop.h \
+	src/base/spawn.h

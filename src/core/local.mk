@@ -1,4 +1,7 @@
 # The pure brain: no clock, file, socket, thread, malloc or global (tests/purity checks it).
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
+	src/core/config.h \
+	src/core/options.h \
+	src/core/text.h \
 	src/core/units.h

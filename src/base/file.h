@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Files as wholes: read with a cap, replaced atomically, locked against a second process. Any thread. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Reads a regular file of at most max bytes; *out is NUL-terminated and the caller's to free.
+ * 0 or -errno: -EISDIR a directory, -EINVAL not a regular file, -EFBIG larger than max. */
+int file_read(const char *path, size_t max, char **out, size_t *out_size);
+
+/* As file_read(), but refuses (-EPERM) a file that others than its owner may read, or that is not ours or
+ * root's. */
+int file_read_private(const char *path, size_t max, char **out, size_t *out_size);
+
+/* Temporary file beside it, fsync, rename, fsync of the directory: afterwards the path holds the old content
+ * or the new one, whole. A symbolic link is followed; an existing file keeps its mode, a new one gets mode. 0
+ * or -errno. */
+int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode);
+
+/* Creates the directory and its missing parents. 0 or -errno. */
+int file_make_directories(const char *path, mode_t mode);
+
+/* Takes the lock file and writes our pid into it. Returns its descriptor (close it to unlock; the file stays)
+ * or -errno; -EWOULDBLOCK: somebody else holds it, and *holder is its pid (0 when it cannot be read). */
+int file_lock(const char *path, pid_t *holder);
+
+#endif

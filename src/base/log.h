@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The program's log: one timestamped line a message, to standard error or to a file opened O_APPEND and
+ * rotated once past its cap (FILE -> FILE.1). Control bytes and bad UTF-8 in a message are written as '?' or
+ * \xNN, so no application can forge a line. Any thread. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Before the first log_open() messages go to standard error at level info. path NULL or "": standard error.
+ * max_size 0: no rotation. 0 or -errno; on error the log stays where it was. */
+int log_open(const char *path, enum log_level level, int64_t max_size);
+void log_close(void);
+void log_set_level(enum log_level level);
+bool log_enabled(enum log_level level);
+
+/* Besides the file, every message that passes the level goes here too (the screen's log pane); NULL: nowhere.
+ */
+void log_on_message(void (*message)(void *context, enum log_level level, const char *text), void *context);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Messages that could not be written (disk full). */
+uint64_t log_dropped(void);
+
+#endif
