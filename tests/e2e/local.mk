@@ -1,1 +1,15 @@
-# End to end: pytest drives the built programs.
+# End to end: pytest drives the built programs. `make check-e2e E2E_ARGS='-k name'` runs some of them.
+PYTHON3 = /usr/bin/python3
+E2E_ARGS =
+E2E_RESULTS = e2e.xml
+
+EXTRA_DIST += \
+	tests/e2e/conftest.py \
+	tests/e2e/house.py \
+	tests/e2e/test_house.py
+
+# The suite never writes into the source tree: make distcheck runs with one that is read-only.
+.PHONY: check-e2e
+check-e2e: all
+	$(AM_V_GEN)ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON3) -m pytest -q -rs \
+	  -p no:cacheprovider --junitxml='$(abs_top_builddir)/$(E2E_RESULTS)' $(E2E_ARGS) '$(srcdir)/tests/e2e'

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of the end-to-end tests. `house` starts programs and terminals and fails the test that leaves one behind."""
+
+import signal
+
+import pytest
+
+import house as helpers
+
+TEST_TIMEOUT_S = 180
+HOUSE = pytest.StashKey()
+
+
+def pytest_configure(config):
+    helpers.become_subreaper()
+
+
+@pytest.fixture
+def house(request, tmp_path):
+    home = helpers.House(tmp_path)
+    request.node.stash[HOUSE] = home
+    yield home
+    problems = home.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def spawn(house):
+    return house.spawn
+
+
+@pytest.fixture
+def terminal(house):
+    return house.terminal
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    started = item.stash[HOUSE].started if HOUSE in item.stash else []
+    if report.failed:
+        for process in started:
+            report.sections.append((f"process {process.pid}", process.describe()))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    """A test that hangs fails instead of holding up the rest."""
+
+    def expired(number, frame):
+        raise TimeoutError(f"{item.nodeid} took more than {TEST_TIMEOUT_S * helpers.SLOW:g} s")
+
+    previous = signal.signal(signal.SIGALRM, expired)
+    signal.setitimer(signal.ITIMER_REAL, TEST_TIMEOUT_S * helpers.SLOW)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, previous)
