@@ -1,5 +1,7 @@
-TESTS += tests/layering
-EXTRA_DIST += tests/totals tests/layering
+AM_TESTS_ENVIRONMENT = CC='$(CC)' NM='$(NM)' LD='$(LD)'; export CC NM LD;
+
+TESTS += tests/layering tests/purity
+EXTRA_DIST += tests/totals tests/layering tests/purity
 
 include tests/unit/local.mk
 include tests/e2e/local.mk
