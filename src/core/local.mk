@@ -2,6 +2,9 @@
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
 	src/core/config.h \
+	src/core/histogram.c \
+	src/core/histogram.h \
+	src/core/http1.h \
 	src/core/options.h \
 	src/core/text.h \
 	src/core/units.h

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Wraps one non-blocking socket each. The invariant that saves system calls: readable (writable) is false
+ * only when the kernel has said so, by EAGAIN or a short count, after which an edge is sure to come. */
+#include "http/conn.h"
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static void conn_begin(struct conn *c, int fd, void (*ready)(struct event_source *, uint32_t))
+{
+    *c = (struct conn){.source = {fd, ready}};
+}
+
+int conn_adopt(struct conn *c, struct event_loop *loop, int fd,
+               void (*ready)(struct event_source *, uint32_t))
+{
+    conn_begin(c, fd, ready);
+    c->readable = c->writable = true;
+    int error = event_add(loop, &c->source);
+    if (error < 0)
+        c->source.fd = -1;
+    return error;
+}
+
+int conn_connect(struct conn *c, struct event_loop *loop, const struct sockaddr *to, socklen_t to_len,
+                 void (*ready)(struct event_source *, uint32_t))
+{
+    int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        c->source.fd = -1;
+        return -errno;
+    }
+    int on = 1, error = 0;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    conn_begin(c, fd, ready);
+    if (connect(fd, to, to_len) < 0 && errno != EINPROGRESS)
+        error = -errno;
+    else
+        error = event_add(loop, &c->source);
+    if (error < 0)
+        conn_close(c);
+    return error;
+}
+
+void conn_note(struct conn *c, uint32_t events)
+{
+    if (events & (EPOLLERR | EPOLLHUP))
+        c->failed = true;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        c->peer_done = true;
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        c->readable = true;
+    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        c->writable = true;
+}
+
+ssize_t conn_read(struct conn *c, char *into, size_t room)
+{
+    ssize_t n;
+    do
+        n = recv(c->source.fd, into, room, 0);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        if (errno == EWOULDBLOCK)
+            c->readable = false;
+        return -errno;
+    }
+    if ((size_t)n < room && n > 0 && !c->peer_done)
+        c->readable = false;
+    return n;
+}
+
+ssize_t conn_write(struct conn *c, const struct iovec *parts, int count)
+{
+    size_t total = 0;
+    for (int i = 0; i < count; i++)
+        total += parts[i].iov_len;
+    ssize_t n;
+    if (count == 1) {
+        do
+            n = send(c->source.fd, parts[0].iov_base, total, MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
+    } else {
+        struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
+        do
+            n = sendmsg(c->source.fd, &m, MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
+    }
+    if (n < 0) {
+        /* A connect that is still under way says ENOTCONN on some families. */
+        if (errno != EWOULDBLOCK && errno != ENOTCONN)
+            return -errno;
+        c->writable = false;
+        return -EAGAIN;
+    }
+    if ((size_t)n < total)
+        c->writable = false;
+    return n;
+}
+
+int conn_error(const struct conn *c)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (getsockopt(c->source.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+        return -errno;
+    return -error;
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->source.fd >= 0)
+        close(c->source.fd);
+    c->source.fd = -1;
+    c->readable = c->writable = false;
+}
