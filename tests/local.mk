@@ -1,7 +1,8 @@
 AM_TESTS_ENVIRONMENT = CC='$(CC)' NM='$(NM)' LD='$(LD)'; export CC NM LD;
 
 TESTS += tests/layering tests/purity
-EXTRA_DIST += tests/totals tests/layering tests/purity
+EXTRA_DIST += tests/totals tests/layering tests/purity tests/distribution tests/cppcheck.supp
 
 include tests/unit/local.mk
+include tests/fuzz/local.mk
 include tests/e2e/local.mk
