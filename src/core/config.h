@@ -166,6 +166,10 @@ bool config_advise(const struct config *cfg, char *advice, size_t size);
 size_t config_diff(const struct config *a, const struct config *b,
                    void (*each)(void *context, const struct option *option), void *context);
 
+/* "127.0.0.1:8000", "[::1]:8000", "localhost:0". The host comes without brackets. False: neither is touched.
+ */
+bool config_parse_address(const char *text, char *host, size_t host_size, int *port);
+
 /* Walks an OPTION_MAP field: "NAME=VALUE" after NAME's predecessor, NULL at the end; begin with NULL. */
 const char *config_map_next(const char *map, const char *previous);
 

@@ -6,10 +6,16 @@ libcore_a_SOURCES = \
 	src/core/breaker.c \
 	src/core/breaker.h \
 	src/core/random.h \
+	src/core/config.c \
 	src/core/config.h \
+	src/core/config_check.c \
 	src/core/histogram.c \
 	src/core/histogram.h \
 	src/core/http1.h \
+	src/core/options.c \
 	src/core/options.h \
+	src/core/text.c \
 	src/core/text.h \
+	src/core/text_width.c \
+	src/core/units.c \
 	src/core/units.h

@@ -49,15 +49,18 @@ const char *option_section_help(const char *section);
 /* The row; "env.PATH" finds "env.*". NULL when there is none. */
 const struct option *option_find(const char *section, const char *key);
 
+/* A number in the option's own unit, as one would write it ("35%", "3s", "10M"). As snprintf. */
+int option_format_number(const struct option *option, double value, char *out, size_t size);
+
 /* "0..1000", "threshold, tracking", "host:port"; what the value must look like. Returns what snprintf would.
  */
 int option_range_text(const struct option *option, char *out, size_t size);
 
-/* "scaling.max_instances = 5   most instances ever (1..1000)": one line of --help, no newline. As snprintf.
+/* "scaling.max_instances = 5   most instances (1..1000)": one line of --help, no newline. As snprintf.
  */
 int option_help_line(const struct option *option, char *out, size_t size);
 
-/* Puts "did you mean 'x'?" style names together: the valid "section.key" nearest to this one. Never empty. */
+/* For "did you mean": the valid "section.key" nearest to this one. Never empty. */
 void option_nearest(const char *section, const char *key, char *out, size_t size);
 
 #endif

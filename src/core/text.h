@@ -13,6 +13,9 @@
  * Overlong forms, surrogates, cut sequences and stray bytes read as TEXT_REPLACEMENT, one byte each. */
 size_t text_decode(const char *text, size_t size, uint32_t *out);
 
+/* Code points that show nothing but change what is shown: controls, bidi marks, joiners, separators. */
+bool text_is_hidden(uint32_t code);
+
 /* Columns of one code point: 0 combining or invisible, 1, or 2 wide. */
 int text_char_width(uint32_t code);
 

@@ -9,6 +9,13 @@ test_histogram_LDADD = libcore.a $(CMOCKA_LIBS)
 unit_programs += test_backoff
 test_backoff_SOURCES = tests/unit/test_backoff.c
 test_backoff_LDADD = libcore.a $(CMOCKA_LIBS)
+unit_programs += test_units test_text test_config
+test_units_SOURCES = tests/unit/test_units.c
+test_units_LDADD = libcore.a $(CMOCKA_LIBS) -lm
+test_text_SOURCES = tests/unit/test_text.c
+test_text_LDADD = libcore.a $(CMOCKA_LIBS)
+test_config_SOURCES = tests/unit/test_config.c
+test_config_LDADD = libcore.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules between settings, which no single row of the option table can tell. */
+#include "core/config.h"
+#include "core/options.h"
+#include <stdio.h>
+
+/* "section.key (value)" of one setting, for messages. */
+struct quote {
+    char text[CONFIG_TEXT_MAX];
+};
+
+static struct quote quote(const struct config *cfg, const char *section, const char *key)
+{
+    struct quote quote;
+    char value[CONFIG_TEXT_MAX];
+    config_get_text(cfg, option_find(section, key), value, sizeof value);
+    snprintf(quote.text, sizeof quote.text, "%s.%s (%.200s)", section, key, value);
+    return quote;
+}
+
+/* One rule between two settings: what is said is "A (value) must ... B (value)". */
+struct rule {
+    bool (*broken)(const struct config *cfg);
+    const char *section, *key;
+    const char *must;
+    const char *other_section, *other_key;
+};
+
+static bool bounds_cross(const struct config *cfg)
+{
+    return cfg->scaling.min_instances > cfg->scaling.max_instances;
+}
+
+static bool thresholds_cross(const struct config *cfg)
+{
+    return cfg->scaling.scale_down_threshold >= cfg->scaling.scale_up_threshold;
+}
+
+static bool target_too_high(const struct config *cfg)
+{
+    return cfg->scaling.strategy == CONFIG_STRATEGY_TRACKING &&
+           cfg->scaling.target_cpu >= cfg->scaling.scale_up_threshold;
+}
+
+static bool target_too_low(const struct config *cfg)
+{
+    return cfg->scaling.strategy == CONFIG_STRATEGY_TRACKING &&
+           cfg->scaling.target_cpu <= cfg->scaling.scale_down_threshold;
+}
+
+static bool ports_run_out(const struct config *cfg)
+{
+    return cfg->scaling.target == CONFIG_TARGET_PROCESS && cfg->app.base_port > 0 &&
+           cfg->app.base_port + cfg->scaling.max_instances > 65536;
+}
+
+static bool url_missing(const struct config *cfg)
+{
+    return cfg->scaling.target == CONFIG_TARGET_HTTP && cfg->http.app_url[0] == '\0';
+}
+
+static bool key_missing(const struct config *cfg)
+{
+    return cfg->http.cert_file[0] != '\0' && cfg->http.key_file[0] == '\0';
+}
+
+static bool certificate_missing(const struct config *cfg)
+{
+    return cfg->http.key_file[0] != '\0' && cfg->http.cert_file[0] == '\0';
+}
+
+static bool retries_shrink(const struct config *cfg)
+{
+    return cfg->http.retry_base > cfg->http.retry_max;
+}
+
+static const struct rule rules[] = {
+    {bounds_cross, "scaling", "min_instances", "must not be more than", "scaling", "max_instances"},
+    {thresholds_cross, "scaling", "scale_down_threshold", "must be below", "scaling", "scale_up_threshold"},
+    {target_too_high, "scaling", "target_cpu", "must be below", "scaling", "scale_up_threshold"},
+    {target_too_low, "scaling", "target_cpu", "must be above", "scaling", "scale_down_threshold"},
+    {ports_run_out, "app", "base_port", "leaves too few ports up to 65535 for", "scaling", "max_instances"},
+    {url_missing, "http", "app_url", "must not be empty with", "scaling", "target"},
+    {key_missing, "http", "cert_file", "needs", "http", "key_file"},
+    {certificate_missing, "http", "key_file", "needs", "http", "cert_file"},
+    {retries_shrink, "http", "retry_base", "must not be more than", "http", "retry_max"},
+};
+
+bool config_check(const struct config *cfg, char *err, size_t err_size)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        const struct rule *rule = &rules[i];
+        if (!rule->broken(cfg))
+            continue;
+        struct quote subject = quote(cfg, rule->section, rule->key);
+        struct quote object = quote(cfg, rule->other_section, rule->other_key);
+        snprintf(err, err_size, "%s %s %s", subject.text, rule->must, object.text);
+        return false;
+    }
+    return true;
+}
+
+bool config_advise(const struct config *cfg, char *advice, size_t size)
+{
+    const struct config_scaling *scaling = &cfg->scaling;
+    int few = scaling->min_instances > 1 ? scaling->min_instances : 1;
+    double after = scaling->scale_up_threshold * few / (few + 1);
+    if (scaling->strategy != CONFIG_STRATEGY_THRESHOLD || few >= scaling->max_instances ||
+        after > scaling->scale_down_threshold)
+        return false;
+    struct quote up = quote(cfg, "scaling", "scale_up_threshold"),
+                 down = quote(cfg, "scaling", "scale_down_threshold");
+    snprintf(advice, size,
+             "%s and %s are near: one instance added to %d brings the mean from there to %.1f%%, where it "
+             "would be "
+             "taken away again",
+             up.text, down.text, few, after);
+    return true;
+}
