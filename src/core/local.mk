@@ -1,6 +1,8 @@
 # The pure brain: no clock, file, socket, thread, malloc or global (tests/purity checks it).
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
+	src/core/argv.c \
+	src/core/argv.h \
 	src/core/backoff.c \
 	src/core/backoff.h \
 	src/core/breaker.c \

@@ -17,6 +17,10 @@ test_text_LDADD = libcore.a $(CMOCKA_LIBS)
 test_config_SOURCES = tests/unit/test_config.c
 test_config_LDADD = libcore.a $(CMOCKA_LIBS)
 
+unit_programs += test_argv
+test_argv_SOURCES = tests/unit/test_argv.c
+test_argv_LDADD = libcore.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 endif
