@@ -6,5 +6,15 @@ check_LIBRARIES += libfuzz.a
 libfuzz_a_SOURCES = tests/fuzz/driver.c
 libfuzz_a_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_SEEDS='"$(abs_top_srcdir)/tests/fuzz/seeds"'
 
+fuzz_programs += fuzz_text
+fuzz_text_SOURCES = tests/fuzz/fuzz_text.c
+fuzz_text_LDADD = libfuzz.a libcore.a
+EXTRA_DIST += tests/fuzz/seeds/text
+
+fuzz_programs += fuzz_config
+fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
+fuzz_config_LDADD = libfuzz.a libcore.a -lm
+EXTRA_DIST += tests/fuzz/seeds/config
+
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
