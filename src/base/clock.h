@@ -10,4 +10,8 @@ int64_t clock_now_us(void);
 /* Microseconds since 1970 UTC: for showing and storing only, it jumps. */
 int64_t clock_wall_us(void);
 
+/* CPU time the calling thread, or the whole process, has used so far, in microseconds. */
+int64_t clock_thread_cpu_us(void);
+int64_t clock_process_cpu_us(void);
+
 #endif

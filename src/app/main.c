@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* ascale-app: command line -> server with the pages of the demo or of the simulated fleet -> signals -> exit.
+ * The main thread only waits for signals and for what is due by time. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/chatter.h"
+#include "app/demo.h"
+#include "app/options.h"
+#include "app/server.h"
+#include "base/clock.h"
+
+/* Requests in flight at SIGTERM may take this long to end. */
+#define STOP_PATIENCE (10 * USEC_PER_SEC)
+
+static void wait_signals(sigset_t *waited)
+{
+    sigemptyset(waited);
+    sigaddset(waited, SIGINT);
+    sigaddset(waited, SIGTERM);
+    sigaddset(waited, SIGHUP);
+    /* Before any thread starts, so that all of them inherit the mask and only the main thread is told. */
+    sigprocmask(SIG_BLOCK, waited, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static struct timespec time_until(usec_t due, usec_t now)
+{
+    usec_t wait = due > now ? due - now : 0;
+    if (wait > USEC_PER_HOUR)
+        wait = USEC_PER_HOUR;
+    return (struct timespec){wait / USEC_PER_SEC, wait % USEC_PER_SEC * 1000};
+}
+
+static bool ends_program(const struct app_options *options, int number)
+{
+    return number == SIGINT || number == SIGHUP || (number == SIGTERM && !options->ignore_term);
+}
+
+static void run_until_signal(const struct app_options *options, struct demo *demo, struct server *server,
+                             const sigset_t *waited)
+{
+    bool refusing = options->slow_start > 0 && options->slow_start_mode == APP_SLOW_START_REFUSE;
+    usec_t listen_at = clock_now_us() + options->slow_start;
+    for (;;) {
+        usec_t now = clock_now_us();
+        usec_t due = demo_step(demo, now);
+        if (refusing && now >= listen_at) {
+            server_listen(server);
+            refusing = false;
+        }
+        if (refusing && listen_at < due)
+            due = listen_at;
+        struct timespec wait = time_until(due, now);
+        if (ends_program(options, sigtimedwait(waited, NULL, &wait)))
+            return;
+    }
+}
+
+static struct server *start(const struct app_options *options, struct demo *demo)
+{
+    struct server_options how = {
+        .host = options->host,
+        .port = (int)options->port,
+        .listen_later = options->slow_start > 0 && options->slow_start_mode == APP_SLOW_START_REFUSE,
+        .tls_cert = options->tls_cert,
+        .tls_key = options->tls_key,
+        .pages = demo_pages,
+        .context = demo,
+    };
+    char error[256];
+    struct server *server = server_start(&how, error, sizeof error);
+    if (server == NULL) {
+        fprintf(stderr, "ascale-app: %s; nothing is served\n", error);
+        return NULL;
+    }
+    demo_set_port(demo, server_port(server));
+    bool bracket = strchr(options->host, ':') != NULL;
+    printf("ascale-app: listening on %s://%s%s%s:%d\n", options->tls_cert != NULL ? "https" : "http",
+           bracket ? "[" : "", options->host, bracket ? "]" : "", server_port(server));
+    fflush(stdout);
+    return server;
+}
+
+int main(int argc, char **argv)
+{
+    struct app_options options;
+    int status = app_options_read(&options, argc, argv);
+    if (status >= 0)
+        return status;
+    sigset_t waited;
+    wait_signals(&waited);
+    struct demo *demo = demo_new(&options);
+    struct server *server = demo != NULL ? start(&options, demo) : NULL;
+    if (server == NULL) {
+        demo_free(demo);
+        return 1;
+    }
+    if (options.chatty_mb > 0 && chatter_start(options.chatty_mb) != 0)
+        fprintf(stderr, "ascale-app: cannot start the thread of --chatty; serving without it\n");
+    run_until_signal(&options, demo, server, &waited);
+    server_stop(server, STOP_PATIENCE);
+    demo_free(demo);
+    return 0;
+}
