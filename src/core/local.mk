@@ -9,6 +9,8 @@ libcore_a_SOURCES = \
 	src/core/breaker.h \
 	src/core/random.h \
 	src/core/config.c \
+	src/core/arrivals.c \
+	src/core/arrivals.h \
 	src/core/config.h \
 	src/core/config_check.c \
 	src/core/histogram.c \

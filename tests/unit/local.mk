@@ -20,6 +20,9 @@ test_config_LDADD = libcore.a $(CMOCKA_LIBS)
 unit_programs += test_argv
 test_argv_SOURCES = tests/unit/test_argv.c
 test_argv_LDADD = libcore.a $(CMOCKA_LIBS)
+unit_programs += test_arrivals
+test_arrivals_SOURCES = tests/unit/test_arrivals.c
+test_arrivals_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* Every shape is walked as a chain of straight pieces of rate over time. A request is due where the area
+ * under the rate since the last one reaches its gap: 1 for even spacing, an exponential draw for Poisson.
+ * That is exact for any rate, zero included, and the draws do not depend on the shape. */
+#include "core/arrivals.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FOREVER   1e300 /* end of a piece that has none */
+#define SINE_CUTS 64    /* straight pieces a wave; the area errs by less than 0.1% */
+
+/* Rate factor from a at time from to b at time to, microseconds since the start. */
+struct piece {
+    double from, to;
+    double a, b;
+};
+
+/* Where at falls in a cycle: the start of the cycle it is in. */
+static double cycle_start(double at, double period)
+{
+    return floor(at / period) * period;
+}
+
+static double wave(const struct arrivals_shape *shape, double at)
+{
+    return shape->low + (1 - shape->low) * (1 - cos(2 * M_PI * at / (double)shape->period)) / 2;
+}
+
+static struct piece sine_piece(const struct arrivals_shape *shape, double at)
+{
+    double width = (double)shape->period / SINE_CUTS;
+    double from = floor(at / width) * width, to = from + width;
+    if (to <= at) { /* rounding put at on the far edge */
+        from = to;
+        to += width;
+    }
+    return (struct piece){from, to, wave(shape, from), wave(shape, to)};
+}
+
+static struct piece ramp_piece(const struct arrivals_shape *shape, double at)
+{
+    double over = (double)shape->period;
+    if (at < over)
+        return (struct piece){0, over, shape->low, 1};
+    return (struct piece){over, FOREVER, 1, 1};
+}
+
+static struct piece step_piece(const struct arrivals_shape *shape, double at)
+{
+    double step = (double)shape->at;
+    if (at < step)
+        return (struct piece){0, step, shape->low, shape->low};
+    return (struct piece){step, FOREVER, 1, 1};
+}
+
+static struct piece spike_piece(const struct arrivals_shape *shape, double at)
+{
+    double base = shape->period > 0 ? cycle_start(at, (double)shape->period) : 0;
+    double up = base + (double)shape->at, down = up + (double)shape->length;
+    double end = shape->period > 0 ? base + (double)shape->period : FOREVER;
+    if (at < up)
+        return (struct piece){base, up, shape->low, shape->low};
+    if (at < down)
+        return (struct piece){up, down < end ? down : end, 1, 1};
+    return (struct piece){down, end, shape->low, shape->low};
+}
+
+/* The last point at or before a time within the trace. */
+static size_t point_before(const struct arrivals_shape *shape, double at)
+{
+    size_t low = 0, high = shape->count - 1;
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if ((double)shape->points[middle].at <= at)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct piece trace_piece(const struct arrivals_shape *shape, double at)
+{
+    double base = cycle_start(at, (double)shape->points[shape->count - 1].at);
+    const struct arrivals_point *p = &shape->points[point_before(shape, at - base)];
+    return (struct piece){base + (double)p[0].at, base + (double)p[1].at, p[0].factor, p[1].factor};
+}
+
+/* The piece that holds at: from <= at < to. */
+static struct piece piece_at(const struct arrivals_shape *shape, double at)
+{
+    switch (shape->kind) {
+    case ARRIVALS_RAMP:
+        return ramp_piece(shape, at);
+    case ARRIVALS_SINE:
+        return sine_piece(shape, at);
+    case ARRIVALS_STEP:
+        return step_piece(shape, at);
+    case ARRIVALS_SPIKE:
+        return spike_piece(shape, at);
+    case ARRIVALS_TRACE:
+        return trace_piece(shape, at);
+    case ARRIVALS_CONSTANT:
+        break;
+    }
+    return (struct piece){0, FOREVER, 1, 1};
+}
+
+static double slope(const struct piece *piece)
+{
+    return piece->a == piece->b ? 0 : (piece->b - piece->a) / (piece->to - piece->from);
+}
+
+double arrivals_factor(const struct arrivals_shape *shape, usec_t at)
+{
+    struct piece piece = piece_at(shape, (double)at);
+    return piece.a + slope(&piece) * ((double)at - piece.from);
+}
+
+/* splitmix64 */
+static uint64_t draw(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Requests' worth of area until the next one. */
+static double next_gap(struct arrivals *stream)
+{
+    if (stream->plan.timing == ARRIVALS_POISSON)
+        return -log(((double)(draw(&stream->random) >> 11) + 0.5) * 0x1p-53);
+    double gap = stream->first ? stream->plan.phase : 1;
+    stream->first = false;
+    return gap;
+}
+
+void arrivals_init(struct arrivals *stream, const struct arrivals_plan *plan, usec_t start)
+{
+    *stream = (struct arrivals){.plan = *plan, .start = start, .random = plan->seed, .first = true};
+}
+
+/* More pieces in a row without any area than a shape has pieces: it has none anywhere. */
+static size_t pieces_of(const struct arrivals_shape *shape)
+{
+    return shape->kind == ARRIVALS_TRACE ? shape->count + 1 : SINE_CUTS + 1;
+}
+
+usec_t arrivals_next(struct arrivals *stream)
+{
+    double per_us = stream->plan.rate_rps / 1e6;
+    if (!(per_us > 0))
+        return USEC_NEVER;
+    double need = next_gap(stream) / per_us; /* in microseconds at factor 1 */
+    size_t barren = pieces_of(&stream->plan.shape);
+    while (barren > 0) {
+        struct piece piece = piece_at(&stream->plan.shape, stream->at_us);
+        double rise = slope(&piece), here = piece.a + rise * (stream->at_us - piece.from);
+        double left = piece.to - stream->at_us;
+        double area = (here + piece.b) / 2 * left;
+        if (need < area) { /* even a gap of nothing waits for a rate above 0 */
+            stream->at_us += need > 0 ? 2 * need / (here + sqrt(here * here + 2 * rise * need)) : 0;
+            return stream->start + (usec_t)llround(stream->at_us);
+        }
+        if (piece.to >= FOREVER)
+            break;
+        barren = area > 0 ? pieces_of(&stream->plan.shape) : barren - 1;
+        need -= area;
+        stream->at_us = piece.to;
+    }
+    return USEC_NEVER;
+}
+
+void arrivals_set_rate(struct arrivals *stream, double rate_rps, usec_t now)
+{
+    stream->plan.rate_rps = rate_rps;
+    stream->at_us = (double)(now - stream->start);
+}
+
+/* Which keys a shape takes, where they go and what they are unless said. */
+struct shape_key {
+    enum arrivals_shape_kind kind;
+    const char *name;
+    size_t offset; /* of a usec_t; SIZE_MAX: low */
+    usec_t preset;
+    double preset_low;
+};
+
+static const char *const kind_names[] = {
+    [ARRIVALS_CONSTANT] = "constant", [ARRIVALS_RAMP] = "ramp",   [ARRIVALS_SINE] = "sine",
+    [ARRIVALS_STEP] = "step",         [ARRIVALS_SPIKE] = "spike", [ARRIVALS_TRACE] = "trace",
+};
+
+static const struct shape_key shape_keys[] = {
+    {ARRIVALS_RAMP, "low", SIZE_MAX, 0, 0.1},
+    {ARRIVALS_RAMP, "over", offsetof(struct arrivals_shape, period), 60 * USEC_PER_SEC, 0},
+    {ARRIVALS_SINE, "low", SIZE_MAX, 0, 0.2},
+    {ARRIVALS_SINE, "period", offsetof(struct arrivals_shape, period), 2 * USEC_PER_MIN, 0},
+    {ARRIVALS_STEP, "low", SIZE_MAX, 0, 0.5},
+    {ARRIVALS_STEP, "at", offsetof(struct arrivals_shape, at), 30 * USEC_PER_SEC, 0},
+    {ARRIVALS_SPIKE, "low", SIZE_MAX, 0, 0.1},
+    {ARRIVALS_SPIKE, "at", offsetof(struct arrivals_shape, at), 10 * USEC_PER_SEC, 0},
+    {ARRIVALS_SPIKE, "for", offsetof(struct arrivals_shape, length), 5 * USEC_PER_SEC, 0},
+    {ARRIVALS_SPIKE, "every", offsetof(struct arrivals_shape, period), 0, 0},
+};
+
+enum {
+    SHAPE_KEYS = sizeof shape_keys / sizeof shape_keys[0],
+    KINDS = sizeof kind_names / sizeof kind_names[0]
+};
+
+static usec_t *duration_field(struct arrivals_shape *shape, const struct shape_key *key)
+{
+    return (usec_t *)((char *)shape + key->offset);
+}
+
+static void preset_shape(struct arrivals_shape *shape)
+{
+    shape->low = 1;
+    for (size_t i = 0; i < SHAPE_KEYS; i++) {
+        const struct shape_key *key = &shape_keys[i];
+        if (key->kind == shape->kind && key->offset == SIZE_MAX)
+            shape->low = key->preset_low;
+        else if (key->kind == shape->kind)
+            *duration_field(shape, key) = key->preset;
+    }
+}
+
+static bool set_key(struct arrivals_shape *shape, const struct shape_key *key, const char *value)
+{
+    if (key->offset != SIZE_MAX)
+        return units_parse_duration(value, duration_field(shape, key));
+    double pct;
+    if (!units_parse_percent(value, &pct) || pct > 100)
+        return false;
+    shape->low = pct / 100;
+    return true;
+}
+
+/* Copies up to the next separator; where to go on, or NULL when the word is too long. */
+static const char *take_word(char *word, size_t size, const char *text, const char *separators)
+{
+    size_t length = strcspn(text, separators);
+    if (length >= size)
+        return NULL;
+    memcpy(word, text, length);
+    word[length] = '\0';
+    return text + length;
+}
+
+static const struct shape_key *find_key(enum arrivals_shape_kind kind, const char *name)
+{
+    for (size_t i = 0; i < SHAPE_KEYS; i++)
+        if (shape_keys[i].kind == kind && strcmp(shape_keys[i].name, name) == 0)
+            return &shape_keys[i];
+    return NULL;
+}
+
+static bool parse_keys(const char *text, struct arrivals_shape *shape, char *error, size_t error_size)
+{
+    while (*text == ',') {
+        char name[16], value[32];
+        const struct shape_key *key = NULL;
+        const char *next = take_word(name, sizeof name, text + 1, "=,");
+        if (next != NULL && *next == '=')
+            key = find_key(shape->kind, name);
+        if (key == NULL) {
+            snprintf(error, error_size, "'%s' is no setting of %s", text + 1, kind_names[shape->kind]);
+            return false;
+        }
+        text = take_word(value, sizeof value, next + 1, ",");
+        if (text == NULL || !set_key(shape, key, value)) {
+            snprintf(error, error_size, "%s=%s: it takes %s", name, next + 1,
+                     key->offset == SIZE_MAX ? "0% to 100%" : "a duration such as 30s");
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *find_contradiction(const struct arrivals_shape *shape)
+{
+    if ((shape->kind == ARRIVALS_RAMP || shape->kind == ARRIVALS_SINE) && shape->period <= 0)
+        return "its duration must be above 0";
+    if (shape->kind == ARRIVALS_SPIKE && shape->period > 0 && shape->at + shape->length > shape->period)
+        return "the spike (at + for) is longer than every";
+    return NULL;
+}
+
+bool arrivals_parse_shape(const char *text, struct arrivals_shape *out, char *error, size_t error_size)
+{
+    char name[16];
+    const char *rest = take_word(name, sizeof name, text, ",");
+    int kind = 0;
+    while (rest != NULL && kind < KINDS && strcmp(kind_names[kind], name) != 0)
+        kind++;
+    if (rest == NULL || kind == KINDS) {
+        snprintf(error, error_size, "no such shape: constant, ramp, sine, step, spike, trace");
+        return false;
+    }
+    *out = (struct arrivals_shape){.kind = (enum arrivals_shape_kind)kind};
+    preset_shape(out);
+    if (!parse_keys(rest, out, error, error_size))
+        return false;
+    const char *wrong = find_contradiction(out);
+    if (wrong != NULL)
+        snprintf(error, error_size, "%s: %s", name, wrong);
+    return wrong == NULL;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* When the next request of an open-loop load is due. A shape scales a base rate over time; a stream walks it
+ * and hands out due times, evenly spaced or as a Poisson process. Pure: the stream is a value, the caller
+ * passes every time; the points of a trace stay the caller's. */
+#ifndef CORE_ARRIVALS_H
+#define CORE_ARRIVALS_H
+#include "core/units.h"
+
+enum arrivals_shape_kind {
+    ARRIVALS_CONSTANT,
+    ARRIVALS_RAMP,  /* from low to 1 over period, then 1 */
+    ARRIVALS_SINE,  /* between low and 1, a wave a period, lowest at the start */
+    ARRIVALS_STEP,  /* low, then 1 from at on */
+    ARRIVALS_SPIKE, /* low, but 1 for length from at on; again every period (0: once) */
+    ARRIVALS_TRACE, /* through the points, again and again */
+};
+
+struct arrivals_point {
+    usec_t at;     /* since the start; the first is 0, each later than the one before */
+    double factor; /* of the base rate; >= 0 */
+};
+
+struct arrivals_shape {
+    enum arrivals_shape_kind kind;
+    double low;                /* 0..1 of the base rate */
+    usec_t period, at, length; /* as the kind says; a ramp's and a wave's period is > 0 */
+    const struct arrivals_point *points;
+    size_t count; /* a trace has >= 2 */
+};
+
+enum arrivals_timing { ARRIVALS_EVEN, ARRIVALS_POISSON };
+
+struct arrivals_plan {
+    double rate_rps; /* base rate of this stream; 0: nothing is due */
+    enum arrivals_timing timing;
+    uint64_t seed;
+    double phase; /* 0..1: how far into its first gap an even stream starts, so that several interleave */
+    struct arrivals_shape shape;
+};
+
+struct arrivals {
+    struct arrivals_plan plan;
+    usec_t start;
+    double at_us; /* of the last one, since start */
+    uint64_t random;
+    bool first;
+};
+
+/* "constant", "ramp,low=10%,over=60s", "sine,low=20%,period=2m", "step,low=50%,at=30s",
+ * "spike,low=10%,at=10s,for=5s,every=60s"; "trace" has its points filled in by the caller. Keys left out have
+ * the defaults shown (of a spike, every is 0: once). On false *out is undefined and error says why. */
+bool arrivals_parse_shape(const char *text, struct arrivals_shape *out, char *error, size_t error_size);
+
+/* Factor of the base rate at a time since the start. */
+double arrivals_factor(const struct arrivals_shape *shape, usec_t at);
+
+void arrivals_init(struct arrivals *stream, const struct arrivals_plan *plan, usec_t start);
+
+/* The due time of the next request; each call moves on. USEC_NEVER: none will ever come. */
+usec_t arrivals_next(struct arrivals *stream);
+
+/* Another base rate from now on. What was due before now and not yet asked for is forgotten. */
+void arrivals_set_rate(struct arrivals *stream, double rate_rps, usec_t now);
+
+#endif

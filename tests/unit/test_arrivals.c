@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* Streams keep the rate they were asked for, follow their shapes, interleave, and end when nothing is due. */
+#include "core/arrivals.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define START (1000 * USEC_PER_SEC)
+
+static struct arrivals_shape shape_of(const char *text)
+{
+    struct arrivals_shape shape;
+    char error[128] = "";
+    if (!arrivals_parse_shape(text, &shape, error, sizeof error))
+        fail_msg("%s: %s", text, error);
+    return shape;
+}
+
+static struct arrivals stream_of(const char *shape, double rate_rps, enum arrivals_timing timing)
+{
+    struct arrivals_plan plan = {.rate_rps = rate_rps, .timing = timing, .seed = 7, .shape = shape_of(shape)};
+    struct arrivals stream;
+    arrivals_init(&stream, &plan, START);
+    return stream;
+}
+
+/* How many are due before `until`, since the start; they must come in order. */
+static int count_before(struct arrivals *stream, usec_t until)
+{
+    usec_t last = START;
+    for (int count = 0;; count++) {
+        usec_t due = arrivals_next(stream);
+        assert_true(due >= last);
+        if (due >= START + until)
+            return count;
+        last = due;
+    }
+}
+
+static void even_is_even(void **state)
+{
+    (void)state;
+    struct arrivals stream = stream_of("constant", 400, ARRIVALS_EVEN);
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(arrivals_next(&stream), START + i * 2500);
+}
+
+static void streams_with_phases_interleave(void **state)
+{
+    (void)state;
+    struct arrivals_plan plan = {.rate_rps = 100, .shape = shape_of("constant")};
+    struct arrivals streams[4];
+    for (int i = 0; i < 4; i++) {
+        plan.phase = i / 4.0;
+        arrivals_init(&streams[i], &plan, START);
+    }
+    for (int i = 0; i < 4000; i++)
+        assert_int_equal(arrivals_next(&streams[i % 4]), START + i * 2500);
+}
+
+static void poisson_has_the_mean_and_spread_of_one(void **state)
+{
+    (void)state;
+    struct arrivals stream = stream_of("constant", 1000, ARRIVALS_POISSON);
+    enum { SECONDS = 400 };
+    double sum = 0, squares = 0;
+    usec_t due = arrivals_next(&stream);
+    for (int second = 0; second < SECONDS; second++) {
+        int count = 0;
+        for (; due < START + (second + 1) * USEC_PER_SEC; due = arrivals_next(&stream))
+            count++;
+        sum += count;
+        squares += (double)count * count;
+    }
+    double mean = sum / SECONDS, variance = squares / SECONDS - mean * mean;
+    assert_true(fabs(mean - 1000) < 5 * sqrt(1000.0 / SECONDS));
+    assert_true(variance > 750 && variance < 1300);
+}
+
+static void a_seed_repeats_and_another_differs(void **state)
+{
+    (void)state;
+    struct arrivals_plan plan = {
+        .rate_rps = 50, .timing = ARRIVALS_POISSON, .seed = 1, .shape = shape_of("sine")};
+    struct arrivals a, b, c;
+    arrivals_init(&a, &plan, START);
+    arrivals_init(&b, &plan, START);
+    plan.seed = 2;
+    arrivals_init(&c, &plan, START);
+    int different = 0;
+    for (int i = 0; i < 100; i++) {
+        usec_t due = arrivals_next(&a);
+        assert_int_equal(due, arrivals_next(&b));
+        different += due != arrivals_next(&c);
+    }
+    assert_true(different > 90);
+}
+
+/* The number due must be the area under the factor, whatever the shape. */
+static void counts_follow_every_shape(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {
+        "constant",
+        "ramp,low=0%,over=10s",
+        "ramp,low=50%,over=100s",
+        "sine,low=20%,period=7s",
+        "sine,low=0%,period=40s",
+        "step,low=0%,at=5s",
+        "step,low=30%,at=0",
+        "spike,low=0%,at=3s,for=2s",
+        "spike,low=10%,at=1s,for=500ms,every=4s",
+        "spike,low=25%,at=0,for=4s,every=4s",
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        for (int seconds = 1; seconds <= 31; seconds += 6) {
+            struct arrivals_shape shape = shape_of(shapes[i]);
+            double area = 0;
+            for (usec_t at = 500; at < seconds * USEC_PER_SEC; at += 1000)
+                area += arrivals_factor(&shape, at) / 1000;
+            struct arrivals stream = stream_of(shapes[i], 1000, ARRIVALS_EVEN);
+            int count = count_before(&stream, seconds * USEC_PER_SEC);
+            if (fabs(count - 1000 * area) > 2 + 0.002 * 1000 * area)
+                fail_msg("%s: %d in %d s, the area is %g", shapes[i], count, seconds, 1000 * area);
+        }
+    }
+}
+
+static void factors_are_what_the_words_say(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *shape;
+        usec_t at;
+        double factor;
+    } cases[] = {
+        {"constant", 5 * USEC_PER_SEC, 1},
+        {"ramp", 0, 0.1},
+        {"ramp", 30 * USEC_PER_SEC, 0.55},
+        {"ramp", 61 * USEC_PER_SEC, 1},
+        {"sine", 0, 0.2},
+        {"sine", USEC_PER_MIN, 1},
+        {"sine", 2 * USEC_PER_MIN, 0.2},
+        {"step", 29 * USEC_PER_SEC, 0.5},
+        {"step", 30 * USEC_PER_SEC, 1},
+        {"spike", 9 * USEC_PER_SEC, 0.1},
+        {"spike", 12 * USEC_PER_SEC, 1},
+        {"spike", 15 * USEC_PER_SEC, 0.1},
+        {"spike", 100 * USEC_PER_SEC, 0.1},
+        {"spike,every=20s", 112 * USEC_PER_SEC, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arrivals_shape shape = shape_of(cases[i].shape);
+        double factor = arrivals_factor(&shape, cases[i].at);
+        if (fabs(factor - cases[i].factor) > 1e-9)
+            fail_msg("%s at %lld us: %g", cases[i].shape, (long long)cases[i].at, factor);
+    }
+}
+
+static void a_trace_is_interpolated_and_repeats(void **state)
+{
+    (void)state;
+    static const struct arrivals_point points[] = {
+        {0, 0}, {2 * USEC_PER_SEC, 1}, {3 * USEC_PER_SEC, 0.5}, {4 * USEC_PER_SEC, 0.5}};
+    struct arrivals_plan plan = {.rate_rps = 1000, .shape = {ARRIVALS_TRACE, 1, 0, 0, 0, points, 4}};
+    assert_float_equal(arrivals_factor(&plan.shape, USEC_PER_SEC), 0.5, 1e-9);
+    assert_float_equal(arrivals_factor(&plan.shape, 2500 * USEC_PER_MSEC), 0.75, 1e-9);
+    assert_float_equal(arrivals_factor(&plan.shape, 5 * USEC_PER_SEC), 0.5, 1e-9);
+    struct arrivals stream;
+    arrivals_init(&stream, &plan, START);
+    int count = count_before(&stream, 8 * USEC_PER_SEC);
+    assert_true(count >= 4498 && count <= 4502);
+}
+
+static void nothing_due_is_never(void **state)
+{
+    (void)state;
+    struct arrivals none = stream_of("constant", 0, ARRIVALS_EVEN);
+    assert_int_equal(arrivals_next(&none), USEC_NEVER);
+    static const struct arrivals_point flat[] = {{0, 0}, {USEC_PER_SEC, 0}, {2 * USEC_PER_SEC, 0}};
+    struct arrivals_plan plan = {
+        .rate_rps = 10, .timing = ARRIVALS_POISSON, .shape = {ARRIVALS_TRACE, 1, 0, 0, 0, flat, 3}};
+    struct arrivals stream;
+    arrivals_init(&stream, &plan, START);
+    assert_int_equal(arrivals_next(&stream), USEC_NEVER);
+    struct arrivals once = stream_of("spike,low=0%,at=1s,for=1s", 2, ARRIVALS_EVEN);
+    assert_int_equal(arrivals_next(&once), START + USEC_PER_SEC);
+    assert_int_equal(arrivals_next(&once), START + 1500 * USEC_PER_MSEC);
+    assert_int_equal(arrivals_next(&once), USEC_NEVER);
+}
+
+static void a_new_rate_counts_from_its_time_on(void **state)
+{
+    (void)state;
+    struct arrivals stream = stream_of("constant", 10, ARRIVALS_EVEN);
+    for (int i = 0; i < 3; i++)
+        arrivals_next(&stream);
+    arrivals_set_rate(&stream, 1000, START + 5 * USEC_PER_SEC);
+    assert_int_equal(arrivals_next(&stream), START + 5001 * USEC_PER_MSEC);
+    arrivals_set_rate(&stream, 0, START + 6 * USEC_PER_SEC);
+    assert_int_equal(arrivals_next(&stream), USEC_NEVER);
+    arrivals_set_rate(&stream, 2, START + 9 * USEC_PER_SEC);
+    assert_int_equal(arrivals_next(&stream), START + 9500 * USEC_PER_MSEC);
+}
+
+static void bad_shapes_are_refused_with_the_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"", "no such shape"},
+        {"zigzag", "no such shape"},
+        {"constant,low=3%", "no setting of constant"},
+        {"ramp,low", "no setting of ramp"},
+        {"ramp,over=fast", "over=fast"},
+        {"ramp,over=0", "above 0"},
+        {"sine,period=0", "above 0"},
+        {"sine,low=101%", "0% to 100%"},
+        {"spike,at=5s,for=6s,every=10s", "longer than every"},
+        {"sine,period=3s;low=2%", "period=3s;low=2%"},
+        {"sine,a_very_long_name_of_a_key=3", "no setting"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arrivals_shape shape;
+        char error[128] = "";
+        assert_false(arrivals_parse_shape(cases[i].text, &shape, error, sizeof error));
+        if (strstr(error, cases[i].says) == NULL)
+            fail_msg("'%s': %s", cases[i].text, error);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(even_is_even),
+        cmocka_unit_test(streams_with_phases_interleave),
+        cmocka_unit_test(poisson_has_the_mean_and_spread_of_one),
+        cmocka_unit_test(a_seed_repeats_and_another_differs),
+        cmocka_unit_test(counts_follow_every_shape),
+        cmocka_unit_test(factors_are_what_the_words_say),
+        cmocka_unit_test(a_trace_is_interpolated_and_repeats),
+        cmocka_unit_test(nothing_due_is_never),
+        cmocka_unit_test(a_new_rate_counts_from_its_time_on),
+        cmocka_unit_test(bad_shapes_are_refused_with_the_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
