@@ -2,6 +2,8 @@
 /* Owns the listening socket, the libmicrohttpd daemon and the count of requests in flight. Pages run on the
  * thread of their connection; what is shared between threads here is atomic or set before the daemon starts.
  * Invariant: an exchange lives from the first call of answer() until finished(), and is counted in flight. */
+#include "config.h"
+
 #include "app/server.h"
 
 #include <errno.h>
@@ -16,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 
 enum {
     BODY_MAX = 1 << 20,
@@ -292,11 +293,16 @@ static bool open_socket(struct server *server, const struct server_options *opti
 
 static bool read_pem(const char *path, char **out, char *error, size_t size)
 {
-    size_t length;
-    int status = path != NULL ? file_read(path, PEM_MAX, out, &length) : 0;
-    if (status < 0)
-        snprintf(error, size, "cannot read %s: %s", path, strerror(-status));
-    return status >= 0;
+    if (path == NULL)
+        return true;
+    FILE *file = fopen(path, "re");
+    *out = file != NULL ? calloc(1, PEM_MAX + 1) : NULL;
+    bool good = *out != NULL && fread(*out, 1, PEM_MAX, file) > 0;
+    if (!good)
+        snprintf(error, size, "cannot read %s: %s", path, errno != 0 ? strerror(errno) : "it is empty");
+    if (file != NULL)
+        fclose(file);
+    return good;
 }
 
 static bool start_daemon(struct server *server)

@@ -2,7 +2,10 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(INIH_CFLAGS) $(JANSSON_CFLAGS)
 libbase_a_SOURCES = \
+	src/base/args.c \
+	src/base/args.h \
 	src/base/bytes.h \
+	src/base/clock.c \
 	src/base/clock.h \
 	src/base/file.h \
 	src/base/http_client.h \

@@ -119,20 +119,11 @@ double arrivals_factor(const struct arrivals_shape *shape, usec_t at)
     return piece.a + slope(&piece) * ((double)at - piece.from);
 }
 
-/* splitmix64 */
-static uint64_t draw(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 /* Requests' worth of area until the next one. */
 static double next_gap(struct arrivals *stream)
 {
     if (stream->plan.timing == ARRIVALS_POISSON)
-        return -log(((double)(draw(&stream->random) >> 11) + 0.5) * 0x1p-53);
+        return -log1p(-random_unit(&stream->random));
     double gap = stream->first ? stream->plan.phase : 1;
     stream->first = false;
     return gap;
@@ -140,7 +131,7 @@ static double next_gap(struct arrivals *stream)
 
 void arrivals_init(struct arrivals *stream, const struct arrivals_plan *plan, usec_t start)
 {
-    *stream = (struct arrivals){.plan = *plan, .start = start, .random = plan->seed, .first = true};
+    *stream = (struct arrivals){.plan = *plan, .start = start, .random = {plan->seed}, .first = true};
 }
 
 /* More pieces in a row without any area than a shape has pieces: it has none anywhere. */

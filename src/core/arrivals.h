@@ -4,6 +4,7 @@
  * passes every time; the points of a trace stay the caller's. */
 #ifndef CORE_ARRIVALS_H
 #define CORE_ARRIVALS_H
+#include "core/random.h"
 #include "core/units.h"
 
 enum arrivals_shape_kind {
@@ -42,7 +43,7 @@ struct arrivals {
     struct arrivals_plan plan;
     usec_t start;
     double at_us; /* of the last one, since start */
-    uint64_t random;
+    struct random random;
     bool first;
 };
 
