@@ -30,7 +30,7 @@ struct buffer *buffer_lend(struct buffer_pool *pool)
             return NULL;
     }
     b->next = NULL;
-    b->start = b->end = 0;
+    b->start = b->end = BUFFER_BASE;
     pool->lent++;
     return b;
 }

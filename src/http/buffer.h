@@ -7,15 +7,15 @@
 #include <stdint.h>
 
 #define BUFFER_SIZE     65536
-#define BUFFER_HEADROOM 32 /* before data: room for a chunk's size line */
-#define BUFFER_TAILROOM 32 /* after data + BUFFER_SIZE: room for a chunk's end */
+#define BUFFER_BASE     32 /* where content begins; before it is room for a chunk's size line */
+#define BUFFER_LIMIT    (BUFFER_BASE + BUFFER_SIZE)
+#define BUFFER_TAILROOM 32 /* after BUFFER_LIMIT: room for a chunk's end */
 
-/* Bytes [start, end) of data are in use; the pool lends it empty, and the borrower moves both. */
+/* bytes[start..end) are in use; the pool lends it empty, both at BUFFER_BASE, and the borrower moves them. */
 struct buffer {
     struct buffer *next;
     uint32_t start, end;
-    char room[BUFFER_HEADROOM];
-    char data[BUFFER_SIZE + BUFFER_TAILROOM];
+    char bytes[BUFFER_LIMIT + BUFFER_TAILROOM];
 };
 
 struct buffer_pool {

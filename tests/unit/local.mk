@@ -23,6 +23,9 @@ test_argv_LDADD = libcore.a $(CMOCKA_LIBS)
 unit_programs += test_arrivals
 test_arrivals_SOURCES = tests/unit/test_arrivals.c
 test_arrivals_LDADD = libcore.a $(CMOCKA_LIBS) -lm
+unit_programs += test_http1
+test_http1_SOURCES = tests/unit/test_http1.c
+test_http1_LDADD = libcore.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
