@@ -48,7 +48,7 @@ struct http_client_request {
     void *context;
 };
 
-/* 0 or -errno. Freeing cancels all calls, silently. Free it before its loop. */
+/* 0 or -errno. Freeing cancels all calls, silently. Free it before its loop and not from within done. */
 int http_client_new(struct loop *loop, struct http_client **out);
 void http_client_free(struct http_client *client);
 

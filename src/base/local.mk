@@ -8,8 +8,10 @@ libbase_a_SOURCES = \
 	src/base/clock.c \
 	src/base/clock.h \
 	src/base/file.h \
+	src/base/http_client.c \
 	src/base/http_client.h \
 	src/base/ini.h \
 	src/base/log.h \
+	src/base/loop.c \
 	src/base/loop.h \
 	src/base/spawn.h

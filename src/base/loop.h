@@ -38,7 +38,8 @@ int loop_add(struct loop *loop, struct loop_watch *watch, int fd, uint32_t event
 int loop_change(struct loop *loop, struct loop_watch *watch, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_watch *watch);
 
-/* Arms the timer, or moves it when it is armed. A time in the past fires at the next turn. */
+/* Arms the timer, or moves it when it is armed. A time in the past fires at once, but never twice in a turn.
+ */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t at_us);
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);
 

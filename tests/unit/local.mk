@@ -26,6 +26,13 @@ test_arrivals_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 unit_programs += test_http1
 test_http1_SOURCES = tests/unit/test_http1.c
 test_http1_LDADD = libcore.a $(CMOCKA_LIBS)
+unit_programs += test_loop
+test_loop_SOURCES = tests/unit/test_loop.c
+test_loop_LDADD = libbase.a $(CMOCKA_LIBS)
+
+unit_programs += test_http_client
+test_http_client_SOURCES = tests/unit/test_http_client.c
+test_http_client_LDADD = libbase.a $(CMOCKA_LIBS) $(CURL_LIBS)
 
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
