@@ -1,4 +1,20 @@
 # The control thread.
 noinst_LIBRARIES += libcontrol.a
 libcontrol_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
-libcontrol_a_SOURCES =
+libcontrol_a_SOURCES = \
+	src/control/backends.c \
+	src/control/backends.h \
+	src/control/balancer.c \
+	src/control/balancer.h \
+	src/control/balancer_link.c \
+	src/control/balancer_link.h \
+	src/control/exchange.c \
+	src/control/exchange.h \
+	src/control/listener.c \
+	src/control/listener.h \
+	src/control/meter.c \
+	src/control/meter.h \
+	src/control/process.c \
+	src/control/process.h \
+	src/control/state.c \
+	src/control/state.h

@@ -34,6 +34,13 @@ unit_programs += test_http_client
 test_http_client_SOURCES = tests/unit/test_http_client.c
 test_http_client_LDADD = libbase.a $(CMOCKA_LIBS) $(CURL_LIBS)
 
+unit_programs += test_control_exchange test_control_meter
+test_control_exchange_SOURCES = tests/unit/test_control_exchange.c
+test_control_exchange_LDADD = libcontrol.a libcore.a $(CMOCKA_LIBS)
+test_control_meter_SOURCES = tests/unit/test_control_meter.c
+test_control_meter_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+test_control_meter_LDADD = libcontrol.a libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
+
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* What the balancer should know (the instances that take requests) and what it last told us about them.
+ * One thread at a time. */
+#ifndef CONTROL_BACKENDS_H
+#define CONTROL_BACKENDS_H
+#include "control/meter.h"
+#include "core/engine.h"
+#include <jansson.h>
+
+struct backend {
+    int id; /* of the instance */
+    bool draining;
+    bool drained; /* said so, once */
+    char address[96];
+    int in_flight;
+    struct meter *meter;
+};
+
+struct backend_totals {
+    int64_t requests, errors, unavailable;
+    int in_flight, queue, connections, priority;
+};
+
+struct backends {
+    int count;
+    struct backend items[INSTANCES_MAX];
+    bool changed; /* the balancer has not been told yet */
+    struct meter *total;
+    struct backend_totals last;
+    usec_t read_at; /* 0 = never */
+};
+
+/* 0 or -ENOMEM. */
+int backends_init(struct backends *b, usec_t now);
+void backends_fini(struct backends *b);
+
+/* The instance takes requests (again). -ENOMEM: it does not. */
+int backends_admit(struct backends *b, int id, const char *address, usec_t now);
+
+/* False: it takes none already. */
+bool backends_drain(struct backends *b, int id);
+void backends_remove(struct backends *b, int id);
+
+/* Notes that the instance has drained; true the first time. */
+bool backends_drained(struct backends *b, int id);
+
+/* A new balancer process: it counts from zero. An adopted one has counted before we looked. */
+void backends_restart(struct backends *b, bool adopted, usec_t now);
+
+/* The absolute set, as the "backends" command takes it. */
+json_t *backends_to_json(const struct backends *b);
+
+/* Reads a "stats" event. False: it is not one, and nothing changed. */
+bool backends_read(struct backends *b, json_t *stats, usec_t now);
+
+/* "i7" -> 7; 0 = not one of our names. */
+int backends_parse_name(const char *name);
+
+/* Adds what is known to the sample: the totals, and to the instances that are listed there already. Stale
+ * readings are left out. */
+void backends_sample(const struct backends *b, struct sample *out, usec_t now);
+
+/* Fills the totals, rates and latencies; the rest of the view is not touched. */
+void backends_view(const struct backends *b, struct balancer_view *out, usec_t now);
+
+#endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the listening socket for as long as the controller lives, and one ascale-balance process at a time
+ * that has inherited it. When that process ends unasked, the socket stays open, so that users' connections
+ * wait in its backlog until the next process accepts them. The control socket is connected as soon as the
+ * program listens on it; after every connect it is told everything again, because a new process knows
+ * nothing. Control thread. */
+#include "control/balancer.h"
+#include "base/loop.h"
+#include "base/spawn.h"
+#include "control/backends.h"
+#include "control/balancer_link.h"
+#include "control/listener.h"
+#include "control/process.h"
+#include "core/options.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define LISTEN_FD          3 /* in the program */
+#define CONNECT_EVERY      (10 * USEC_PER_MSEC)
+#define SILENT_AFTER       (5 * USEC_PER_SEC) /* not connected for so long: worth a word */
+#define RESTART_DELAY_MIN  (50 * USEC_PER_MSEC)
+#define RESTART_DELAY_MAX  (800 * USEC_PER_MSEC)
+#define STEADY_AFTER       (10 * USEC_PER_SEC) /* a life this long clears the delay */
+#define STOP_SLACK         (1 * USEC_PER_SEC)
+#define STATS_INTERVAL_MAX (1 * USEC_PER_SEC)
+#define STATS_INTERVAL_MIN (100 * USEC_PER_MSEC)
+
+enum stop_stage { STOP_NONE, STOP_ASKED, STOP_TERM, STOP_KILL, STOP_DONE };
+
+struct balancer {
+    struct balancer_setup setup;
+    struct config config;
+    char socket_path[STATE_PATH_MAX], log_path[STATE_PATH_MAX];
+    int listen_fd;
+    char url[96];
+    struct backends backends;
+
+    struct process process;
+    int restarts;
+    usec_t started_at, restart_delay;
+    struct loop_timer restart_timer;
+
+    struct balancer_link link;
+    struct loop_timer connect_timer;
+    usec_t connect_since;
+    bool silence_told;
+
+    enum stop_stage stop;
+    struct loop_timer stop_timer;
+};
+
+static void say(struct balancer *b, enum journal_level level, int instance, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void say(struct balancer *b, enum journal_level level, int instance, const char *format, ...)
+{
+    char text[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    b->setup.note(b->setup.context, level, instance, text);
+}
+
+static usec_t now_of(const struct balancer *b)
+{
+    return loop_now(b->setup.loop);
+}
+
+/* --queue-limit 1024 and so on: the options of the program are those of the ini. */
+static void add_options(struct process_args *args, const struct config *config)
+{
+    for (size_t i = 0; i < options_count; i++) {
+        const struct option *option = &options[i];
+        char name[64], value[CONFIG_TEXT_MAX];
+        if (strcmp(option->section, "balancer") != 0 || strcmp(option->key, "enabled") == 0 ||
+            strcmp(option->key, "listen") == 0)
+            continue;
+        snprintf(name, sizeof name, "%s", option->key);
+        for (char *c = name; *c; c++)
+            if (*c == '_')
+                *c = '-';
+        config_get_text(config, option, value, sizeof value);
+        if (value[0])
+            process_args_add(args, "--%s=%s", name, value);
+    }
+}
+
+static int spawn_program(struct balancer *b)
+{
+    struct process_args args = {0};
+    process_args_add(&args, "%s", b->setup.program);
+    process_args_add(&args, "--listen-fd=%d", LISTEN_FD);
+    process_args_add(&args, "--control=%s", b->socket_path);
+    add_options(&args, &b->config);
+    if (args.overflow)
+        return -E2BIG;
+    int log_fd = open(b->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (log_fd < 0)
+        return -errno;
+    struct spawn_request request = {
+        .path = b->setup.program,
+        .argv = args.argv,
+        .fds = {{log_fd, STDOUT_FILENO}, {log_fd, STDERR_FILENO}, {b->listen_fd, LISTEN_FD}},
+        .fd_count = 3,
+        .new_group = true};
+    int error = process_start(&b->process, &request);
+    close(log_fd);
+    return error;
+}
+
+static void restart_later(struct balancer *b)
+{
+    if (now_of(b) - b->started_at > STEADY_AFTER)
+        b->restart_delay = 0;
+    loop_timer_set(b->setup.loop, &b->restart_timer, now_of(b) + b->restart_delay);
+    b->restart_delay = b->restart_delay ? 2 * b->restart_delay : RESTART_DELAY_MIN;
+    if (b->restart_delay > RESTART_DELAY_MAX)
+        b->restart_delay = RESTART_DELAY_MAX;
+}
+
+static void connect_soon(struct balancer *b)
+{
+    b->connect_since = now_of(b);
+    b->silence_told = false;
+    loop_timer_set(b->setup.loop, &b->connect_timer, now_of(b) + CONNECT_EVERY);
+}
+
+static void start_program(struct balancer *b)
+{
+    /* A socket left by a killed one would only refuse us until the new one has replaced it. */
+    unlink(b->socket_path);
+    b->started_at = now_of(b);
+    int error = spawn_program(b);
+    if (error) {
+        say(b, LEVEL_ERROR, 0, "cannot start the balancer '%s': %s; trying again", b->setup.program,
+            strerror(-error));
+        restart_later(b);
+        return;
+    }
+    backends_restart(&b->backends, false, now_of(b));
+    connect_soon(b);
+    b->setup.changed(b->setup.context);
+}
+
+static void on_restart_due(struct loop_timer *timer, int64_t now)
+{
+    struct balancer *b = timer->context;
+    (void)now;
+    if (b->stop == STOP_NONE)
+        start_program(b);
+}
+
+static void finish_stop(struct balancer *b)
+{
+    b->stop = STOP_DONE;
+    loop_timer_cancel(b->setup.loop, &b->stop_timer);
+    unlink(b->socket_path);
+}
+
+static void on_ended(void *context, int status, const char *how)
+{
+    struct balancer *b = context;
+    (void)status;
+    balancer_link_close(&b->link);
+    loop_timer_cancel(b->setup.loop, &b->connect_timer);
+    if (b->stop != STOP_NONE) {
+        finish_stop(b);
+    } else {
+        b->restarts++;
+        say(b, LEVEL_ERROR, 0,
+            "the balancer ended (%s; its words are in %s); starting it again, connections wait meanwhile",
+            how, b->log_path);
+        restart_later(b);
+    }
+    b->setup.changed(b->setup.context);
+}
+
+static void subscribe(struct balancer *b)
+{
+    usec_t interval = b->config.scaling.polling_interval;
+    if (interval > STATS_INTERVAL_MAX)
+        interval = STATS_INTERVAL_MAX;
+    if (interval < STATS_INTERVAL_MIN)
+        interval = STATS_INTERVAL_MIN;
+    balancer_link_send(&b->link, json_pack("{s:s, s:I}", "cmd", "subscribe", "interval_ms",
+                                           (json_int_t)(interval / USEC_PER_MSEC)));
+}
+
+static void on_connect_due(struct loop_timer *timer, int64_t now)
+{
+    struct balancer *b = timer->context;
+    if (!process_runs(&b->process))
+        return;
+    int error = balancer_link_connect(&b->link, b->socket_path);
+    if (error) {
+        if (!b->silence_told && now - b->connect_since > SILENT_AFTER) {
+            say(b, LEVEL_WARNING, 0, "the balancer does not answer on %s: %s; still trying", b->socket_path,
+                strerror(-error));
+            b->silence_told = true;
+        }
+        loop_timer_set(b->setup.loop, &b->connect_timer, now + CONNECT_EVERY);
+        return;
+    }
+    balancer_link_send(&b->link, json_pack("{s:s, s:i}", "cmd", "hello", "version", 1));
+    b->backends.changed = true;
+    balancer_flush(b);
+    subscribe(b);
+    b->setup.changed(b->setup.context);
+}
+
+static void on_closed(void *context, const char *why)
+{
+    struct balancer *b = context;
+    (void)why; /* a death is told when its pidfd says so, a silence when connecting again takes long */
+    connect_soon(b);
+    b->setup.changed(b->setup.context);
+}
+
+static void tell_drained(struct balancer *b, int instance)
+{
+    if (backends_drained(&b->backends, instance))
+        b->setup.drained(b->setup.context, instance);
+}
+
+static void on_reply(struct balancer *b, json_t *message)
+{
+    if (json_is_true(json_object_get(message, "ok")))
+        return;
+    const char *error = json_string_value(json_object_get(message, "error"));
+    say(b, LEVEL_WARNING, 0, "the balancer refused a command: %s", error ? error : "no reason given");
+}
+
+static void on_stats(struct balancer *b, json_t *message)
+{
+    backends_read(&b->backends, message, now_of(b));
+}
+
+static void on_drained(struct balancer *b, json_t *message)
+{
+    tell_drained(b, backends_parse_name(json_string_value(json_object_get(message, "backend"))));
+}
+
+static void on_ejected(struct balancer *b, json_t *message)
+{
+    const char *cause = json_string_value(json_object_get(message, "cause"));
+    say(b, LEVEL_WARNING, backends_parse_name(json_string_value(json_object_get(message, "backend"))),
+        "the balancer gives it no requests: %s", cause ? cause : "it failed");
+}
+
+static void on_admitted(struct balancer *b, json_t *message)
+{
+    say(b, LEVEL_INFO, backends_parse_name(json_string_value(json_object_get(message, "backend"))),
+        "the balancer gives it requests again");
+}
+
+static void on_burst(struct balancer *b, json_t *message)
+{
+    (void)message;
+    b->setup.burst(b->setup.context);
+}
+
+static const struct {
+    const char *name;
+    void (*handle)(struct balancer *, json_t *);
+} event_handlers[] = {
+    {"stats", on_stats},       {"drained", on_drained}, {"ejected", on_ejected},
+    {"admitted", on_admitted}, {"burst", on_burst},
+};
+
+static void on_message(void *context, json_t *message, int passed_fd)
+{
+    struct balancer *b = context;
+    if (passed_fd >= 0)
+        close(passed_fd); /* we asked for none */
+    const char *event = json_string_value(json_object_get(message, "event"));
+    if (!event) {
+        on_reply(b, message);
+        return;
+    }
+    for (size_t i = 0; i < sizeof event_handlers / sizeof event_handlers[0]; i++)
+        if (strcmp(event, event_handlers[i].name) == 0)
+            event_handlers[i].handle(b, message);
+}
+
+static void on_stop_due(struct loop_timer *timer, int64_t now)
+{
+    struct balancer *b = timer->context;
+    b->stop = b->stop == STOP_ASKED ? STOP_TERM : STOP_KILL;
+    process_signal(&b->process, b->stop == STOP_TERM ? SIGTERM : SIGKILL);
+    loop_timer_set(b->setup.loop, &b->stop_timer, now + STOP_SLACK);
+}
+
+struct balancer *balancer_open(const struct balancer_setup *setup, char *err, size_t err_size)
+{
+    struct balancer *b = calloc(1, sizeof *b);
+    if (!b || backends_init(&b->backends, loop_now(setup->loop)) != 0) {
+        snprintf(err, err_size, "cannot start the balancer: out of memory");
+        free(b);
+        return NULL;
+    }
+    b->setup = *setup;
+    b->config = *setup->config;
+    snprintf(b->socket_path, sizeof b->socket_path, "%s", setup->socket_path);
+    snprintf(b->log_path, sizeof b->log_path, "%s", setup->log_path);
+    b->process = (struct process){.loop = setup->loop, .ended = on_ended, .context = b};
+    b->link =
+        (struct balancer_link){.loop = setup->loop, .message = on_message, .closed = on_closed, .context = b};
+    b->restart_timer = (struct loop_timer){.due = on_restart_due, .context = b};
+    b->connect_timer = (struct loop_timer){.due = on_connect_due, .context = b};
+    b->stop_timer = (struct loop_timer){.due = on_stop_due, .context = b};
+    b->listen_fd = listener_open(b->config.balancer.listen, err, err_size);
+    if (b->listen_fd < 0 || !listener_url(b->listen_fd, b->url, sizeof b->url)) {
+        balancer_close(b);
+        return NULL;
+    }
+    start_program(b);
+    return b;
+}
+
+void balancer_close(struct balancer *b)
+{
+    if (!b)
+        return;
+    loop_timer_cancel(b->setup.loop, &b->restart_timer);
+    loop_timer_cancel(b->setup.loop, &b->connect_timer);
+    loop_timer_cancel(b->setup.loop, &b->stop_timer);
+    balancer_link_close(&b->link);
+    process_release(&b->process);
+    if (b->listen_fd >= 0)
+        close(b->listen_fd);
+    backends_fini(&b->backends);
+    free(b);
+}
+
+static void send_setting(void *context, const struct option *option)
+{
+    struct balancer *b = context;
+    char value[CONFIG_TEXT_MAX];
+    if (strcmp(option->section, "balancer") != 0 || !(option->flags & OPTION_LIVE))
+        return;
+    config_get_text(&b->config, option, value, sizeof value);
+    balancer_link_send(&b->link,
+                       json_pack("{s:s, s:s, s:s}", "cmd", "set", "key", option->key, "value", value));
+}
+
+void balancer_reconfigure(struct balancer *b, const struct config *config)
+{
+    const struct config before = b->config;
+    b->config = *config;
+    config_diff(&before, config, send_setting, b);
+    if (before.scaling.polling_interval != config->scaling.polling_interval)
+        subscribe(b);
+}
+
+void balancer_admit(struct balancer *b, int instance, int port)
+{
+    const char *host = b->config.app.host;
+    char address[96];
+    snprintf(address, sizeof address, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
+    if (backends_admit(&b->backends, instance, address, now_of(b)) != 0)
+        say(b, LEVEL_ERROR, instance, "cannot give it requests: out of memory");
+}
+
+void balancer_drain(struct balancer *b, int instance)
+{
+    /* One that the balancer never had, or has lost, has nothing in flight. */
+    if (!backends_drain(&b->backends, instance))
+        b->setup.drained(b->setup.context, instance);
+}
+
+void balancer_remove(struct balancer *b, int instance)
+{
+    backends_remove(&b->backends, instance);
+}
+
+void balancer_flush(struct balancer *b)
+{
+    if (!b->backends.changed || !b->link.open)
+        return;
+    balancer_link_send(
+        &b->link, json_pack("{s:s, s:o}", "cmd", "backends", "backends", backends_to_json(&b->backends)));
+    b->backends.changed = false;
+}
+
+void balancer_sample(const struct balancer *b, struct sample *out, usec_t now)
+{
+    backends_sample(&b->backends, out, now);
+}
+
+void balancer_view(const struct balancer *b, struct balancer_view *out, usec_t now)
+{
+    out->enabled = true;
+    out->connected = b->link.open;
+    out->pid = b->process.identity.pid;
+    out->restarts = b->restarts;
+    snprintf(out->url, sizeof out->url, "%s", b->url);
+    backends_view(&b->backends, out, now);
+}
+
+struct state_process balancer_process(const struct balancer *b)
+{
+    return b->process.identity;
+}
+
+const char *balancer_url(const struct balancer *b)
+{
+    return b->url;
+}
+
+void balancer_stop(struct balancer *b, bool hurry)
+{
+    if (b->stop == STOP_DONE || (b->stop != STOP_NONE && !hurry))
+        return;
+    loop_timer_cancel(b->setup.loop, &b->restart_timer);
+    if (!process_runs(&b->process)) {
+        finish_stop(b);
+        return;
+    }
+    usec_t patience = STOP_SLACK;
+    bool asked = !hurry && balancer_link_send(&b->link, json_pack("{s:s}", "cmd", "stop"));
+    if (asked)
+        patience += b->config.balancer.drain_timeout;
+    else
+        process_signal(&b->process, hurry ? SIGKILL : SIGTERM);
+    b->stop = asked ? STOP_ASKED : STOP_TERM;
+    loop_timer_set(b->setup.loop, &b->stop_timer, now_of(b) + patience);
+}
+
+bool balancer_stopped(const struct balancer *b)
+{
+    return b->stop == STOP_DONE;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Binds and describes a listening TCP socket. SO_REUSEADDR but never SO_REUSEPORT: with the latter a second
+ * listener would bind silently and take half of the users. */
+#include "control/listener.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG 4096
+
+/* Splits at the last colon; brackets around the host are dropped. */
+static bool split_address(const char *address, char *host, size_t host_size, const char **port)
+{
+    const char *colon = strrchr(address, ':');
+    if (!colon)
+        return false;
+    size_t length = (size_t)(colon - address);
+    if (length >= 2 && address[0] == '[' && colon[-1] == ']') {
+        address++;
+        length -= 2;
+    }
+    if (length >= host_size)
+        return false;
+    memcpy(host, address, length);
+    host[length] = '\0';
+    *port = colon + 1;
+    return true;
+}
+
+static int bind_one(const struct addrinfo *info)
+{
+    int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, info->ai_protocol);
+    if (fd < 0)
+        return -1;
+    int one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int listener_open(const char *address, char *err, size_t err_size)
+{
+    char host[128];
+    const char *port;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
+                    *list = NULL;
+    if (!split_address(address, host, sizeof host, &port)) {
+        snprintf(err, err_size, "cannot listen on '%s': it is not host:port", address);
+        return -1;
+    }
+    int problem = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
+    if (problem) {
+        snprintf(err, err_size, "cannot listen on '%s': %s", address, gai_strerror(problem));
+        return -1;
+    }
+    int fd = -1;
+    for (struct addrinfo *info = list; info && fd < 0; info = info->ai_next)
+        fd = bind_one(info);
+    if (fd < 0)
+        snprintf(err, err_size, "cannot listen on %s: %s", address, strerror(errno));
+    freeaddrinfo(list);
+    return fd;
+}
+
+bool listener_url(int fd, char *out, size_t size)
+{
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    char host[INET6_ADDRSTRLEN];
+    if (getsockname(fd, (struct sockaddr *)&storage, &length) < 0)
+        return false;
+    if (storage.ss_family == AF_INET) {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)&storage;
+        if (v4->sin_addr.s_addr == htonl(INADDR_ANY))
+            v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        snprintf(out, size, "http://%s:%d", host, ntohs(v4->sin_port));
+        return true;
+    }
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&storage;
+    if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+        v6->sin6_addr = in6addr_loopback;
+    inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+    snprintf(out, size, "http://[%s]:%d", host, ntohs(v6->sin6_port));
+    return true;
+}

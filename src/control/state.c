@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the lock that makes this controller the only one of its state directory, and the record of what it
+ * runs. The record need only survive us, not the machine (its pids would mean nothing after a reboot, and it
+ * names the boot it belongs to), so it is renamed into place without waiting for the disk. Nothing read back
+ * is believed before pid and start time agree with the kernel. */
+#include "control/state.h"
+#include "base/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RECORD_FILE     "state.json"
+#define RECORD_SIZE_MAX (1u << 20)
+/* The control socket's path must fit into sockaddr_un (108 bytes) behind the directory. */
+#define DIRECTORY_MAX 90
+
+bool state_find_directory(const char *configured, char out[STATE_PATH_MAX], char *err, size_t err_size)
+{
+    const char *xdg = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    int length;
+    if (configured[0])
+        length = snprintf(out, STATE_PATH_MAX, "%s", configured);
+    else if (xdg && xdg[0] == '/')
+        length = snprintf(out, STATE_PATH_MAX, "%s/ascale", xdg);
+    else if (home && home[0] == '/')
+        length = snprintf(out, STATE_PATH_MAX, "%s/.local/state/ascale", home);
+    else {
+        snprintf(err, err_size,
+                 "no state directory: neither XDG_STATE_HOME nor HOME is set; name one in "
+                 "state.directory or by --state-dir");
+        return false;
+    }
+    if (length > DIRECTORY_MAX) {
+        snprintf(
+            err, err_size,
+            "state directory '%.200s': its name is longer than %d bytes, too long for the sockets in it; "
+            "name a shorter one in state.directory or by --state-dir",
+            out, DIRECTORY_MAX);
+        return false;
+    }
+    return true;
+}
+
+bool state_path(const struct state *state, const char *name, char *out, size_t size)
+{
+    int length = snprintf(out, size, "%s/%s", state->directory, name);
+    return length >= 0 && (size_t)length < size;
+}
+
+static bool check_directory(const char *directory, char *err, size_t err_size)
+{
+    struct stat st;
+    if (stat(directory, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        snprintf(err, err_size, "state directory '%s': not a directory", directory);
+        return false;
+    }
+    if (st.st_uid != geteuid()) {
+        snprintf(err, err_size,
+                 "state directory '%s' belongs to another user; name one of your own in "
+                 "state.directory or by --state-dir",
+                 directory);
+        return false;
+    }
+    /* Logs and the control socket in it are nobody else's business. */
+    if ((st.st_mode & 077) && chmod(directory, 0700) < 0) {
+        snprintf(err, err_size, "state directory '%s': cannot take it from other users: %s", directory,
+                 strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+bool state_open(struct state *state, const char *directory, char *err, size_t err_size)
+{
+    memset(state, 0, sizeof *state);
+    state->lock_fd = -1;
+    snprintf(state->directory, sizeof state->directory, "%s", directory);
+    int error = file_make_directories(directory, 0700);
+    if (error) {
+        snprintf(err, err_size, "cannot make the state directory '%s': %s", directory, strerror(-error));
+        return false;
+    }
+    if (!check_directory(directory, err, err_size))
+        return false;
+    char path[STATE_PATH_MAX + 16];
+    pid_t holder = 0;
+    state_path(state, "lock", path, sizeof path);
+    state->lock_fd = file_lock(path, &holder);
+    if (state->lock_fd == -EWOULDBLOCK) {
+        snprintf(
+            err, err_size,
+            "another ascale-tui (pid %d) runs with the state directory '%s'; stop it first, or give this "
+            "one a directory of its own by --state-dir",
+            (int)holder, directory);
+        return false;
+    }
+    if (state->lock_fd < 0) {
+        snprintf(err, err_size, "cannot lock '%s': %s", path, strerror(-state->lock_fd));
+        return false;
+    }
+    return true;
+}
+
+void state_close(struct state *state)
+{
+    if (state->lock_fd >= 0)
+        close(state->lock_fd);
+    state->lock_fd = -1;
+}
+
+static void read_boot_id(char out[64])
+{
+    out[0] = '\0';
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t count = read(fd, out, 63);
+    close(fd);
+    out[count > 0 ? count : 0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+}
+
+static json_t *process_to_json(const struct state_process *process)
+{
+    return json_pack("{s:i, s:I}", "pid", process->pid, "start_ticks", (json_int_t)process->start_ticks);
+}
+
+static bool process_from_json(json_t *json, struct state_process *out)
+{
+    json_int_t ticks;
+    if (json_unpack(json, "{s:i, s:I}", "pid", &out->pid, "start_ticks", &ticks) < 0)
+        return false;
+    out->start_ticks = (uint64_t)ticks;
+    return out->pid >= 0 && ticks >= 0;
+}
+
+static json_t *record_to_json(const struct state_record *record)
+{
+    char boot[64];
+    read_boot_id(boot);
+    json_t *instances = json_array();
+    for (int i = 0; i < record->instance_count; i++) {
+        const struct state_instance *instance = &record->instances[i];
+        json_array_append_new(instances, json_pack("{s:i, s:i, s:b, s:o}", "id", instance->id, "port",
+                                                   instance->port, "ready", instance->ready, "process",
+                                                   process_to_json(&instance->process)));
+    }
+    return json_pack("{s:i, s:s, s:o, s:s, s:o}", "version", STATE_VERSION, "boot", boot, "balancer",
+                     process_to_json(&record->balancer), "listen", record->balancer_listen, "instances",
+                     instances);
+}
+
+static bool instance_from_json(json_t *json, struct state_instance *out)
+{
+    json_t *process;
+    int ready;
+    if (json_unpack(json, "{s:i, s:i, s:b, s:o}", "id", &out->id, "port", &out->port, "ready", &ready,
+                    "process", &process) < 0)
+        return false;
+    out->ready = ready;
+    return out->id > 0 && out->port >= 0 && out->port < 65536 && process_from_json(process, &out->process) &&
+           out->process.pid > 1;
+}
+
+static bool record_from_json(json_t *json, struct state_record *out)
+{
+    json_t *balancer, *instances, *item;
+    const char *listen;
+    size_t i;
+    if (json_unpack(json, "{s:o, s:s, s:o}", "balancer", &balancer, "listen", &listen, "instances",
+                    &instances) < 0 ||
+        !process_from_json(balancer, &out->balancer) || !json_is_array(instances) ||
+        json_array_size(instances) > INSTANCES_MAX)
+        return false;
+    snprintf(out->balancer_listen, sizeof out->balancer_listen, "%s", listen);
+    json_array_foreach(instances, i, item)
+    {
+        if (!instance_from_json(item, &out->instances[out->instance_count++]))
+            return false;
+    }
+    return true;
+}
+
+/* NULL: usable; "" : of another time, to be passed over in silence; else what is wrong with it. */
+static const char *read_record(json_t *json, struct state_record *out)
+{
+    char boot[64];
+    const char *its_boot;
+    int version;
+    read_boot_id(boot);
+    if (json_unpack(json, "{s:i, s:s}", "version", &version, "boot", &its_boot) < 0)
+        return "it is not a state record";
+    if (version != STATE_VERSION)
+        return "it is of another version of ascale";
+    if (strcmp(boot, its_boot) != 0)
+        return ""; /* the machine was started since: nothing of it can be alive */
+    return record_from_json(json, out) ? NULL : "it is damaged";
+}
+
+bool state_load(const struct state *state, struct state_record *out, char *err, size_t err_size)
+{
+    char path[STATE_PATH_MAX + 16], *text = NULL;
+    size_t size = 0;
+    json_t *json = NULL;
+    const char *problem = NULL;
+    memset(out, 0, sizeof *out);
+    err[0] = '\0';
+    state_path(state, RECORD_FILE, path, sizeof path);
+    int error = file_read(path, RECORD_SIZE_MAX, &text, &size);
+    if (error == -ENOENT)
+        return false;
+    if (error) {
+        problem = strerror(-error);
+        goto out;
+    }
+    json = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    problem = json_is_object(json) ? read_record(json, out) : "it is not JSON";
+out:
+    json_decref(json);
+    free(text);
+    if (!problem)
+        return true;
+    memset(out, 0, sizeof *out);
+    if (problem[0])
+        snprintf(err, err_size,
+                 "state file '%s' cannot be used: %s; starting afresh, and leaving alone whatever "
+                 "it may have named",
+                 path, problem);
+    return false;
+}
+
+static int write_whole(const char *path, const char *text, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    ssize_t count = write(fd, text, size);
+    int error = count < 0 ? -errno : (size_t)count < size ? -ENOSPC : 0;
+    close(fd);
+    return error;
+}
+
+int state_save(struct state *state, const struct state_record *record)
+{
+    if (state->has_saved && memcmp(&state->saved, record, sizeof *record) == 0)
+        return 0;
+    char path[STATE_PATH_MAX + 16], temporary[STATE_PATH_MAX + 16];
+    state_path(state, RECORD_FILE, path, sizeof path);
+    state_path(state, RECORD_FILE ".new", temporary, sizeof temporary);
+    json_t *json = record_to_json(record);
+    char *text = json_dumps(json, JSON_INDENT(1));
+    int error = text ? write_whole(temporary, text, strlen(text)) : -ENOMEM;
+    if (!error && rename(temporary, path) < 0)
+        error = -errno;
+    if (error)
+        unlink(temporary);
+    free(text);
+    json_decref(json);
+    /* Kept even when it failed: the same record is not tried again every turn on a full disk. */
+    state->saved = *record;
+    state->has_saved = true;
+    return error;
+}
+
+void state_forget(struct state *state)
+{
+    char path[STATE_PATH_MAX + 16];
+    state_path(state, RECORD_FILE, path, sizeof path);
+    unlink(path);
+    state->has_saved = false;
+}
+
+/* Fields 3 (state) and 22 (start time) of /proc/PID/stat; the name before them may hold anything. */
+static bool read_stat(int pid, char *state, uint64_t *start_ticks)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t count = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (count <= 0)
+        return false;
+    text[count] = '\0';
+    const char *field = strrchr(text, ')');
+    if (!field || field[1] != ' ')
+        return false;
+    *state = field[2];
+    field += 2;
+    for (int number = 3; number < 22 && field; number++)
+        field = strchr(field + 1, ' ');
+    if (!field)
+        return false;
+    *start_ticks = strtoull(field, NULL, 10);
+    return true;
+}
+
+uint64_t state_start_ticks(int pid)
+{
+    char state;
+    uint64_t ticks;
+    return read_stat(pid, &state, &ticks) ? ticks : 0;
+}
+
+bool state_process_alive(const struct state_process *process)
+{
+    char state;
+    uint64_t ticks;
+    return process->pid > 1 && read_stat(process->pid, &state, &ticks) && ticks == process->start_ticks &&
+           state != 'Z' && state != 'X';
+}

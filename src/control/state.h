@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* The state directory: ours alone while we run, and what the next controller must know if we crash.
+ * Quick: nothing here waits for the disk. Any one thread at a time. */
+#ifndef CONTROL_STATE_H
+#define CONTROL_STATE_H
+#include "core/instance.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STATE_VERSION  1
+#define STATE_PATH_MAX 256
+
+/* A process by a name that is never reused: its pid together with the instant it started. */
+struct state_process {
+    int pid; /* 0 = none */
+    uint64_t start_ticks;
+};
+
+struct state_instance {
+    int id, port;
+    bool ready;
+    struct state_process process;
+};
+
+struct state_record {
+    struct state_process balancer;
+    char balancer_listen[128]; /* as in the ini: another address means another balancer */
+    int instance_count;
+    struct state_instance instances[INSTANCES_MAX];
+};
+
+struct state {
+    char directory[STATE_PATH_MAX];
+    int lock_fd; /* -1 = not open */
+    struct state_record saved;
+    bool has_saved;
+};
+
+/* The configured directory, else $XDG_STATE_HOME/ascale, else ~/.local/state/ascale. False: there is no such
+ * place, or its name is too long; err says which. */
+bool state_find_directory(const char *configured, char out[STATE_PATH_MAX], char *err, size_t err_size);
+
+/* Creates the directory for us only and locks it. False: err says why, naming the controller that holds it.
+ */
+bool state_open(struct state *state, const char *directory, char *err, size_t err_size);
+
+/* Unlocks. The record stays for the next start unless it was forgotten. */
+void state_close(struct state *state);
+
+/* "DIRECTORY/name"; false when that is longer than out. */
+bool state_path(const struct state *state, const char *name, char *out, size_t size);
+
+/* What an earlier controller left. False: nothing (err is "") or nothing usable (err says why). */
+bool state_load(const struct state *state, struct state_record *out, char *err, size_t err_size);
+
+/* Writes the record when it differs from the one before; the file holds the old or the new, whole.
+ * 0 or -errno. */
+int state_save(struct state *state, const struct state_record *record);
+void state_forget(struct state *state);
+
+/* When the process started, in the kernel's ticks; 0 = there is no such process. */
+uint64_t state_start_ticks(int pid);
+
+/* The same process still lives (as more than a zombie). */
+bool state_process_alive(const struct state_process *process);
+
+#endif
