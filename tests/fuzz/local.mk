@@ -16,5 +16,10 @@ fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
 fuzz_config_LDADD = libfuzz.a libcore.a -lm
 EXTRA_DIST += tests/fuzz/seeds/config
 
+fuzz_programs += fuzz_http1
+fuzz_http1_SOURCES = tests/fuzz/fuzz_http1.c
+fuzz_http1_LDADD = libfuzz.a libcore.a
+EXTRA_DIST += tests/fuzz/seeds/http1
+
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)
