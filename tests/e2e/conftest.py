@@ -12,6 +12,8 @@ HOUSE = pytest.StashKey()
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "threads: crosses threads; .ci/run repeats it under the thread sanitizer")
+    config.addinivalue_line("markers", "unsanitized: cannot run under a sanitizer (address space limits, timing)")
     helpers.become_subreaper()
 
 

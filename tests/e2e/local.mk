@@ -9,8 +9,10 @@ EXTRA_DIST += \
 	tests/e2e/test_app.py \
 	tests/e2e/test_house.py
 
-# The suite never writes into the source tree: make distcheck runs with one that is read-only.
+# The suite never writes into the source tree: make distcheck runs with one that is read-only. Where pytest-xdist is
+# installed, tests run side by side.
 .PHONY: check-e2e
 check-e2e: all
-	$(AM_V_GEN)ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON3) -m pytest -q -rs \
+	$(AM_V_GEN)side_by_side=$$($(PYTHON3) -c 'import xdist' 2>/dev/null && echo "-n $$(nproc)"); \
+	  ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON3) -m pytest -q -rs $$side_by_side \
 	  -p no:cacheprovider --junitxml='$(abs_top_builddir)/$(E2E_RESULTS)' $(E2E_ARGS) '$(srcdir)/tests/e2e'
