@@ -2,6 +2,7 @@ AM_TESTS_ENVIRONMENT = CC='$(CC)' NM='$(NM)' LD='$(LD)'; export CC NM LD;
 
 TESTS += tests/layering tests/purity
 EXTRA_DIST += tests/totals tests/layering tests/purity tests/distribution tests/cppcheck.supp
+EXTRA_DIST += tests/bench/idle_vs_htop
 
 include tests/unit/local.mk
 include tests/fuzz/local.mk

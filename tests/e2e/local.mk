@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	tests/e2e/conftest.py \
 	tests/e2e/house.py \
 	tests/e2e/test_app.py \
+	tests/e2e/test_bootstrap.py \
 	tests/e2e/test_house.py
 
 # The suite never writes into the source tree: make distcheck runs with one that is read-only. Where pytest-xdist is
