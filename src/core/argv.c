@@ -107,6 +107,6 @@ bool argv_split(struct argv *out, const char *command, const struct argv_variabl
     else if (out->count == 0 || out->words[0][0] == '\0')
         why = "there is nothing to run";
     if (why != NULL)
-        snprintf(err, err_size, "command '%s': %s", command, why);
+        snprintf(err, err_size, "%s in command '%s'", why, command);
     return why == NULL;
 }

@@ -50,13 +50,16 @@ static const char usage[] =
     "  --cgroup PATH      join a control group: PATH is its cgroup.procs (may be repeated)\n"
     "  --error-fd N       report a failure there instead of on standard error\n";
 
-/* Says "WHAT 'OBJECT': cause" to whoever waits for it, and ends. */
+/* Says "WHAT 'OBJECT': cause" to whoever waits for it, and ends. The line must fit an event of the
+ * controller's, so only the end of a long object is shown. */
 static _Noreturn void fail(const struct launch *launch, int code, const char *what, const char *object)
 {
+    enum { OBJECT_MAX = 60 };
+    const char *cause = strerror(errno);
+    size_t length = strlen(object), cut = length > OBJECT_MAX ? length - OBJECT_MAX : 0;
     char text[512];
-    int size = snprintf(text, sizeof text, "%s '%s': %s\n", what, object, strerror(errno));
-    if (size >= (int)sizeof text)
-        size = (int)sizeof text - 1;
+    int size =
+        snprintf(text, sizeof text, "%s '%s%s': %s\n", what, cut > 0 ? "..." : "", object + cut, cause);
     int fd = launch->error_fd >= 0 ? launch->error_fd : STDERR_FILENO;
     ssize_t written = write(fd, text, (size_t)size);
     (void)written; /* nobody is left to tell */

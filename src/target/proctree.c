@@ -399,3 +399,37 @@ int proctree_signal(const struct proctree *tree, int owner, int signal_number)
             count += signal_member(&tree->members[i], signal_number);
     return count;
 }
+
+/* Whether it is left from that session; then *out is what signal_member() needs. The caller closes out->fd.
+ */
+static bool is_left(pid_t pid, pid_t session, uint64_t since_ticks, struct member *out)
+{
+    char key[PROCTREE_KEY_SIZE];
+    *out = (struct member){.fd = proc_stat_open(pid)};
+    if (out->fd < 0)
+        return false;
+    bool left = proc_stat_read(out->fd, &out->stat) == 0 && out->stat.session == session &&
+                out->stat.start_ticks >= since_ticks && proc_environment(pid, PROCTREE_MARK, key, sizeof key);
+    if (!left)
+        close(out->fd);
+    return left;
+}
+
+int proctree_end_session(pid_t session, uint64_t since_ticks)
+{
+    DIR *directory = opendir("/proc");
+    if (directory == NULL)
+        return 0;
+    int count = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        struct member member;
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid <= 0 || !is_left(pid, session, since_ticks, &member))
+            continue;
+        count += signal_member(&member, SIGKILL);
+        close(member.fd);
+    }
+    closedir(directory);
+    return count;
+}

@@ -47,4 +47,9 @@ struct proctree_usage proctree_usage(const struct proctree *tree, int owner);
 /* Sends a signal to all of them; returns how many got it. */
 int proctree_signal(const struct proctree *tree, int owner, int signal_number);
 
+/* Kills what is left of the session of an instance whose leader is gone, when it carries the mark of an
+ * instance and started no earlier than that leader. Returns how many. Needs no tree: for a start after a
+ * crash. */
+int proctree_end_session(pid_t session, uint64_t since_ticks);
+
 #endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the controller's descriptor of an instance's log. Invariant: the file an instance writes to is never
+ * replaced, only cut, because the instance holds it open. Lines written between the copy and the cut are
+ * lost; that is the price of never making the instance wait. */
+#include "target/applog.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TAIL_BYTES = 16 * 1024, CHECK_MIN_US = 20000, CHECK_MAX_US = 1000000 };
+
+int applog_open(struct applog *log, const char *directory, int id)
+{
+    *log = (struct applog){.fd = -1};
+    if (snprintf(log->path, sizeof log->path, "%s/i%d.log", directory, id) >= (int)sizeof log->path)
+        return -ENAMETOOLONG;
+    log->fd = open(log->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return log->fd < 0 ? -errno : 0;
+}
+
+void applog_close(struct applog *log)
+{
+    if (log->fd >= 0)
+        close(log->fd);
+    log->fd = -1;
+}
+
+static int64_t size_of(int fd)
+{
+    struct stat status;
+    return fd >= 0 && fstat(fd, &status) == 0 ? status.st_size : 0;
+}
+
+/* Reads what ends at `end`, as much as fits; returns how many bytes. */
+static size_t read_before(int fd, int64_t end, char *out, size_t size)
+{
+    int64_t from = end > (int64_t)size ? end - (int64_t)size : 0;
+    ssize_t length = pread(fd, out, (size_t)(end - from), from);
+    return length < 0 ? 0 : (size_t)length;
+}
+
+static bool write_file(const char *path, const char *data, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return false;
+    bool written = write(fd, data, size) == (ssize_t)size;
+    close(fd);
+    return written;
+}
+
+/* The cut happens even when the copy fails: a full disk is the worst time to keep the large file. */
+static void cut(struct applog *log, int64_t size)
+{
+    char old[sizeof log->path + 2];
+    snprintf(old, sizeof old, "%s.1", log->path);
+    char *kept = malloc(APPLOG_KEEP_BYTES);
+    if (kept == NULL || !write_file(old, kept, read_before(log->fd, size, kept, APPLOG_KEEP_BYTES)))
+        unlink(old);
+    free(kept);
+    if (ftruncate(log->fd, 0) == 0)
+        log->seen_bytes = 0;
+}
+
+/* When a file that grew from one size to another in span would be past half its cap. */
+static usec_t next_check(int64_t grown, usec_t span)
+{
+    if (grown <= 0 || span <= 0)
+        return CHECK_MAX_US;
+    double wait = (double)(APPLOG_CAP_BYTES / 2) * (double)span / (double)grown;
+    if (wait < CHECK_MIN_US)
+        return CHECK_MIN_US;
+    return wait > CHECK_MAX_US ? CHECK_MAX_US : (usec_t)wait;
+}
+
+usec_t applog_check(struct applog *log, usec_t now)
+{
+    int64_t size = size_of(log->fd), grown = size - log->seen_bytes;
+    usec_t span = log->seen_at == 0 ? 0 : now - log->seen_at;
+    log->seen_bytes = size;
+    log->seen_at = now;
+    if (grown != 0)
+        applog_tail(log, &log->last_line, 1);
+    if (size > APPLOG_CAP_BYTES)
+        cut(log, size);
+    return now + next_check(grown, span);
+}
+
+/* Takes the last line off the text; NULL: none is left. */
+static const char *take_last_line(const char *text, size_t *size, size_t *length)
+{
+    while (*size > 0 && (text[*size - 1] == '\n' || text[*size - 1] == '\r'))
+        --*size;
+    size_t start = *size;
+    while (start > 0 && text[start - 1] != '\n')
+        start--;
+    *length = *size - start;
+    *size = start;
+    return *length > 0 ? text + start : NULL;
+}
+
+/* Puts the last lines of the text before those that are there already; returns how many there are then. */
+static int prepend_lines(const char *text, size_t size, char lines[][APPLOG_LINE_SIZE], int count, int max)
+{
+    const char *line;
+    size_t length;
+    while (count < max && (line = take_last_line(text, &size, &length)) != NULL) {
+        if (length >= APPLOG_LINE_SIZE)
+            length = APPLOG_LINE_SIZE - 1;
+        memmove(lines[1], lines[0], (size_t)count * APPLOG_LINE_SIZE);
+        memcpy(lines[0], line, length);
+        lines[0][length] = '\0';
+        count++;
+    }
+    return count;
+}
+
+static int prepend_file(int fd, char lines[][APPLOG_LINE_SIZE], int count, int max)
+{
+    char text[TAIL_BYTES];
+    return prepend_lines(text, read_before(fd, size_of(fd), text, sizeof text), lines, count, max);
+}
+
+int applog_tail(const struct applog *log, char lines[][APPLOG_LINE_SIZE], int max)
+{
+    int count = log->fd < 0 ? 0 : prepend_file(log->fd, lines, 0, max);
+    if (count == max || size_of(log->fd) >= TAIL_BYTES)
+        return count;
+    char old[sizeof log->path + 2];
+    snprintf(old, sizeof old, "%s.1", log->path);
+    int fd = open(old, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return count;
+    count = prepend_file(fd, lines, count, max);
+    close(fd);
+    return count;
+}
+
+/* Whose log a file name is, 0: nobody's. */
+static int log_owner(const char *name)
+{
+    int id = 0, end = 0;
+    if (sscanf(name, "i%d.log%n", &id, &end) != 1 || end == 0)
+        return 0;
+    return name[end] == '\0' || strcmp(name + end, ".1") == 0 ? id : 0;
+}
+
+/* Ids only grow, so the newest logs have the largest. Returns the smallest id to be kept. */
+static int oldest_kept(DIR *directory, bool (*live)(void *ctx, int id), void *ctx)
+{
+    int newest[APPLOG_OLD_MAX + 1], count = 0; /* descending */
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        int id = log_owner(entry->d_name);
+        if (id == 0 || entry->d_name[strlen(entry->d_name) - 1] == '1' || live(ctx, id))
+            continue;
+        int at = count;
+        for (; at > 0 && newest[at - 1] < id; at--)
+            newest[at] = newest[at - 1];
+        newest[at] = id;
+        count += count < APPLOG_OLD_MAX;
+    }
+    return count < APPLOG_OLD_MAX ? 0 : newest[APPLOG_OLD_MAX - 1];
+}
+
+void applog_prune(const char *path, bool (*live)(void *ctx, int id), void *ctx)
+{
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return;
+    int oldest = oldest_kept(directory, live, ctx);
+    rewinddir(directory);
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        int id = log_owner(entry->d_name);
+        if (id != 0 && id < oldest && !live(ctx, id))
+            unlinkat(dirfd(directory), entry->d_name, 0);
+    }
+    closedir(directory);
+}

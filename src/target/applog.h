@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* The log file of an instance. The instance itself appends to it (so it survives our end); we keep it below
+ * its cap by copying its last part to FILE.1 and cutting the file to nothing, which an appending writer does
+ * not notice. The control thread. */
+#ifndef TARGET_APPLOG_H
+#define TARGET_APPLOG_H
+#include "core/units.h"
+
+#define APPLOG_CAP_BYTES  (8 << 20) /* beyond this it is cut */
+#define APPLOG_KEEP_BYTES (1 << 20) /* so much of it stays, in FILE.1 */
+#define APPLOG_OLD_MAX    16
+#define APPLOG_LINE_SIZE  200
+
+struct applog {
+    char path[512];
+    int fd; /* -1: closed */
+    int64_t seen_bytes;
+    usec_t seen_at;
+    char last_line[APPLOG_LINE_SIZE]; /* as the instance wrote it */
+};
+
+/* Makes DIRECTORY/iID.log or goes on with it. 0 or -errno; usable (empty) even then. */
+int applog_open(struct applog *log, const char *directory, int id);
+void applog_close(struct applog *log);
+
+/* Cuts it when it is too large and reads its last line; returns when to call again: soon while it grows fast.
+ */
+usec_t applog_check(struct applog *log, usec_t now);
+
+/* The last lines, oldest first; returns how many. */
+int applog_tail(const struct applog *log, char lines[][APPLOG_LINE_SIZE], int max);
+
+/* Deletes the logs of instances that are gone, but for the newest APPLOG_OLD_MAX. */
+void applog_prune(const char *directory, bool (*live)(void *ctx, int id), void *ctx);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* One check at a time: a timer starts it, its end (answer, failure or time-out) counts and arms the timer
+ * again. A check is an HTTP request on a connection of its own, so that it holds none of a small server's
+ * workers, or only a connection where no health_path is set. Control thread only. */
+#include "target/health.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum {
+    FALL = 3,
+    RISE = 1,
+    RISE_AGAIN = 2,
+    STARTING_PERIOD_US = 100000,
+    STARTING_SLOW_PERIOD_US = 500000,
+    STARTING_SLOW_AFTER_US = 10000000,
+    BODY_MAX = 64 * 1024,
+};
+
+static const struct config_app *settings(const struct health *health)
+{
+    return &health->setup.config->app;
+}
+
+static int64_t period_us(const struct health *health, int64_t now_us)
+{
+    int64_t interval = settings(health)->health_interval, period = STARTING_PERIOD_US;
+    if (health->ever_healthy)
+        return interval;
+    if (now_us - health->started_us > STARTING_SLOW_AFTER_US)
+        period = STARTING_SLOW_PERIOD_US;
+    return period < interval ? period : interval;
+}
+
+static void turn(struct health *health, bool healthy)
+{
+    health->healthy = healthy;
+    health->ever_healthy |= healthy;
+    health->setup.changed(health->setup.context, healthy, health->text);
+}
+
+/* Counts the outcome in health->text. The callback may stop the health. */
+static void conclude(struct health *health, bool passed)
+{
+    int64_t now_us = loop_now(health->setup.loop);
+    health->streak = passed == health->last_passed ? health->streak + 1 : 1;
+    health->last_passed = passed;
+    health->checked_us = now_us;
+    health->latency_us = now_us - health->asked_us;
+    int64_t next_us = health->asked_us + period_us(health, now_us);
+    loop_timer_set(health->setup.loop, &health->timer, next_us > now_us ? next_us : now_us);
+    int rise = health->ever_healthy ? RISE_AGAIN : RISE;
+    if (passed && !health->healthy && health->streak >= rise) {
+        if (health->ever_healthy || health->setup.trusted(health->setup.context))
+            turn(health, true);
+    } else if (!passed && health->healthy && health->streak >= FALL) {
+        turn(health, false);
+    }
+}
+
+static void answered(void *context, const struct http_client_result *result)
+{
+    struct health *health = context;
+    const char *path = settings(health)->health_path;
+    health->call = NULL;
+    bool passed = result->failure == HTTP_CLIENT_OK && result->status >= 200 && result->status < 400;
+    if (result->failure == HTTP_CLIENT_OK)
+        snprintf(health->text, sizeof health->text, "GET %.64s: status %d", path, result->status);
+    else
+        snprintf(health->text, sizeof health->text, "GET %.64s: %s", path, result->error);
+    conclude(health, passed);
+}
+
+static void end_connection(struct health *health)
+{
+    if (!health->connecting)
+        return;
+    health->connecting = false;
+    int fd = health->connection.fd;
+    loop_remove(health->setup.loop, &health->connection);
+    close(fd);
+}
+
+static void conclude_connection(struct health *health, int error)
+{
+    end_connection(health);
+    snprintf(health->text, sizeof health->text, "connect to port %d: %s", health->setup.port,
+             error == 0 ? "accepted" : strerror(error));
+    conclude(health, error == 0);
+}
+
+static void connected(struct loop_watch *watch, uint32_t events)
+{
+    (void)events;
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    conclude_connection(watch->context, error);
+}
+
+/* Under way, or over already: the errno. 0: under way or accepted, the loop will tell. */
+static int begin_connection(struct health *health)
+{
+    const struct sockaddr_storage *address = &health->setup.address;
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    health->connection = (struct loop_watch){.ready = connected, .context = health};
+    int error = 0;
+    if (connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 && errno != EINPROGRESS)
+        error = errno;
+    else
+        error = -loop_add(health->setup.loop, &health->connection, fd, EPOLLOUT);
+    health->connecting = error == 0;
+    if (error != 0)
+        close(fd);
+    return error;
+}
+
+static void check_connection(struct health *health)
+{
+    int error = begin_connection(health);
+    if (error != 0)
+        conclude_connection(health, error);
+    else
+        loop_timer_set(health->setup.loop, &health->timer,
+                       health->asked_us + settings(health)->health_timeout);
+}
+
+static void check_answer(struct health *health)
+{
+    static const char *const headers[] = {"User-Agent: ascale-health", "Connection: close", NULL};
+    const struct config_app *app = settings(health);
+    char url[400];
+    bool v6 = strchr(app->host, ':') != NULL;
+    snprintf(url, sizeof url, v6 ? "http://[%s]:%d%s" : "http://%s:%d%s", app->host, health->setup.port,
+             app->health_path);
+    struct http_client_request request = {
+        .url = url,
+        .headers = headers,
+        .body_max = BODY_MAX,
+        .connect_timeout_us = app->health_timeout,
+        .timeout_us = app->health_timeout,
+        .fresh = true,
+        .done = answered,
+        .context = health,
+    };
+    health->call = http_client_start(health->setup.client, &request);
+    if (health->call == NULL) {
+        snprintf(health->text, sizeof health->text, "GET %.64s: out of memory", app->health_path);
+        conclude(health, false);
+    }
+}
+
+static void check(struct loop_timer *timer, int64_t now_us)
+{
+    struct health *health = timer->context;
+    if (health->connecting) {
+        conclude_connection(health, ETIMEDOUT);
+        return;
+    }
+    health->asked_us = now_us;
+    if (settings(health)->health_path[0] == '\0')
+        check_connection(health);
+    else
+        check_answer(health);
+}
+
+void health_start(struct health *health, const struct health_setup *setup, bool already)
+{
+    int64_t now_us = loop_now(setup->loop);
+    *health = (struct health){
+        .setup = *setup,
+        .timer = {.due = check, .context = health},
+        .started_us = now_us,
+        .running = true,
+        .healthy = already,
+        .ever_healthy = already,
+    };
+    loop_timer_set(setup->loop, &health->timer, now_us + (already ? 0 : STARTING_PERIOD_US / 2));
+}
+
+void health_stop(struct health *health)
+{
+    if (!health->running)
+        return;
+    health->running = false;
+    loop_timer_cancel(health->setup.loop, &health->timer);
+    end_connection(health);
+    if (health->call != NULL)
+        http_client_cancel(health->call);
+    health->call = NULL;
+}

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of an instance as callbacks of the loop: its error pipe, its pidfd, its timer and its checks move
+ * it from phase to phase. Invariants: pidfd and the checks are open only in LAUNCHING and RUNNING; a GONE
+ * instance has no process. Nothing waits. Control thread only. */
+#include "target/instance.h"
+#include "base/spawn.h"
+#include "target/launch.h"
+#include "target/ports.h"
+#include "target/proc.h"
+#include <errno.h>
+#include <math.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    LEFT_BEHIND_GRACE_US = 500000, /* between TERM and KILL of what a leader that ended by itself left */
+    END_ROUND_US = 20000,
+    END_ROUND_MAX_US = 200000,
+    MEASURE_MIN_US = 100000, /* the kernel counts CPU in steps of 10 ms: shorter spans say nothing */
+    PIDS_MAX = 256,
+};
+
+static __attribute__((format(printf, 3, 4))) void emit(const struct instance *instance, enum event_kind kind,
+                                                       const char *format, ...)
+{
+    struct event event = {.kind = kind, .id = instance->id, .pid = instance->pid, .port = instance->port};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(event.text, sizeof event.text, format, arguments);
+    va_end(arguments);
+    const struct target_setup *setup = &instance->house->setup;
+    setup->event(setup->ctx, &event);
+}
+
+static void describe_status(const struct instance *instance, int status, char *out, size_t size)
+{
+    if (instance->adopted)
+        snprintf(out, size, "ended; it was adopted, so its exit status is unknown");
+    else if (WIFSIGNALED(status))
+        snprintf(out, size, "killed by SIG%s (%d)%s", sigabbrev_np(WTERMSIG(status)), WTERMSIG(status),
+                 WCOREDUMP(status) ? ", core dumped" : "");
+    else
+        snprintf(out, size, "exit status %d", WEXITSTATUS(status));
+}
+
+static void close_error_pipe(struct instance *instance)
+{
+    if (instance->error_fd < 0)
+        return;
+    loop_remove(instance->house->setup.loop, &instance->error_watch);
+    close(instance->error_fd);
+    instance->error_fd = -1;
+}
+
+static void close_leader(struct instance *instance)
+{
+    if (instance->pidfd < 0)
+        return;
+    loop_remove(instance->house->setup.loop, &instance->exit_watch);
+    close(instance->pidfd);
+    instance->pidfd = -1;
+}
+
+/* The end of an instance. */
+
+static void finish(struct instance *instance)
+{
+    struct instance_house *house = instance->house;
+    instance->phase = INSTANCE_GONE;
+    loop_timer_cancel(house->setup.loop, &instance->timer);
+    proctree_remove(house->tree, instance->id);
+    applog_check(&instance->log, loop_now(house->setup.loop));
+    emit(instance, instance->failed ? EVENT_SPAWN_FAILED : EVENT_EXITED, "%s", instance->cause);
+}
+
+void instance_scan(struct instance_house *house, usec_t now)
+{
+    proctree_scan(house->tree);
+    house->scanned_at = now;
+}
+
+/* One round: what is left of it is asked to end, or made to. */
+static void end_round(struct instance *instance, usec_t now)
+{
+    struct instance_house *house = instance->house;
+    instance_scan(house, now);
+    if (instance->phase == INSTANCE_ENDING && proctree_count(house->tree, instance->id) > 0)
+        instance_scan(house, now); /* what ended just now is gone for good only after a second look */
+    if (instance->phase == INSTANCE_ENDING && proctree_count(house->tree, instance->id) == 0) {
+        finish(instance);
+        return;
+    }
+    if (instance->killing || now >= instance->kill_at)
+        proctree_signal(house->tree, instance->id, SIGKILL);
+    loop_timer_set(house->setup.loop, &instance->timer, now + instance->round_us);
+    instance->round_us =
+        instance->round_us * 2 < END_ROUND_MAX_US ? instance->round_us * 2 : END_ROUND_MAX_US;
+}
+
+static void timer_due(struct loop_timer *timer, int64_t now_us)
+{
+    struct instance *instance = timer->context;
+    if (instance->phase == INSTANCE_GONE)
+        emit(instance, EVENT_SPAWN_FAILED, "%s", instance->cause);
+    else
+        end_round(instance, now_us);
+}
+
+static void kill_all(struct instance *instance, usec_t now)
+{
+    instance->killing = true;
+    if (instance->pidfd >= 0)
+        spawn_signal(instance->pidfd, SIGKILL);
+    instance->round_us = END_ROUND_US;
+    end_round(instance, now);
+}
+
+static void tell_left_behind(struct instance *instance)
+{
+    int left = proctree_count(instance->house->tree, instance->id);
+    if (left > 0 && instance->health.healthy && !instance->stopping)
+        emit(instance, EVENT_UNHEALTHY, "%s; ending %d processes it left", instance->cause, left);
+}
+
+/* The leader has ended. */
+static void begin_ending(struct instance *instance, const char *status, usec_t now)
+{
+    struct instance_house *house = instance->house;
+    if (instance->cause[0] == '\0')
+        snprintf(instance->cause, sizeof instance->cause, "%s", status);
+    instance->phase = INSTANCE_ENDING;
+    close_leader(instance);
+    instance_scan(house, now);
+    instance_scan(house, now);
+    tell_left_behind(instance);
+    health_stop(&instance->health);
+    requests_stop(&instance->requests);
+    proctree_signal(house->tree, instance->id, SIGTERM);
+    instance->kill_at = instance->stopping ? USEC_NEVER : now + LEFT_BEHIND_GRACE_US;
+    instance->round_us = END_ROUND_US;
+    end_round(instance, now);
+}
+
+/* The start of an instance. */
+
+static bool is_trusted(void *context)
+{
+    struct instance *instance = context;
+    struct instance_house *house = instance->house;
+    pid_t pids[PIDS_MAX];
+    instance_scan(house, loop_now(house->setup.loop));
+    int count = proctree_pids(house->tree, instance->id, pids, PIDS_MAX);
+    enum ports_listener listener = ports_listener_of(&house->host, instance->port, pids, count);
+    if (listener == PORTS_FOREIGN) {
+        snprintf(instance->cause, sizeof instance->cause,
+                 "port %d is answered by a process that is not its own; another port is next",
+                 instance->port);
+        house->setup.note(house->setup.ctx, LEVEL_WARNING, instance->id, instance->cause);
+        health_stop(&instance->health);
+        kill_all(instance, loop_now(house->setup.loop));
+    }
+    return listener == PORTS_OURS || listener == PORTS_UNKNOWN;
+}
+
+static void health_changed(void *context, bool healthy, const char *text)
+{
+    struct instance *instance = context;
+    emit(instance, healthy ? EVENT_HEALTHY : EVENT_UNHEALTHY, "%s", text);
+}
+
+static void start_checks(struct instance *instance, bool ready)
+{
+    struct instance_house *house = instance->house;
+    struct health_setup setup = {
+        .loop = house->setup.loop,
+        .client = house->client,
+        .config = &house->config,
+        .address = house->host,
+        .port = instance->port,
+        .context = instance,
+        .trusted = is_trusted,
+        .changed = health_changed,
+    };
+    if (setup.address.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&setup.address)->sin6_port = htons((uint16_t)instance->port);
+    else
+        ((struct sockaddr_in *)&setup.address)->sin_port = htons((uint16_t)instance->port);
+    health_start(&instance->health, &setup, ready);
+    requests_start(&instance->requests, house->setup.loop, house->client, &house->config, instance->port);
+}
+
+/* The error pipe has closed: the command runs, or the text says why not. */
+static void conclude_launch(struct instance *instance)
+{
+    close_error_pipe(instance);
+    instance->error[strcspn(instance->error, "\n")] = '\0';
+    if (instance->error[0] != '\0') {
+        instance->failed = true;
+        snprintf(instance->cause, sizeof instance->cause, "%s", instance->error);
+        return; /* the launcher ends now by itself */
+    }
+    instance->phase = INSTANCE_RUNNING;
+    emit(instance, EVENT_SPAWNED, "%s", "");
+    start_checks(instance, false);
+}
+
+/* False: the pipe may have more to say. */
+static bool read_error(struct instance *instance)
+{
+    for (;;) {
+        char *at = instance->error + instance->error_size;
+        ssize_t size = read(instance->error_fd, at, sizeof instance->error - 1 - instance->error_size);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0 && errno == EAGAIN)
+            return false;
+        if (size <= 0)
+            return true;
+        instance->error_size += (size_t)size;
+        at[size] = '\0';
+    }
+}
+
+static void error_ready(struct loop_watch *watch, uint32_t events)
+{
+    (void)events;
+    if (read_error(watch->context))
+        conclude_launch(watch->context);
+}
+
+static void exit_ready(struct loop_watch *watch, uint32_t events)
+{
+    (void)events;
+    struct instance *instance = watch->context;
+    int status = 0;
+    char text[80];
+    if (!instance->adopted && !spawn_reap(instance->pidfd, &status))
+        return;
+    if (instance->error_fd >= 0) {
+        read_error(instance);
+        conclude_launch(instance);
+    }
+    describe_status(instance, status, text, sizeof text);
+    begin_ending(instance, text, loop_now(instance->house->setup.loop));
+}
+
+static void make_key(char key[PROCTREE_KEY_SIZE])
+{
+    unsigned char bytes[(PROCTREE_KEY_SIZE - 1) / 2] = {0};
+    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) < 0)
+        memset(bytes, 0, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(key + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static bool resolve_host(struct instance_house *house, char *err, size_t err_size)
+{
+    int error = ports_resolve(house->config.app.host, &house->host);
+    if (error != 0)
+        snprintf(err, err_size, "app.host '%s': %s", house->config.app.host, gai_strerror(error));
+    return error == 0;
+}
+
+static int watch_leader(struct instance *instance)
+{
+    struct instance_house *house = instance->house;
+    instance->exit_watch = (struct loop_watch){.ready = exit_ready, .context = instance};
+    int error = loop_add(house->setup.loop, &instance->exit_watch, instance->pidfd, EPOLLIN);
+    if (error != 0) {
+        close(instance->pidfd);
+        instance->pidfd = -1;
+    }
+    return error;
+}
+
+/* Follows what launch_instance() started. */
+static int follow(struct instance *instance, const struct launched *launched)
+{
+    struct instance_house *house = instance->house;
+    instance->pid = launched->pid;
+    instance->pidfd = launched->pidfd;
+    instance->error_fd = launched->error_fd;
+    instance->error_watch = (struct loop_watch){.ready = error_ready, .context = instance};
+    int error = proctree_add(house->tree, instance->id, launched->pid, instance->key, false);
+    if (error == 0)
+        error = watch_leader(instance);
+    if (error == 0)
+        error = loop_add(house->setup.loop, &instance->error_watch, launched->error_fd, EPOLLIN);
+    return error;
+}
+
+/* What could not be followed must not run; it is a launcher a moment old, without children. */
+static void abandon(struct instance *instance)
+{
+    struct instance_house *house = instance->house;
+    kill(instance->pid, SIGKILL); /* our unreaped child: the pid is its own */
+    waitpid(instance->pid, NULL, 0);
+    if (instance->exit_watch.ready != NULL && instance->pidfd >= 0)
+        close_leader(instance);
+    close(instance->error_fd);
+    instance->error_fd = -1;
+    proctree_remove(house->tree, instance->id);
+}
+
+static bool launch(struct instance *instance, char *err, size_t err_size)
+{
+    struct instance_house *house = instance->house;
+    if (!resolve_host(house, err, err_size))
+        return false;
+    int port = ports_choose(&house->host, house->config.app.base_port, house->holds_port, house->context);
+    if (port < 0) {
+        snprintf(err, err_size, "no port for it on %s from %d up: %s", house->config.app.host,
+                 house->config.app.base_port, strerror(-port));
+        return false;
+    }
+    instance->port = port;
+    make_key(instance->key);
+    struct launch_request request = {
+        .config = &house->config,
+        .launcher = house->setup.launcher,
+        .program_dir = house->setup.program_dir,
+        .log_path = instance->log.path,
+        .key = instance->key,
+        .id = instance->id,
+        .port = port,
+    };
+    struct launched launched;
+    if (!launch_instance(&request, &launched, err, err_size))
+        return false;
+    int error = follow(instance, &launched);
+    if (error != 0) {
+        abandon(instance);
+        snprintf(err, err_size, "watching its process: %s", strerror(-error));
+    }
+    return error == 0;
+}
+
+static void take(struct instance *instance, struct instance_house *house, int id, usec_t now)
+{
+    *instance = (struct instance){
+        .house = house,
+        .id = id,
+        .pidfd = -1,
+        .error_fd = -1,
+        .timer = {.due = timer_due, .context = instance},
+        .kill_at = USEC_NEVER,
+        .cpu_pct = NAN,
+        .cpu_at = now,
+    };
+    int error = applog_open(&instance->log, house->log_dir, id);
+    if (error != 0) {
+        char text[700];
+        snprintf(text, sizeof text, "log '%s': %s; its last lines cannot be shown", instance->log.path,
+                 strerror(-error));
+        house->setup.note(house->setup.ctx, LEVEL_WARNING, id, text);
+    }
+}
+
+void instance_start(struct instance *instance, struct instance_house *house, int id, usec_t now)
+{
+    take(instance, house, id, now);
+    if (launch(instance, instance->cause, sizeof instance->cause)) {
+        instance->phase = INSTANCE_LAUNCHING;
+        return;
+    }
+    instance->phase = INSTANCE_GONE;
+    instance->failed = true;
+    loop_timer_set(house->setup.loop, &instance->timer, now);
+}
+
+/* Whether the process of the adoption is still there; its pidfd, or -errno. */
+static int open_adopted(const struct target_adoption *adoption)
+{
+    struct proc_stat stat;
+    int pidfd = pidfd_open(adoption->pid, 0);
+    if (pidfd < 0)
+        return -errno;
+    int error = proc_stat_get(adoption->pid, &stat);
+    if (error == 0 && (stat.start_ticks != adoption->start_ticks || stat.state == 'Z'))
+        error = -ESRCH;
+    if (error != 0)
+        close(pidfd);
+    return error != 0 ? error : pidfd;
+}
+
+static int follow_adopted(struct instance *instance, const struct target_adoption *adoption)
+{
+    instance->pidfd = open_adopted(adoption);
+    if (instance->pidfd < 0)
+        return instance->pidfd;
+    instance->pid = adoption->pid;
+    instance->port = adoption->port;
+    instance->adopted = true;
+    proc_environment(adoption->pid, PROCTREE_MARK, instance->key, sizeof instance->key);
+    int error = watch_leader(instance);
+    if (error != 0)
+        return error;
+    error = proctree_add(instance->house->tree, instance->id, instance->pid, instance->key, true);
+    if (error != 0)
+        close_leader(instance);
+    return error;
+}
+
+bool instance_adopt(struct instance *instance, struct instance_house *house,
+                    const struct target_adoption *adoption, usec_t now, char *err, size_t err_size)
+{
+    take(instance, house, adoption->id, now);
+    int error = resolve_host(house, err, err_size) ? follow_adopted(instance, adoption) : -EINVAL;
+    if (error == 0) {
+        instance->phase = INSTANCE_RUNNING;
+        start_checks(instance, adoption->ready);
+        return true;
+    }
+    int left = error == -ESRCH ? proctree_end_session(adoption->pid, adoption->start_ticks) : 0;
+    if (error != -EINVAL)
+        snprintf(err, err_size, "process %d: %s; ended %d processes it left", adoption->pid, strerror(-error),
+                 left);
+    instance_release(instance);
+    return false;
+}
+
+void instance_terminate(struct instance *instance, usec_t now)
+{
+    struct instance_house *house = instance->house;
+    if (instance->phase != INSTANCE_LAUNCHING && instance->phase != INSTANCE_RUNNING)
+        return;
+    instance->stopping = true;
+    instance_scan(house, now);
+    proctree_signal(house->tree, instance->id, SIGTERM);
+}
+
+void instance_kill(struct instance *instance, usec_t now)
+{
+    instance->stopping = true;
+    if (instance->phase == INSTANCE_LAUNCHING || instance->phase == INSTANCE_RUNNING)
+        kill_all(instance, now);
+    instance->killing = true;
+    if (instance->phase == INSTANCE_ENDING)
+        loop_timer_set(instance->house->setup.loop, &instance->timer, now);
+}
+
+void instance_release(struct instance *instance)
+{
+    struct instance_house *house = instance->house;
+    health_stop(&instance->health);
+    requests_stop(&instance->requests);
+    close_error_pipe(instance);
+    close_leader(instance);
+    loop_timer_cancel(house->setup.loop, &instance->timer);
+    proctree_remove(house->tree, instance->id);
+    applog_close(&instance->log);
+    instance->phase = INSTANCE_FREE;
+}
+
+void instance_measure(struct instance *instance, usec_t now)
+{
+    struct proctree_usage usage = proctree_usage(instance->house->tree, instance->id);
+    instance->memory_bytes = usage.memory_bytes;
+    if (now - instance->cpu_at < MEASURE_MIN_US)
+        return;
+    instance->cpu_pct = 100 * (double)(usage.cpu_us - instance->cpu_us) / (double)(now - instance->cpu_at);
+    instance->cpu_us = usage.cpu_us;
+    instance->cpu_at = now;
+}
+
+bool instance_is_alive(const struct instance *instance)
+{
+    return instance->phase != INSTANCE_FREE && instance->phase != INSTANCE_GONE;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* One instance of the process target, from its launch to the end of its last process. Whatever the brain
+ * calls it, here it lives like this:
+ *
+ *   FREE -> LAUNCHING -> RUNNING -> ENDING -> GONE -> (started again, or removed) FREE
+ *
+ * LAUNCHING ends when the error pipe closes: empty means the command runs. ENDING begins when the leader (the
+ * process that was started) has ended; what it left behind gets TERM, then KILL, and only when nothing is
+ * left EVENT_EXITED says so. Events go out from the loop only. The control thread. */
+#ifndef TARGET_INSTANCE_H
+#define TARGET_INSTANCE_H
+#include "target/applog.h"
+#include "target/health.h"
+#include "target/proctree.h"
+#include "target/requests.h"
+#include "target/target.h"
+
+enum instance_phase { INSTANCE_FREE, INSTANCE_LAUNCHING, INSTANCE_RUNNING, INSTANCE_ENDING, INSTANCE_GONE };
+
+/* What all instances share; it outlives them and does not move. */
+struct instance_house {
+    struct target_setup setup;
+    struct config config;
+    char log_dir[256];
+    struct sockaddr_storage host;
+    struct http_client *client;
+    struct proctree *tree;
+    usec_t scanned_at;
+    bool (*holds_port)(void *context, int port); /* another instance has it */
+    void *context;
+};
+
+/* Zero it: FREE. It must not move until it is free again. */
+struct instance {
+    struct instance_house *house;
+    enum instance_phase phase;
+    int id, port;
+    pid_t pid;
+    int pidfd, error_fd; /* -1: closed */
+    bool adopted, stopping, killing;
+    bool failed; /* never ran: cause says why */
+    char key[PROCTREE_KEY_SIZE];
+    char cause[128]; /* why it ended, or will */
+    char error[128]; /* what came through the error pipe */
+    size_t error_size;
+    struct loop_watch exit_watch, error_watch;
+    struct loop_timer timer; /* the next round of ending it; when GONE a failure to report */
+    usec_t round_us, kill_at;
+    struct health health;
+    struct requests requests;
+    struct applog log;
+    usec_t log_check_at;
+    double cpu_pct; /* NaN: not measured yet */
+    uint64_t cpu_us;
+    usec_t cpu_at;
+    int64_t memory_bytes;
+};
+
+/* Starts it; what became of that comes as an event. */
+void instance_start(struct instance *instance, struct instance_house *house, int id, usec_t now);
+/* Takes over one that runs; false: it is not there any more, and what it left has been ended. */
+bool instance_adopt(struct instance *instance, struct instance_house *house,
+                    const struct target_adoption *adoption, usec_t now, char *err, size_t err_size);
+void instance_terminate(struct instance *instance, usec_t now);
+void instance_kill(struct instance *instance, usec_t now);
+/* Lets go of it without touching its processes: FREE. */
+void instance_release(struct instance *instance);
+/* Reads its CPU and memory after a scan of the tree. */
+void instance_measure(struct instance *instance, usec_t now);
+
+/* Whether it has processes. */
+bool instance_is_alive(const struct instance *instance);
+
+/* One scan of the process tree for all. */
+void instance_scan(struct instance_house *house, usec_t now);
+
+#endif

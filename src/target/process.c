@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* The process target: a table of instances on this machine and what is done for all of them together:
+ * sampling, the round of the house each second (orphans, logs), the host's own CPU. Control thread only. */
+#include "base/file.h"
+#include "target/instance.h"
+#include "target/proc.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ROUND_US = 1000000 };
+
+struct process_target {
+    struct instance_house house;
+    int host_stat_fd; /* -1: the host's CPU is not measured */
+    struct proc_host host_cpu;
+    double host_cpu_pct;
+    struct loop_timer round;
+    struct instance instances[INSTANCES_MAX];
+};
+
+static struct instance *find_instance(struct process_target *t, int id)
+{
+    for (int i = 0; i < INSTANCES_MAX; i++)
+        if (t->instances[i].phase != INSTANCE_FREE && t->instances[i].id == id)
+            return &t->instances[i];
+    return NULL;
+}
+
+static struct instance *find_free(struct process_target *t)
+{
+    for (int i = 0; i < INSTANCES_MAX; i++)
+        if (t->instances[i].phase == INSTANCE_FREE)
+            return &t->instances[i];
+    return NULL;
+}
+
+static bool is_known(void *context, int id)
+{
+    return find_instance(context, id) != NULL;
+}
+
+static bool holds_port(void *context, int port)
+{
+    const struct process_target *t = context;
+    for (int i = 0; i < INSTANCES_MAX; i++)
+        if (instance_is_alive(&t->instances[i]) && t->instances[i].port == port)
+            return true;
+    return false;
+}
+
+static bool any_alive(const struct process_target *t)
+{
+    for (int i = 0; i < INSTANCES_MAX; i++)
+        if (instance_is_alive(&t->instances[i]))
+            return true;
+    return false;
+}
+
+static usec_t check_logs(struct process_target *t, usec_t now)
+{
+    usec_t next = now + ROUND_US;
+    for (int i = 0; i < INSTANCES_MAX; i++) {
+        struct instance *instance = &t->instances[i];
+        if (!instance_is_alive(instance))
+            continue;
+        if (now >= instance->log_check_at)
+            instance->log_check_at = applog_check(&instance->log, now);
+        next = instance->log_check_at < next ? instance->log_check_at : next;
+    }
+    return next;
+}
+
+static void make_round(struct loop_timer *timer, int64_t now_us)
+{
+    struct process_target *t = timer->context;
+    if (now_us - t->house.scanned_at >= ROUND_US)
+        instance_scan(&t->house, now_us);
+    /* Orphans that lost their key cannot be told apart, so they live as long as any instance does. */
+    if (!any_alive(t))
+        proctree_signal(t->house.tree, PROCTREE_NOBODY, SIGKILL);
+    loop_timer_set(t->house.setup.loop, timer, check_logs(t, now_us));
+}
+
+static void close_target(void *target)
+{
+    struct process_target *t = target;
+    if (!any_alive(t) && t->house.tree != NULL)
+        proctree_signal(t->house.tree, PROCTREE_NOBODY, SIGKILL);
+    for (int i = 0; i < INSTANCES_MAX; i++)
+        if (t->instances[i].phase != INSTANCE_FREE)
+            instance_release(&t->instances[i]);
+    loop_timer_cancel(t->house.setup.loop, &t->round);
+    http_client_free(t->house.client);
+    proctree_free(t->house.tree);
+    if (t->host_stat_fd >= 0)
+        close(t->host_stat_fd);
+    free(t);
+}
+
+static int open_parts(struct process_target *t)
+{
+    int size = snprintf(t->house.log_dir, sizeof t->house.log_dir, "%s/log", t->house.setup.state_dir);
+    if (size >= (int)sizeof t->house.log_dir)
+        return -ENAMETOOLONG;
+    int error = file_make_directories(t->house.log_dir, 0700);
+    if (error == 0)
+        error = proctree_new(&t->house.tree);
+    if (error == 0)
+        error = http_client_new(t->house.setup.loop, &t->house.client);
+    return error;
+}
+
+static void *open_target(const struct target_setup *setup, char *err, size_t err_size)
+{
+    struct process_target *t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        snprintf(err, err_size, "process target: out of memory");
+        return NULL;
+    }
+    t->house.setup = *setup;
+    t->house.config = *setup->config;
+    t->house.holds_port = holds_port;
+    t->house.context = t;
+    t->host_cpu_pct = NAN;
+    t->host_stat_fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+    t->round = (struct loop_timer){.due = make_round, .context = t};
+    int error = open_parts(t);
+    if (error != 0) {
+        snprintf(err, err_size, "process target in '%s': %s", setup->state_dir, strerror(-error));
+        close_target(t);
+        return NULL;
+    }
+    if (t->host_stat_fd >= 0)
+        proc_host_read(t->host_stat_fd, &t->host_cpu);
+    loop_timer_set(setup->loop, &t->round, loop_now(setup->loop) + ROUND_US);
+    return t;
+}
+
+static void reconfigure(void *target, const struct config *config)
+{
+    struct process_target *t = target;
+    t->house.config = *config;
+}
+
+static void sample_host(struct process_target *t)
+{
+    struct proc_host now;
+    if (t->host_stat_fd < 0 || !proc_host_read(t->host_stat_fd, &now))
+        return;
+    double percent = proc_host_percent(&t->host_cpu, &now);
+    if (isnan(percent))
+        return; /* too soon: the last value still stands */
+    t->host_cpu = now;
+    t->host_cpu_pct = percent;
+}
+
+static void sample_instance(struct instance *instance, struct sample *out, usec_t now)
+{
+    instance_measure(instance, now);
+    out->instances[out->instance_count++] = (struct instance_sample){
+        .id = instance->id,
+        .in_flight = -1,
+        .cpu_pct = instance->cpu_pct,
+        .rpm = requests_rpm(&instance->requests, now),
+        .error_pct = NAN,
+        .mem_bytes = instance->memory_bytes,
+        .p50_us = -1,
+        .p95_us = -1,
+        .p99_us = -1,
+    };
+}
+
+static void sample(void *target, struct sample *out, usec_t now)
+{
+    struct process_target *t = target;
+    instance_scan(&t->house, now);
+    sample_host(t);
+    out->host_cpu_pct = t->host_cpu_pct;
+    for (int i = 0; i < INSTANCES_MAX && out->instance_count < INSTANCES_MAX; i++)
+        if (instance_is_alive(&t->instances[i]))
+            sample_instance(&t->instances[i], out, now);
+}
+
+static void spawn(struct process_target *t, int id, usec_t now)
+{
+    struct instance *instance = find_instance(t, id);
+    if (instance != NULL && instance->phase != INSTANCE_GONE)
+        return;
+    if (instance != NULL)
+        instance_release(instance);
+    instance = find_free(t);
+    if (instance != NULL)
+        instance_start(instance, &t->house, id, now);
+}
+
+static void forget(struct process_target *t, struct instance *instance)
+{
+    if (instance_is_alive(instance))
+        return; /* it is removed when its last process has ended */
+    instance_release(instance);
+    applog_prune(t->house.log_dir, is_known, t);
+}
+
+static void apply(void *target, const struct action *action, usec_t now)
+{
+    struct process_target *t = target;
+    struct instance *instance = find_instance(t, action->id);
+    if (action->kind == ACTION_SPAWN)
+        spawn(t, action->id, now);
+    if (instance == NULL)
+        return;
+    if (action->kind == ACTION_TERM)
+        instance_terminate(instance, now);
+    else if (action->kind == ACTION_KILL)
+        instance_kill(instance, now);
+    else if (action->kind == ACTION_REMOVE)
+        forget(t, instance);
+}
+
+static bool adopt(void *target, const struct target_adoption *adoption, usec_t now, char *err,
+                  size_t err_size)
+{
+    struct process_target *t = target;
+    struct instance *instance = find_free(t);
+    if (instance == NULL || find_instance(t, adoption->id) != NULL) {
+        snprintf(err, err_size, "i%d: there is an instance of this number already", adoption->id);
+        return false;
+    }
+    return instance_adopt(instance, &t->house, adoption, now, err, err_size);
+}
+
+static void view(void *target, struct snapshot *out, usec_t now)
+{
+    (void)now;
+    struct process_target *t = target;
+    for (int i = 0; i < out->instance_count; i++) {
+        struct instance_view *seen = &out->instances[i];
+        const struct instance *instance = find_instance(t, seen->id);
+        if (instance == NULL)
+            continue;
+        seen->checked_at = instance->health.checked_us;
+        snprintf(seen->last_line, sizeof seen->last_line, "%.*s", (int)sizeof seen->last_line - 1,
+                 instance->log.last_line);
+    }
+}
+
+static int log_tail(void *target, int id, char lines[][200], int max)
+{
+    const struct instance *instance = find_instance(target, id);
+    return instance == NULL ? 0 : applog_tail(&instance->log, lines, max);
+}
+
+const struct target_ops target_process = {
+    .name = "process",
+    .flags = TARGET_INSTANCES | TARGET_BALANCED,
+    .open = open_target,
+    .reconfigure = reconfigure,
+    .sample = sample,
+    .apply = apply,
+    .adopt = adopt,
+    .view = view,
+    .log_tail = log_tail,
+    .close = close_target,
+};
