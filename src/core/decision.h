@@ -9,31 +9,34 @@ enum verdict { VERDICT_HOLD, VERDICT_UP, VERDICT_DOWN, VERDICT_MANUAL };
 
 enum reason_code {
     REASON_NONE,
-    REASON_ABOVE_UP,       /* signal value > limit, for span */
-    REASON_BELOW_DOWN,     /* signal value < limit, for span */
-    REASON_INSIDE_BAND,    /* value lies within [limit, other] */
-    REASON_NOT_LONG_ENOUGH, /* past the threshold only for span of other (us) */
-    REASON_COOLDOWN,       /* span left */
-    REASON_AT_MAXIMUM,     /* limit instances */
-    REASON_AT_MINIMUM,     /* limit instances */
+    REASON_ABOVE_UP,          /* signal value, its mean over other (us) > limit, for span */
+    REASON_BELOW_DOWN,        /* signal value, its mean over other (us) < limit, for span */
+    REASON_INSIDE_BAND,       /* value lies within [limit, other] */
+    REASON_UNSETTLED,         /* value now, mean limit: neither past a threshold nor at rest */
+    REASON_NOT_LONG_ENOUGH,   /* value is past limit, but only for span of other (us) */
+    REASON_COOLDOWN,          /* span left */
+    REASON_AT_MAXIMUM,        /* limit instances */
+    REASON_AT_MINIMUM,        /* limit instances */
     REASON_RAISED_TO_MINIMUM, /* fewer than limit were wanted or there */
-    REASON_CUT_TO_MAXIMUM, /* more than limit were wanted or there */
-    REASON_STEP_LIMIT,     /* value wanted, limit instances a step */
-    REASON_WOULD_EXCEED_UP, /* one fewer would put the signal at value, over limit */
-    REASON_STARTING,       /* value instances are still starting */
-    REASON_NO_DATA,        /* nothing measured */
-    REASON_STALE_DATA,     /* last sample is span old */
-    REASON_GAP,            /* the steps before were span apart: the machine slept or we were stopped */
-    REASON_TRACKING,       /* value = signal, limit = target, other = wanted count */
-    REASON_SATURATED,      /* the signal is at its top: demand is hidden */
-    REASON_HOST_FULL,      /* the machine's CPU is at value: adding instances cannot help */
-    REASON_OPERATOR,       /* the operator asked for value */
-    REASON_FLOOR,          /* operator's floor of limit holds for span more */
-    REASON_CEILING,        /* operator's ceiling of limit holds for span more */
-    REASON_MANUAL_MODE,    /* MANUAL: the operator's number holds */
-    REASON_TARGET_LAGS,    /* value replicas seen, limit ordered, for span */
-    REASON_TARGET_DOWN,    /* the target has not answered for span */
-    REASON_DRY_RUN,        /* decided, not carried out */
+    REASON_CUT_TO_MAXIMUM,    /* more than limit were wanted or there */
+    REASON_STEP_LIMIT,        /* value wanted, limit instances a step */
+    REASON_WOULD_EXCEED_UP,   /* one fewer would put the signal at value, over limit */
+    REASON_STARTING,          /* value instances are still starting */
+    REASON_WAKE,              /* none runs, and value requests wait */
+    REASON_STILL_USED,        /* the last one would go, but value requests a minute come */
+    REASON_NO_DATA,           /* nothing measured */
+    REASON_STALE_DATA,        /* last sample is span old */
+    REASON_GAP,               /* the steps before were span apart: the machine slept or we were stopped */
+    REASON_TRACKING,          /* value = signal, limit = target, other = wanted count */
+    REASON_SATURATED,         /* the signal is at its top (value): demand is hidden */
+    REASON_HOST_FULL,         /* the machine's CPU is at value: adding instances cannot help */
+    REASON_OPERATOR,          /* the operator asked for value */
+    REASON_FLOOR,             /* operator's floor of limit holds for span more */
+    REASON_CEILING,           /* operator's ceiling of limit holds for span more */
+    REASON_MANUAL_MODE,       /* MANUAL: the operator's number holds */
+    REASON_TARGET_LAGS,       /* value replicas seen, limit ordered, for span */
+    REASON_TARGET_DOWN,       /* the target has not answered for span */
+    REASON_DRY_RUN,           /* decided, not carried out */
     REASON_COUNT
 };
 
@@ -58,6 +61,15 @@ struct decision {
 /* Both return what snprintf would. signal names the signal in use ("cpu"). */
 int reason_format(const struct reason *reason, const char *signal, char *out, size_t size);
 int decision_format(const struct decision *decision, const char *signal, char *out, size_t size);
+
+/* A span for the eye: "0.4s", "12s", "3m 10s", "2h 05m". As snprintf. */
+int span_format(usec_t span, char *out, size_t size);
+
+/* Same verdict, same counts, same reasons, whatever their numbers. */
+bool decision_same(const struct decision *a, const struct decision *b);
+
+/* Adds a reason; beyond DECISION_REASONS_MAX it is left out. */
+void decision_add(struct decision *decision, struct reason reason);
 
 const char *verdict_name(enum verdict verdict); /* "HOLD", "UP", ... */
 

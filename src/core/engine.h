@@ -65,7 +65,8 @@ struct engine;
 size_t engine_size(void);
 
 /* mem: engine_size() bytes, aligned as malloc's, owned by the caller; no fini. seed: for jitter. */
-struct engine *engine_init(void *mem, const struct config *config, unsigned target_flags, uint64_t seed, usec_t now);
+struct engine *engine_init(void *mem, const struct config *config, unsigned target_flags, uint64_t seed,
+                           usec_t now);
 
 /* A changed configuration takes effect at once; bounds are enforced at the next step. */
 void engine_configure(struct engine *e, const struct config *config, usec_t now);
@@ -81,12 +82,16 @@ bool engine_command(struct engine *e, const struct command *command, struct answ
 /* The periodic decision. sample == NULL: nothing could be measured. */
 void engine_step(struct engine *e, const struct sample *sample, usec_t now);
 
-/* Runs timers that are due (start, drain and stop timeouts, back-off); engine_deadline() is the next, or USEC_NEVER. */
+/* Runs timers that are due (start, drain and stop timeouts, back-off); engine_deadline() is the next, or
+ * USEC_NEVER. */
 void engine_tick(struct engine *e, usec_t now);
 usec_t engine_deadline(const struct engine *e);
 
 /* Takes the next thing to do; false = nothing. Call until false after every call above. */
 bool engine_next_action(struct engine *e, struct action *out);
+
+/* Dry run: decides and says so, but changes nothing; what the operator asks for is refused. */
+void engine_set_dry_run(struct engine *e, bool dry_run);
 
 /* Ends the service: desired becomes 0 below every minimum, all instances drain and stop. */
 void engine_stop(struct engine *e, usec_t now);
@@ -95,11 +100,13 @@ bool engine_stopped(const struct engine *e); /* no instance is left */
 /* A line for the journal from outside the brain (balancer restarted, load started). */
 void engine_note(struct engine *e, enum journal_level level, int instance, const char *text, usec_t now);
 
-/* What the next step would decide with another configuration and the data of now; scratch: engine_size() bytes. */
+/* What the next step would decide with another configuration and the data of now; scratch: engine_size()
+ * bytes. */
 void engine_preview(const struct engine *e, void *scratch, const struct config *config, usec_t now,
                     struct decision *out);
 
-/* Fills what the brain knows: mode, counts, decision, outlook, instances, history, journal; leaves the rest alone. */
+/* Fills what the brain knows: mode, counts, decision, outlook, instances, history, journal; leaves the rest
+ * alone. */
 void engine_snapshot(const struct engine *e, struct snapshot *out, usec_t now);
 
 #endif

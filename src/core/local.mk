@@ -9,9 +9,21 @@ libcore_a_SOURCES = \
 	src/core/backoff.h \
 	src/core/breaker.c \
 	src/core/breaker.h \
+	src/core/command.h \
 	src/core/config.c \
 	src/core/config.h \
 	src/core/config_check.c \
+	src/core/decision.c \
+	src/core/decision.h \
+	src/core/engine.c \
+	src/core/engine.h \
+	src/core/engine_command.c \
+	src/core/engine_state.h \
+	src/core/engine_view.c \
+	src/core/fleet.c \
+	src/core/fleet.h \
+	src/core/guard.c \
+	src/core/guard.h \
 	src/core/histogram.c \
 	src/core/histogram.h \
 	src/core/http1.h \
@@ -20,9 +32,23 @@ libcore_a_SOURCES = \
 	src/core/http1_parse.h \
 	src/core/http1_request.c \
 	src/core/http1_response.c \
+	src/core/instance.c \
+	src/core/instance.h \
+	src/core/journal.c \
+	src/core/journal.h \
 	src/core/options.c \
 	src/core/options.h \
+	src/core/orders.c \
+	src/core/orders.h \
+	src/core/port.h \
 	src/core/random.h \
+	src/core/series.c \
+	src/core/series.h \
+	src/core/snapshot.h \
+	src/core/strategy.c \
+	src/core/strategy.h \
+	src/core/strategy_threshold.c \
+	src/core/strategy_tracking.c \
 	src/core/text.c \
 	src/core/text.h \
 	src/core/text_width.c \

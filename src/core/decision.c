@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* The sentences for decisions. A row a reason: plain words with marks for its numbers, which one short
+ * interpreter fills in. Nothing is kept. Marks:
+ *   $s the signal's name       $w the window of the mean (other), with a blank, or nothing
+ *   $v $l value, limit as %    $V $L $O value, limit, other as bare numbers
+ *   $t the span                $p the span of other, "12/30s"       $c '<' or '>' between value and limit */
+#include "core/decision.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const templates[REASON_COUNT] = {
+    [REASON_NONE] = "",
+    [REASON_ABOVE_UP] = "$s $w$v > $l for $t",
+    [REASON_BELOW_DOWN] = "$s $w$v < $l for $t",
+    [REASON_INSIDE_BAND] = "$s $v inside $L..$O",
+    [REASON_UNSETTLED] = "$s $v now, mean $l: no clear trend",
+    [REASON_NOT_LONG_ENOUGH] = "$s $v $c $l but only $p",
+    [REASON_COOLDOWN] = "cooldown $t left",
+    [REASON_AT_MAXIMUM] = "$L is the maximum",
+    [REASON_AT_MINIMUM] = "$L is the minimum",
+    [REASON_RAISED_TO_MINIMUM] = "raised to the minimum of $L",
+    [REASON_CUT_TO_MAXIMUM] = "cut to the maximum of $L",
+    [REASON_STEP_LIMIT] = "$V wanted, at most $L a step",
+    [REASON_WOULD_EXCEED_UP] = "one fewer would put $s at $v, over $l",
+    [REASON_STARTING] = "$V still starting",
+    [REASON_WAKE] = "none runs and $V requests wait",
+    [REASON_STILL_USED] = "still used, $V requests a minute",
+    [REASON_NO_DATA] = "$s not measured, so nothing is changed",
+    [REASON_STALE_DATA] = "last $s is $t old, so nothing is changed",
+    [REASON_GAP] = "no step for $t, so what was seen before is dropped",
+    [REASON_TRACKING] = "$s $v against a target of $l needs $O",
+    [REASON_SATURATED] = "$s at its top ($v) hides the true demand",
+    [REASON_HOST_FULL] = "host CPU is full ($v), more instances may not help",
+    [REASON_OPERATOR] = "the operator asked for $V",
+    [REASON_FLOOR] = "the operator's floor of $L holds for $t",
+    [REASON_CEILING] = "the operator's ceiling of $L holds for $t",
+    [REASON_MANUAL_MODE] = "MANUAL: the operator's $V holds",
+    [REASON_TARGET_LAGS] = "target lags: $V seen, $L ordered, for $t",
+    [REASON_TARGET_DOWN] = "the target has not answered for $t",
+    [REASON_DRY_RUN] = "dry run: not carried out",
+};
+
+/* Text that grows at the end of a buffer; length counts what did not fit too, as snprintf does. */
+struct text_out {
+    char *out;
+    size_t size, length;
+};
+
+static void put(struct text_out *o, const char *text)
+{
+    size_t room = o->length < o->size ? o->size - o->length : 0;
+
+    if (room)
+        snprintf(o->out + o->length, room, "%s", text);
+    o->length += strlen(text);
+}
+
+int span_format(usec_t span, char *out, size_t size)
+{
+    long long s = (span + USEC_PER_SEC / 2) / USEC_PER_SEC;
+
+    if (span == USEC_NEVER)
+        return snprintf(out, size, "ever");
+    if (span < 10 * USEC_PER_SEC && span % USEC_PER_SEC)
+        return snprintf(out, size, "%.1fs", (double)span / (double)USEC_PER_SEC);
+    if (s < 120)
+        return snprintf(out, size, "%llds", s);
+    if (s < 7200)
+        return s % 60 ? snprintf(out, size, "%lldm %02llds", s / 60, s % 60)
+                      : snprintf(out, size, "%lldm", s / 60);
+    return snprintf(out, size, "%lldh %02lldm", s / 3600, s / 60 % 60);
+}
+
+/* One decimal only where a whole number would mislead: small values, and those next to the limit. */
+static void format_number(char *out, size_t size, double value, double beside)
+{
+    bool fine = fabs(value) < 10 || fabs(value - beside) < 1;
+
+    if (isnan(value))
+        snprintf(out, size, "?");
+    else
+        snprintf(out, size, "%.*f", fine && fabs(value - round(value)) >= 0.05, value);
+}
+
+static void put_mark(struct text_out *o, char mark, const struct reason *r, const char *signal)
+{
+    char text[48] = "", need[24];
+
+    switch (mark) {
+    case 's':
+        put(o, signal);
+        return;
+    case 'w':
+        if (r->other > 0) {
+            span_format((usec_t)r->other, text, sizeof text - 1);
+            strcat(text, " ");
+        }
+        break;
+    case 'v':
+    case 'V':
+        format_number(text, sizeof text - 1, r->value, r->limit);
+        break;
+    case 'l':
+    case 'L':
+        format_number(text, sizeof text - 1, r->limit, r->value);
+        break;
+    case 'O':
+        format_number(text, sizeof text - 1, r->other, NAN);
+        break;
+    case 't':
+        span_format(r->span, text, sizeof text);
+        break;
+    case 'p':
+        span_format((usec_t)r->other, need, sizeof need);
+        snprintf(text, sizeof text, "%.0f/%s", floor((double)r->span / (double)USEC_PER_SEC), need);
+        break;
+    case 'c':
+        strcpy(text, r->value < r->limit ? "<" : ">");
+        break;
+    }
+    if (mark == 'v' || mark == 'l')
+        strcat(text, "%");
+    put(o, text);
+}
+
+static void put_reason(struct text_out *o, const struct reason *r, const char *signal)
+{
+    const char *t = (unsigned)r->code < REASON_COUNT ? templates[r->code] : "";
+
+    for (; *t; t++) {
+        if (*t == '$')
+            put_mark(o, *++t, r, signal);
+        else
+            put(o, (char[2]){*t, '\0'});
+    }
+}
+
+int reason_format(const struct reason *reason, const char *signal, char *out, size_t size)
+{
+    struct text_out o = {out, size, 0};
+
+    if (size)
+        *out = '\0';
+    put_reason(&o, reason, signal);
+    return (int)o.length;
+}
+
+/* Those that had to pass the guards; orders of the operator and the bounds do not. */
+static bool was_guarded(const struct decision *d)
+{
+    return d->verdict == VERDICT_UP || d->verdict == VERDICT_DOWN
+               ? d->reasons[0].code == REASON_ABOVE_UP || d->reasons[0].code == REASON_BELOW_DOWN ||
+                     d->reasons[0].code == REASON_TRACKING
+               : false;
+}
+
+int decision_format(const struct decision *d, const char *signal, char *out, size_t size)
+{
+    struct text_out o = {out, size, 0};
+    char step[48];
+
+    if (size)
+        *out = '\0';
+    for (int i = 0; i < d->reason_count; i++) {
+        if (i)
+            put(&o, "; ");
+        put_reason(&o, &d->reasons[i], signal);
+    }
+    if (was_guarded(d)) {
+        snprintf(step, sizeof step, "; cooldown ok; step %+d", d->to - d->from);
+        put(&o, step);
+    }
+    return (int)o.length;
+}
+
+bool decision_same(const struct decision *a, const struct decision *b)
+{
+    if (a->verdict != b->verdict || a->from != b->from || a->to != b->to ||
+        a->reason_count != b->reason_count)
+        return false;
+    for (int i = 0; i < a->reason_count; i++)
+        if (a->reasons[i].code != b->reasons[i].code)
+            return false;
+    return true;
+}
+
+void decision_add(struct decision *decision, struct reason reason)
+{
+    if (decision->reason_count < DECISION_REASONS_MAX)
+        decision->reasons[decision->reason_count++] = reason;
+}
+
+const char *verdict_name(enum verdict verdict)
+{
+    static const char *const names[] = {"HOLD", "UP", "DOWN", "MANUAL"};
+
+    return (unsigned)verdict <= VERDICT_MANUAL ? names[verdict] : "?";
+}

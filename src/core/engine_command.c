@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* What the operator asks of the brain: a row a command. Each is carried out or refused at once, and the
+ * answer says which and why. */
+#include "core/engine_state.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool answer(struct answer *a, bool accepted, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static bool answer(struct answer *a, bool accepted, const char *format, ...)
+{
+    va_list args;
+
+    a->accepted = accepted;
+    va_start(args, format);
+    vsnprintf(a->text, sizeof a->text, format, args);
+    va_end(args);
+    return accepted;
+}
+
+static bool within_bounds(const struct engine *e, int count, struct answer *a)
+{
+    const struct config_scaling *c = &e->config.scaling;
+
+    if (count > c->max_instances)
+        return answer(a, false, "%d is the maximum (scaling.max_instances)", c->max_instances);
+    if (count < c->min_instances)
+        return answer(a, false, "%d is the minimum (scaling.min_instances)", c->min_instances);
+    return true;
+}
+
+/* "i.e. until when": what a manual count means in the present mode. */
+static void say_hold(const struct engine *e, usec_t now, char *out, size_t size)
+{
+    const struct guard *g = &e->guard;
+    char span[24];
+
+    span_format(g->override_until == USEC_NEVER ? USEC_NEVER : g->override_until - now, span, sizeof span);
+    if (g->manual)
+        snprintf(out, size, "held until changed");
+    else
+        snprintf(out, size, "%s of %d for %s", g->override == OVERRIDE_FLOOR ? "floor" : "ceiling",
+                 g->override_count, span);
+}
+
+static void decide_manually(struct engine *e, int from, int to, usec_t now)
+{
+    struct decision *d = &e->last;
+
+    *d = (struct decision){
+        .at = now, .last_at = now, .repeats = 1, .verdict = VERDICT_MANUAL, .from = from, .to = to};
+    decision_add(d, (struct reason){.code = REASON_OPERATOR, .value = to});
+    guard_take_over(&e->guard, &e->config.scaling, from, to, now);
+    journal_decide(&e->journal, d);
+    e->mark = VERDICT_MANUAL;
+}
+
+/* May a count target be given another order now? Only when it has been read since the last one. */
+static bool may_order(const struct engine *e)
+{
+    return !engine_counts(e) || e->orders.ordered < 0 || e->orders.seen_at > e->orders.ordered_at;
+}
+
+static void scale(struct engine *e, const struct command *command, struct answer *a, usec_t now)
+{
+    int from = engine_desired(e, now), to = command->count;
+    char held[64];
+
+    if (engine_counts(e) && e->orders.seen < 0) {
+        answer(a, false, "the target has not said yet how many replicas it has");
+        return;
+    }
+    if (!within_bounds(e, to, a))
+        return;
+    if (to == from) {
+        answer(a, true, "%d it is already", to);
+        return;
+    }
+    decide_manually(e, from, to, now);
+    say_hold(e, now, held, sizeof held);
+    if (may_order(e))
+        engine_carry_out(e, to, now);
+    answer(a, true, "%d -> %d%s; %s", from, to, may_order(e) ? "" : " at the next answer of the target",
+           held);
+}
+
+static void set_mode(struct engine *e, const struct command *command, struct answer *a, usec_t now)
+{
+    bool manual = command->kind == CMD_MANUAL;
+    int desired = engine_desired(e, now);
+
+    if (manual && engine_counts(e) && e->orders.seen < 0) {
+        answer(a, false, "the target has not said yet how many replicas it has");
+        return;
+    }
+    guard_set_manual(&e->guard, manual, desired);
+    if (manual)
+        answer(a, true, "MANUAL: %d is held until changed", desired);
+    else
+        answer(a, true, "AUTO: the strategy decides again");
+    journal_note(&e->journal, now, LEVEL_INFO, 0, "operator: %s", a->text);
+}
+
+/* Drain and stop: one fewer from now on, unless the minimum asks for another in its place. */
+static void dismiss(struct engine *e, const struct command *command, struct answer *a, usec_t now)
+{
+    int desired = e->desired, left = desired - 1;
+    char held[64], why[64];
+    bool replaced = left < e->config.scaling.min_instances;
+
+    if (!fleet_order(&e->fleet, &e->journal, command->instance, ORDER_LEAVE, replaced ? desired : left, now,
+                     why, sizeof why)) {
+        answer(a, false, "%s", why);
+        return;
+    }
+    e->guard.changed_at = now;
+    if (replaced) {
+        journal_note(&e->journal, now, LEVEL_INFO, command->instance, "i%d leaves as the operator asked",
+                     command->instance);
+        answer(a, true, "i%d leaves, another takes its place: %d is the minimum", command->instance, desired);
+        return;
+    }
+    decide_manually(e, desired, left, now);
+    e->desired = left;
+    e->unsettled = true;
+    say_hold(e, now, held, sizeof held);
+    answer(a, true, "i%d leaves, %d -> %d; %s", command->instance, desired, left, held);
+}
+
+static void restart_or_kill(struct engine *e, const struct command *command, struct answer *a, usec_t now)
+{
+    bool kill = command->kind == CMD_INSTANCE_KILL;
+    char why[64];
+
+    if (fleet_order(&e->fleet, &e->journal, command->instance, kill ? ORDER_KILL : ORDER_RESTART, e->desired,
+                    now, why, sizeof why))
+        answer(a, true, "i%d is %s", command->instance, kill ? "killed and started again" : "restarted");
+    else
+        answer(a, false, "%s", why);
+}
+
+static const struct {
+    enum command_kind kind;
+    bool per_instance;
+    void (*run)(struct engine *e, const struct command *command, struct answer *a, usec_t now);
+} commands[] = {
+    {CMD_SCALE, false, scale},
+    {CMD_AUTO, false, set_mode},
+    {CMD_MANUAL, false, set_mode},
+    {CMD_INSTANCE_DRAIN, true, dismiss},
+    {CMD_INSTANCE_STOP, true, dismiss},
+    {CMD_INSTANCE_RESTART, true, restart_or_kill},
+    {CMD_INSTANCE_KILL, true, restart_or_kill},
+};
+
+bool engine_command(struct engine *e, const struct command *command, struct answer *a, usec_t now)
+{
+    size_t i = 0, count = sizeof commands / sizeof *commands;
+
+    while (i < count && commands[i].kind != command->kind)
+        i++;
+    if (i == count)
+        return false;
+    *a = (struct answer){.id = command->id};
+    engine_watch_time(e, now);
+    if (e->stopping)
+        answer(a, false, "all instances are being stopped");
+    else if (e->dry_run)
+        answer(a, false, "dry run: nothing is carried out");
+    else if (commands[i].per_instance && engine_counts(e))
+        answer(a, false, "this target takes only a count, its replicas are not ours to act on");
+    else
+        commands[i].run(e, command, a, now);
+    return true;
+}

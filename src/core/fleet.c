@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of an instance.
+ *
+ *               SPAWN           ADMIT              DRAIN              TERM            KILL
+ *     (none) --------> STARTING -----> READY ----------> DRAINING -------> STOPPING -------> KILLING
+ *                       ^    |          ^  |   order       drained,          timeout          |  exited
+ *                next   |    | failed   |  | EJECT         timeout                            v
+ *                try    |    v          |  v                                        leaves: REMOVE, (none)
+ *                      BACKOFF     UNHEALTHY -> KILLING                             restart: SPAWN, STARTING
+ *                       |                                                           else it failed: SPAWN,
+ *                       +--> FAILED after too many in a row                         BACKOFF or FAILED
+ *
+ * The table below says it exactly: one row a state and event; what has no row is ignored, for answers may
+ * come late. Where an instance goes when its processes have ended is not the row's to say but its fate's.
+ * Invariants: instances[] is sorted by id and ids are never used again; one that is ready or starting has
+ * fate STAY; a slot is freed only when REMOVE has been taken; todo holds what the caller has not yet taken,
+ * so a flood of events can overflow nothing. Any thread, one at a time. */
+#include "core/fleet.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A start that fails this often in a row is given up. */
+#define FAILURES_MAX 6
+#define BACKOFF_BASE (USEC_PER_SEC / 2)
+#define BACKOFF_CAP  (30 * USEC_PER_SEC)
+/* One that was ready this long did start well: its end is not a failed start. */
+#define STEADY_AFTER (10 * USEC_PER_SEC)
+/* How many health intervals a sick instance is given, beyond its stop timeout, to recover. */
+#define UNHEALTHY_CHECKS 3
+
+#define DO(kind)         (1u << (kind))
+
+enum life_event {
+    LIFE_SPAWNED,
+    LIFE_SPAWN_FAILED,
+    LIFE_HEALTHY,
+    LIFE_UNHEALTHY,
+    LIFE_DRAINED,
+    LIFE_EXITED,
+    LIFE_TIMEOUT,
+    LIFE_LEAVE, /* orders from here on */
+    LIFE_RESTART,
+    LIFE_KILL,
+};
+
+enum life_next {
+    NEXT_SAME = INSTANCE_STATE_COUNT, /* stays as it is */
+    NEXT_BY_FATE,                     /* its processes are gone */
+    NEXT_START,                       /* another try */
+    NEXT_GONE,                        /* had no process: remove it */
+};
+
+struct life_row {
+    enum instance_state state;
+    enum life_event event;
+    int next;         /* enum instance_state or enum life_next */
+    unsigned actions; /* DO() of enum action_kind */
+    enum journal_level level;
+    const char *note; /* $t = time spent in the state, $w = why; NULL = not worth a line */
+};
+
+static const struct life_row life[] = {
+    {INSTANCE_STARTING, LIFE_SPAWNED, NEXT_SAME, 0},
+    {INSTANCE_STARTING, LIFE_SPAWN_FAILED, NEXT_BY_FATE, 0},
+    {INSTANCE_STARTING, LIFE_UNHEALTHY, NEXT_SAME, 0},
+    {INSTANCE_STARTING, LIFE_HEALTHY, INSTANCE_READY, DO(ACTION_ADMIT), LEVEL_INFO, "ready in $t"},
+    {INSTANCE_STARTING, LIFE_EXITED, NEXT_BY_FATE, 0},
+    {INSTANCE_STARTING, LIFE_TIMEOUT, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_WARNING,
+     "not ready within $t$w; killing it"},
+    {INSTANCE_STARTING, LIFE_LEAVE, INSTANCE_STOPPING, DO(ACTION_TERM)},
+    {INSTANCE_STARTING, LIFE_RESTART, INSTANCE_STOPPING, DO(ACTION_TERM)},
+    {INSTANCE_STARTING, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_INFO, "killed by the operator"},
+
+    {INSTANCE_READY, LIFE_UNHEALTHY, INSTANCE_UNHEALTHY, DO(ACTION_EJECT), LEVEL_WARNING,
+     "fails its health checks$w; gets no requests until it recovers"},
+    {INSTANCE_READY, LIFE_EXITED, NEXT_BY_FATE, DO(ACTION_EJECT)},
+    {INSTANCE_READY, LIFE_LEAVE, INSTANCE_DRAINING, DO(ACTION_DRAIN)},
+    {INSTANCE_READY, LIFE_RESTART, INSTANCE_DRAINING, DO(ACTION_DRAIN)},
+    {INSTANCE_READY, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_EJECT) | DO(ACTION_KILL), LEVEL_INFO,
+     "killed by the operator"},
+
+    {INSTANCE_UNHEALTHY, LIFE_HEALTHY, INSTANCE_READY, DO(ACTION_ADMIT), LEVEL_INFO,
+     "healthy again after $t; gets requests again"},
+    {INSTANCE_UNHEALTHY, LIFE_UNHEALTHY, NEXT_SAME, 0},
+    {INSTANCE_UNHEALTHY, LIFE_EXITED, NEXT_BY_FATE, 0},
+    {INSTANCE_UNHEALTHY, LIFE_TIMEOUT, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_WARNING,
+     "still unhealthy after $t$w; killing it"},
+    {INSTANCE_UNHEALTHY, LIFE_LEAVE, INSTANCE_STOPPING, DO(ACTION_TERM)},
+    {INSTANCE_UNHEALTHY, LIFE_RESTART, INSTANCE_STOPPING, DO(ACTION_TERM)},
+    {INSTANCE_UNHEALTHY, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_INFO, "killed by the operator"},
+
+    {INSTANCE_DRAINING, LIFE_DRAINED, INSTANCE_STOPPING, DO(ACTION_TERM), LEVEL_INFO,
+     "drained in $t; stopping"},
+    {INSTANCE_DRAINING, LIFE_TIMEOUT, INSTANCE_STOPPING, DO(ACTION_TERM), LEVEL_WARNING,
+     "still busy after $t of draining; stopping it all the same"},
+    {INSTANCE_DRAINING, LIFE_EXITED, NEXT_BY_FATE, DO(ACTION_EJECT)},
+    {INSTANCE_DRAINING, LIFE_LEAVE, NEXT_SAME, 0},
+    {INSTANCE_DRAINING, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_EJECT) | DO(ACTION_KILL), LEVEL_INFO,
+     "killed by the operator"},
+
+    {INSTANCE_STOPPING, LIFE_SPAWNED, NEXT_SAME, DO(ACTION_TERM)},
+    {INSTANCE_STOPPING, LIFE_SPAWN_FAILED, NEXT_BY_FATE, 0},
+    {INSTANCE_STOPPING, LIFE_EXITED, NEXT_BY_FATE, 0},
+    {INSTANCE_STOPPING, LIFE_TIMEOUT, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_WARNING,
+     "has not stopped $t after TERM; killing all of its processes"},
+    {INSTANCE_STOPPING, LIFE_LEAVE, NEXT_SAME, 0},
+    {INSTANCE_STOPPING, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_INFO, "killed by the operator"},
+
+    {INSTANCE_KILLING, LIFE_SPAWNED, NEXT_SAME, DO(ACTION_KILL)},
+    {INSTANCE_KILLING, LIFE_SPAWN_FAILED, NEXT_BY_FATE, 0},
+    {INSTANCE_KILLING, LIFE_EXITED, NEXT_BY_FATE, 0},
+    {INSTANCE_KILLING, LIFE_TIMEOUT, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_ERROR,
+     "still there $t after KILL; trying again"},
+    {INSTANCE_KILLING, LIFE_LEAVE, NEXT_SAME, 0},
+    {INSTANCE_KILLING, LIFE_RESTART, NEXT_SAME, 0},
+
+    {INSTANCE_BACKOFF, LIFE_TIMEOUT, NEXT_START, 0},
+    {INSTANCE_BACKOFF, LIFE_LEAVE, NEXT_GONE, 0},
+    {INSTANCE_BACKOFF, LIFE_RESTART, NEXT_START, 0},
+
+    {INSTANCE_FAILED, LIFE_LEAVE, NEXT_GONE, 0},
+    {INSTANCE_FAILED, LIFE_RESTART, NEXT_START, 0},
+};
+
+static const struct life_row *find_row(enum instance_state state, enum life_event event)
+{
+    for (size_t i = 0; i < sizeof life / sizeof *life; i++)
+        if (life[i].state == state && life[i].event == event)
+            return &life[i];
+    return NULL;
+}
+
+/* One turn of one instance: what the steps of a transition share. */
+struct turn {
+    struct fleet *fleet;
+    struct journal *journal;
+    struct fleet_instance *instance;
+    usec_t now;
+};
+
+void fleet_init(struct fleet *f, uint64_t seed)
+{
+    memset(f, 0, sizeof *f);
+    f->random.state = seed;
+    f->next_id = 1;
+}
+
+void fleet_configure(struct fleet *f, const struct config *config)
+{
+    const struct config_app *app = &config->app;
+
+    f->limits = (struct fleet_limits){
+        .start_timeout = app->start_timeout,
+        .stop_timeout = app->stop_timeout,
+        .drain_timeout = app->drain_timeout,
+        .unhealthy_timeout = app->stop_timeout + UNHEALTHY_CHECKS * app->health_interval,
+    };
+}
+
+struct fleet_instance *fleet_find(struct fleet *f, int id)
+{
+    int low = 0, high = f->count;
+
+    while (low < high) {
+        int middle = (low + high) / 2;
+
+        if (f->instances[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < f->count && f->instances[low].id == id ? &f->instances[low] : NULL;
+}
+
+struct fleet_counts fleet_count(const struct fleet *f)
+{
+    struct fleet_counts n = {0};
+
+    for (int i = 0; i < f->count; i++) {
+        const struct fleet_instance *in = &f->instances[i];
+        bool starts = in->state == INSTANCE_STARTING || in->state == INSTANCE_BACKOFF;
+        bool sick =
+            in->state == INSTANCE_UNHEALTHY || (in->state == INSTANCE_KILLING && in->fate == FATE_STAY);
+
+        n.ready += in->state == INSTANCE_READY;
+        n.starting += starts;
+        n.failed += in->state == INSTANCE_FAILED || sick;
+        n.draining += in->fate != FATE_STAY && in->state != INSTANCE_NONE;
+        n.trying += starts || sick;
+        n.pending += starts && !in->was_ready && in->failures < 2;
+    }
+    return n;
+}
+
+static usec_t time_limit(const struct fleet *f, enum instance_state state)
+{
+    switch (state) {
+    case INSTANCE_STARTING:
+        return f->limits.start_timeout;
+    case INSTANCE_UNHEALTHY:
+        return f->limits.unhealthy_timeout;
+    case INSTANCE_DRAINING:
+        return f->limits.drain_timeout;
+    case INSTANCE_STOPPING:
+        return f->limits.stop_timeout;
+    case INSTANCE_KILLING:
+        return f->limits.stop_timeout > USEC_PER_SEC ? f->limits.stop_timeout : USEC_PER_SEC;
+    default:
+        return USEC_NEVER;
+    }
+}
+
+static void enter(const struct turn *t, enum instance_state state)
+{
+    struct fleet_instance *in = t->instance;
+    usec_t limit = time_limit(t->fleet, state);
+
+    in->state = state;
+    in->state_since = t->now;
+    in->deadline = limit == USEC_NEVER ? USEC_NEVER : t->now + limit;
+}
+
+/* An EJECT is never overtaken: the balancer must hear of it whatever comes after. */
+static void set_todo(const struct turn *t, unsigned actions)
+{
+    struct fleet_instance *in = t->instance;
+
+    actions |= in->todo & DO(ACTION_EJECT);
+    t->fleet->todo_count += (actions != 0) - (in->todo != 0);
+    in->todo = actions;
+}
+
+static void forget_sample(struct fleet_instance *in)
+{
+    in->sample = (struct instance_sample){.id = in->id,
+                                          .in_flight = -1,
+                                          .cpu_pct = NAN,
+                                          .rpm = NAN,
+                                          .error_pct = NAN,
+                                          .mem_bytes = -1,
+                                          .p50_us = -1,
+                                          .p95_us = -1,
+                                          .p99_us = -1};
+}
+
+/* "i2 (pid 4007)" */
+static void name_instance(const struct fleet_instance *in, char *out, size_t size)
+{
+    if (in->pid > 0)
+        snprintf(out, size, "i%d (pid %d)", in->id, in->pid);
+    else
+        snprintf(out, size, "i%d", in->id);
+}
+
+static void note_row(const struct turn *t, const struct life_row *row)
+{
+    const struct fleet_instance *in = t->instance;
+    char name[40], span[24], text[200] = "";
+    size_t length = 0;
+
+    if (!row->note)
+        return;
+    name_instance(in, name, sizeof name);
+    span_format(t->now - in->state_since, span, sizeof span);
+    for (const char *p = row->note; *p && length < sizeof text - 1; p++) {
+        size_t room = sizeof text - length;
+
+        if (p[0] == '$' && p[1] == 't')
+            snprintf(text + length, room, "%s", span);
+        else if (p[0] == '$' && p[1] == 'w')
+            snprintf(text + length, room, in->cause[0] ? " (%s)" : "", in->cause);
+        else
+            snprintf(text + length, room, "%c", *p);
+        p += *p == '$';
+        length += strlen(text + length);
+    }
+    journal_note(t->journal, t->now, row->level, in->id, "%s %s", name, text);
+    if (row->event == LIFE_TIMEOUT)
+        snprintf(t->instance->cause, sizeof t->instance->cause, "%.*s", (int)strcspn(text, ";"), text);
+}
+
+static void start(const struct turn *t)
+{
+    struct fleet_instance *in = t->instance;
+
+    in->pid = in->port = 0;
+    in->fate = FATE_STAY;
+    in->started_at = t->now;
+    in->ready_at = 0;
+    in->cause[0] = '\0';
+    forget_sample(in);
+    enter(t, INSTANCE_STARTING);
+    set_todo(t, DO(ACTION_SPAWN));
+}
+
+static void start_again(const struct turn *t)
+{
+    t->instance->restarts++;
+    start(t);
+}
+
+static void remove_instance(const struct turn *t)
+{
+    enter(t, INSTANCE_NONE);
+    set_todo(t, DO(ACTION_REMOVE));
+}
+
+/* Doubles with every failure; half of it is chance, so that many that failed together do not come together.
+ */
+static usec_t next_try(struct fleet *f, int failures)
+{
+    usec_t wait = BACKOFF_BASE;
+
+    for (int i = 1; i < failures && wait < BACKOFF_CAP; i++)
+        wait *= 2;
+    if (wait > BACKOFF_CAP)
+        wait = BACKOFF_CAP;
+    return wait / 2 + (usec_t)random_below(&f->random, (uint64_t)(wait / 2) + 1);
+}
+
+static void note_end(const struct turn *t, enum journal_level level, const char *outcome)
+{
+    const struct fleet_instance *in = t->instance;
+    char name[40], lived[24];
+
+    name_instance(in, name, sizeof name);
+    units_format_clock(lived, sizeof lived, t->now - in->started_at);
+    journal_note(t->journal, t->now, level, in->id, "%s %s after %s; %s", name,
+                 in->cause[0] ? in->cause : "ended", lived, outcome);
+}
+
+/* It ended though it was to stay. */
+static void fail(const struct turn *t)
+{
+    struct fleet_instance *in = t->instance;
+    bool was_up = in->ready_at > 0, steady = was_up && t->now - in->ready_at >= STEADY_AFTER;
+    char outcome[96], span[24];
+    usec_t wait;
+
+    in->failures = steady ? 0 : in->failures + 1;
+    if (in->failures >= FAILURES_MAX) {
+        snprintf(outcome, sizeof outcome, "given up after %d failures in a row: restart it or reload",
+                 in->failures);
+        note_end(t, LEVEL_ERROR, outcome);
+        enter(t, INSTANCE_FAILED);
+        set_todo(t, 0);
+    } else if (was_up && in->failures <= 1) {
+        note_end(t, LEVEL_WARNING, "starting again");
+        start_again(t);
+    } else {
+        wait = next_try(t->fleet, in->failures);
+        span_format(wait, span, sizeof span);
+        snprintf(outcome, sizeof outcome, "next try in %s (%d of %d)", span, in->failures + 1, FAILURES_MAX);
+        note_end(t, LEVEL_WARNING, outcome);
+        enter(t, INSTANCE_BACKOFF);
+        in->deadline = t->now + wait;
+        set_todo(t, 0);
+    }
+    if (in->state != INSTANCE_STARTING)
+        in->pid = in->port = 0;
+}
+
+static void follow_fate(const struct turn *t)
+{
+    switch (t->instance->fate) {
+    case FATE_STAY:
+        fail(t);
+        break;
+    case FATE_RESTART:
+        note_end(t, LEVEL_INFO, "starting again as asked");
+        start_again(t);
+        break;
+    case FATE_LEAVE:
+        note_end(t, LEVEL_INFO, "gone");
+        remove_instance(t);
+        break;
+    }
+}
+
+static void become_ready(struct fleet_instance *in, usec_t now)
+{
+    in->was_ready = true;
+    in->cause[0] = '\0';
+    if (!in->ready_at)
+        in->ready_at = now;
+}
+
+/* One turn of the table; false when the event means nothing in this state. */
+static bool turn(const struct turn *t, enum life_event event)
+{
+    struct fleet_instance *in = t->instance;
+    const struct life_row *row = find_row(in->state, event);
+
+    if (!row)
+        return false;
+    note_row(t, row);
+    switch (row->next) {
+    case NEXT_SAME:
+        if (row->actions)
+            set_todo(t, row->actions);
+        break;
+    case NEXT_BY_FATE:
+        set_todo(t, row->actions);
+        follow_fate(t);
+        break;
+    case NEXT_START:
+        start_again(t);
+        break;
+    case NEXT_GONE:
+        remove_instance(t);
+        break;
+    default:
+        enter(t, (enum instance_state)row->next);
+        set_todo(t, row->actions);
+    }
+    if (in->state == INSTANCE_READY)
+        become_ready(in, t->now);
+    return true;
+}
+
+static struct fleet_instance *add_instance(struct fleet *f, int id)
+{
+    int at = f->count;
+
+    if (f->count == INSTANCES_MAX)
+        return NULL;
+    while (at > 0 && f->instances[at - 1].id > id)
+        at--;
+    memmove(&f->instances[at + 1], &f->instances[at], (size_t)(f->count - at) * sizeof *f->instances);
+    f->count++;
+    memset(&f->instances[at], 0, sizeof f->instances[at]);
+    f->instances[at].id = id;
+    forget_sample(&f->instances[at]);
+    if (f->next_id <= id)
+        f->next_id = id + 1;
+    return &f->instances[at];
+}
+
+/* Who is missed least: the lower the rank, the sooner it goes; none below 0. */
+static int leaving_rank(const struct fleet_instance *in)
+{
+    if (in->fate == FATE_LEAVE)
+        return -1;
+    switch (in->state) {
+    case INSTANCE_FAILED:
+        return 0;
+    case INSTANCE_BACKOFF:
+        return 1;
+    case INSTANCE_KILLING:
+    case INSTANCE_STOPPING:
+    case INSTANCE_DRAINING:
+        return 2;
+    case INSTANCE_UNHEALTHY:
+        return 3;
+    case INSTANCE_STARTING:
+        return 4;
+    case INSTANCE_READY:
+        return 5;
+    default:
+        return -1;
+    }
+}
+
+/* Of two of the same rank the less busy goes, then the younger. */
+static bool goes_before(const struct fleet_instance *a, const struct fleet_instance *b)
+{
+    int rank_a = leaving_rank(a), rank_b = leaving_rank(b);
+
+    if (rank_a != rank_b)
+        return rank_a < rank_b;
+    if (a->state == INSTANCE_READY && a->sample.in_flight != b->sample.in_flight)
+        return a->sample.in_flight < b->sample.in_flight;
+    return a->id > b->id;
+}
+
+static struct fleet_instance *pick_leaving(struct fleet *f)
+{
+    struct fleet_instance *best = NULL;
+
+    for (int i = 0; i < f->count; i++) {
+        struct fleet_instance *in = &f->instances[i];
+
+        if (leaving_rank(in) >= 0 && (!best || goes_before(in, best)))
+            best = in;
+    }
+    return best;
+}
+
+static void leave(const struct turn *t)
+{
+    struct fleet_instance *in = t->instance;
+
+    in->fate = FATE_LEAVE;
+    if (in->todo & DO(ACTION_SPAWN))
+        remove_instance(t); /* nobody has begun to start it */
+    else
+        turn(t, LIFE_LEAVE);
+}
+
+/* Starts and dismisses until as many stay as are wanted. */
+static void reconcile(struct fleet *f, struct journal *j, usec_t now)
+{
+    int staying = 0;
+
+    for (int i = 0; i < f->count; i++)
+        staying += f->instances[i].fate != FATE_LEAVE;
+    for (; staying < f->wanted; staying++) {
+        struct fleet_instance *in = add_instance(f, f->next_id);
+
+        if (!in)
+            break;
+        start(&(struct turn){f, j, in, now});
+    }
+    for (; staying > f->wanted; staying--)
+        leave(&(struct turn){f, j, pick_leaving(f), now});
+}
+
+void fleet_scale(struct fleet *f, struct journal *j, int wanted, usec_t now)
+{
+    f->wanted = wanted;
+    reconcile(f, j, now);
+}
+
+void fleet_revive(struct fleet *f, struct journal *j, usec_t now)
+{
+    for (int i = 0; i < f->count; i++) {
+        struct fleet_instance *in = &f->instances[i];
+
+        if (in->state != INSTANCE_FAILED && in->state != INSTANCE_BACKOFF)
+            continue;
+        in->failures = 0;
+        turn(&(struct turn){f, j, in, now}, LIFE_RESTART);
+    }
+}
+
+bool fleet_adopt(struct fleet *f, int id, int pid, int port, bool ready, usec_t started_at, usec_t now)
+{
+    struct fleet_instance *in = id > 0 && !fleet_find(f, id) ? add_instance(f, id) : NULL;
+    struct turn t = {.fleet = f, .instance = in, .now = now};
+
+    if (!in)
+        return false;
+    in->pid = pid;
+    in->port = port;
+    in->started_at = started_at;
+    enter(&t, ready ? INSTANCE_READY : INSTANCE_STARTING);
+    if (ready) {
+        become_ready(in, now);
+        set_todo(&t, DO(ACTION_ADMIT));
+    }
+    return true;
+}
+
+static void take_event(const struct turn *t, const struct event *event)
+{
+    static const enum life_event kinds[EVENT_KIND_COUNT] = {
+        [EVENT_SPAWNED] = LIFE_SPAWNED, [EVENT_SPAWN_FAILED] = LIFE_SPAWN_FAILED,
+        [EVENT_HEALTHY] = LIFE_HEALTHY, [EVENT_UNHEALTHY] = LIFE_UNHEALTHY,
+        [EVENT_DRAINED] = LIFE_DRAINED, [EVENT_EXITED] = LIFE_EXITED,
+    };
+    struct fleet_instance *in = t->instance;
+    bool ended = event->kind == EVENT_EXITED || event->kind == EVENT_SPAWN_FAILED;
+
+    if (event->kind == EVENT_SPAWNED) {
+        in->pid = event->pid;
+        in->port = event->port;
+    }
+    /* One that we kill has its cause already: why we did. */
+    if (event->text[0] && !(ended && in->state == INSTANCE_KILLING && in->cause[0]))
+        snprintf(in->cause, sizeof in->cause, "%s", event->text);
+    turn(t, kinds[event->kind]);
+}
+
+void fleet_event(struct fleet *f, struct journal *j, const struct event *event, usec_t now)
+{
+    struct fleet_instance *in = fleet_find(f, event->id);
+
+    if (!in || (unsigned)event->kind >= EVENT_KIND_COUNT)
+        return;
+    take_event(&(struct turn){f, j, in, now}, event);
+    reconcile(f, j, now);
+}
+
+bool fleet_order(struct fleet *f, struct journal *j, int id, enum fleet_order order, int wanted, usec_t now,
+                 char *why, size_t why_size)
+{
+    static const enum life_event events[] = {LIFE_LEAVE, LIFE_RESTART, LIFE_KILL};
+    static const enum fleet_fate fates[] = {FATE_LEAVE, FATE_RESTART, FATE_RESTART};
+    struct fleet_instance *in = fleet_find(f, id);
+
+    if (!in || in->state == INSTANCE_NONE) {
+        snprintf(why, why_size, "there is no i%d", id);
+        return false;
+    }
+    if (!find_row(in->state, events[order]) || (in->fate == FATE_LEAVE && order != ORDER_KILL) ||
+        in->todo & DO(ACTION_SPAWN)) {
+        snprintf(why, why_size, "i%d is %s", id, instance_state_name(in->state));
+        return false;
+    }
+    if (in->fate != FATE_LEAVE)
+        in->fate = fates[order];
+    if (order == ORDER_RESTART)
+        in->failures = 0;
+    turn(&(struct turn){f, j, in, now}, events[order]);
+    fleet_scale(f, j, wanted, now);
+    return true;
+}
+
+void fleet_tick(struct fleet *f, struct journal *j, usec_t now)
+{
+    for (int i = 0; i < f->count; i++)
+        if (f->instances[i].deadline <= now)
+            turn(&(struct turn){f, j, &f->instances[i], now}, LIFE_TIMEOUT);
+    reconcile(f, j, now);
+}
+
+usec_t fleet_deadline(const struct fleet *f)
+{
+    usec_t next = USEC_NEVER;
+
+    for (int i = 0; i < f->count; i++)
+        if (f->instances[i].deadline < next)
+            next = f->instances[i].deadline;
+    return next;
+}
+
+void fleet_postpone(struct fleet *f, usec_t span)
+{
+    for (int i = 0; i < f->count; i++)
+        if (f->instances[i].deadline != USEC_NEVER)
+            f->instances[i].deadline += span;
+}
+
+static void drop_slot(struct fleet *f, int at)
+{
+    f->count--;
+    memmove(&f->instances[at], &f->instances[at + 1], (size_t)(f->count - at) * sizeof *f->instances);
+}
+
+bool fleet_next_action(struct fleet *f, struct action *out)
+{
+    static const enum action_kind order[] = {ACTION_EJECT,  ACTION_DRAIN, ACTION_TERM, ACTION_KILL,
+                                             ACTION_REMOVE, ACTION_SPAWN, ACTION_ADMIT};
+    int i = 0;
+    unsigned k = 0;
+    struct fleet_instance *in;
+
+    if (!f->todo_count)
+        return false;
+    while (!f->instances[i].todo)
+        i++;
+    in = &f->instances[i];
+    while (!(in->todo & DO(order[k])))
+        k++;
+    *out = (struct action){.kind = order[k], .id = in->id};
+    in->todo &= ~DO(order[k]);
+    f->todo_count -= !in->todo;
+    if (!in->todo && in->state == INSTANCE_NONE)
+        drop_slot(f, i);
+    return true;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* The instances and their lives: which exist, in what state, what is to be done with them next. It keeps as
+ * many as it is told to; deadlines are absolute. A plain value without pointers; one thread at a time.
+ * After every call, take the actions with fleet_next_action() until there is none. */
+#ifndef CORE_FLEET_H
+#define CORE_FLEET_H
+#include "core/engine.h"
+#include "core/journal.h"
+#include "core/random.h"
+
+/* What becomes of an instance that is on its way out. */
+enum fleet_fate {
+    FATE_STAY,    /* it was not asked to go: its end is a failure, and it is started again */
+    FATE_RESTART, /* asked to stop and start again under the same id */
+    FATE_LEAVE,   /* asked to go for good */
+};
+
+struct fleet_instance {
+    int id, pid, port;
+    enum instance_state state;
+    enum fleet_fate fate;
+    unsigned todo;  /* bit per enum action_kind, not yet taken */
+    bool was_ready; /* ever */
+    int failures;   /* starts that failed in a row */
+    int restarts;
+    usec_t started_at, ready_at, state_since, deadline;
+    char cause[128];
+    struct instance_sample sample; /* the newest; NaN or -1 = not measured */
+};
+
+struct fleet_limits {
+    usec_t start_timeout, stop_timeout, drain_timeout, unhealthy_timeout;
+};
+
+struct fleet {
+    struct fleet_limits limits;
+    struct random random;
+    int wanted; /* how many are to stay */
+    int next_id;
+    int count;
+    int todo_count;                                 /* instances with something to do */
+    struct fleet_instance instances[INSTANCES_MAX]; /* by id */
+};
+
+struct fleet_counts {
+    int ready, starting, draining, failed; /* as a snapshot shows them */
+    int trying;                            /* not ready yet or again, and not given up */
+    int pending;                           /* those of them that are new */
+};
+
+void fleet_init(struct fleet *f, uint64_t seed);
+void fleet_configure(struct fleet *f, const struct config *config);
+
+/* Start what gave up or waits for its next try. */
+void fleet_revive(struct fleet *f, struct journal *j, usec_t now);
+
+/* From now on keep this many; 0 ends all. Returns at once, the rest follows by events. */
+void fleet_scale(struct fleet *f, struct journal *j, int wanted, usec_t now);
+
+bool fleet_adopt(struct fleet *f, int id, int pid, int port, bool ready, usec_t started_at, usec_t now);
+void fleet_event(struct fleet *f, struct journal *j, const struct event *event, usec_t now);
+
+/* Orders for one instance, after which `wanted` are to stay. False when it makes no sense in its state: why
+ * says so and nothing has changed. */
+enum fleet_order { ORDER_LEAVE, ORDER_RESTART, ORDER_KILL };
+bool fleet_order(struct fleet *f, struct journal *j, int id, enum fleet_order order, int wanted, usec_t now,
+                 char *why, size_t why_size);
+
+/* Runs deadlines that have passed; fleet_deadline() is the next one or USEC_NEVER. */
+void fleet_tick(struct fleet *f, struct journal *j, usec_t now);
+usec_t fleet_deadline(const struct fleet *f);
+
+/* Time stood still for everybody: all deadlines move by as much. */
+void fleet_postpone(struct fleet *f, usec_t span);
+
+bool fleet_next_action(struct fleet *f, struct action *out);
+
+struct fleet_instance *fleet_find(struct fleet *f, int id);
+struct fleet_counts fleet_count(const struct fleet *f);
+
+#endif

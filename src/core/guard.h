@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules that hold a decision back or force one: maximum > minimum > manual > strategy; missing, stale or
+ * broken data changes nothing; stabilization, starting instances, cooldown and step limit slow a change down.
+ * Every rule that acts leaves its reason. A plain value; one thread at a time. */
+#ifndef CORE_GUARD_H
+#define CORE_GUARD_H
+#include "core/snapshot.h"
+#include "core/strategy.h"
+
+struct guard {
+    bool manual; /* MANUAL: count holds until changed */
+    int count;   /* of MANUAL */
+    enum override_kind override;
+    int override_count;
+    usec_t override_until;
+    usec_t changed_at; /* of the last change, by whomever; USEC_NEVER = none yet */
+};
+
+void guard_init(struct guard *g);
+
+/* The decision for this situation; g is only read. */
+void guard_judge(const struct guard *g, const struct config_scaling *c, const struct situation *s,
+                 struct decision *out);
+
+/* The operator's number: in AUTO a floor or a ceiling until it expires, in MANUAL the count. */
+void guard_take_over(struct guard *g, const struct config_scaling *c, int from, int to, usec_t now);
+void guard_set_manual(struct guard *g, bool manual, int count);
+
+/* Ends an override that is due; true when it did. */
+bool guard_expire(struct guard *g, usec_t now);
+
+usec_t guard_cooldown_left(const struct guard *g, usec_t cooldown, usec_t now);
+
+#endif
