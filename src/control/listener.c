@@ -73,7 +73,7 @@ int listener_open(const char *address, char *err, size_t err_size)
 
 bool listener_url(int fd, char *out, size_t size)
 {
-    struct sockaddr_storage storage;
+    struct sockaddr_storage storage = {0};
     socklen_t length = sizeof storage;
     char host[INET6_ADDRSTRLEN];
     if (getsockname(fd, (struct sockaddr *)&storage, &length) < 0)

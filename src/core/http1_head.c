@@ -250,9 +250,9 @@ static enum http1_result check_partial(struct http1_head *h, const char *buf, si
 static enum http1_result take_line(struct http1_head *h, const char *buf, size_t at, size_t end,
                                    const struct http1_limits *limits, http1_first_line *first)
 {
-    if (!h->started) {
+    if (first != NULL && !h->started) {
         /* One empty line before a request is forgiven (RFC 9112, 2.2). */
-        if (at == end && at == 0 && first != NULL)
+        if (at == end && at == 0)
             return HTTP1_MORE;
         h->started = true;
         enum http1_result result = first(h, buf, at, end - at);

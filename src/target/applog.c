@@ -72,7 +72,7 @@ static usec_t next_check(int64_t grown, usec_t span)
 {
     if (grown <= 0 || span <= 0)
         return CHECK_MAX_US;
-    double wait = (double)(APPLOG_CAP_BYTES / 2) * (double)span / (double)grown;
+    double wait = 0.5 * APPLOG_CAP_BYTES * (double)span / (double)grown;
     if (wait < CHECK_MIN_US)
         return CHECK_MIN_US;
     return wait > CHECK_MAX_US ? CHECK_MAX_US : (usec_t)wait;
