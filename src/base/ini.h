@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads an ini file through inih, behind a reader that refuses what inih would misread: lines longer than it
- * takes, NUL bytes, indentation (which would repeat the key above), keys outside a section, a key twice, and
- * a " ;" in a value unless the value is quoted. '#' and ';' begin a comment only at the start of a line. Any
- * thread. */
+/* Reads an ini file through inih, behind a reader that refuses what inih would misread without a word: lines
+ * longer than it takes, NUL and control bytes, indentation (which would repeat the key above), keys outside a
+ * section or set twice, and " ;" in a value (which would cut it). Comments are lines that begin with '#' or
+ * ';'. Any thread. */
 #ifndef BASE_INI_H
 #define BASE_INI_H
 #include <stdbool.h>
 #include <stddef.h>
 
-#define INI_LINE_MAX 1024         /* bytes a line may have */
 #define INI_SIZE_MAX (256 * 1024) /* bytes a file may have */
 
 /* One "key = value". Return false after writing the reason into err: parsing ends there. */

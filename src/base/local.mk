@@ -4,14 +4,21 @@ libbase_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(INIH_CFLAGS) $(JANSSON_CFLA
 libbase_a_SOURCES = \
 	src/base/args.c \
 	src/base/args.h \
+	src/base/bytes.c \
 	src/base/bytes.h \
 	src/base/clock.c \
 	src/base/clock.h \
+	src/base/file.c \
 	src/base/file.h \
 	src/base/http_client.c \
 	src/base/http_client.h \
+	src/base/ini.c \
 	src/base/ini.h \
+	src/base/ini_edit.c \
+	src/base/ini_edit.h \
+	src/base/log.c \
 	src/base/log.h \
 	src/base/loop.c \
 	src/base/loop.h \
+	src/base/spawn.c \
 	src/base/spawn.h

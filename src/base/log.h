@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The program's log: one timestamped line a message, to standard error or to a file opened O_APPEND and
- * rotated once past its cap (FILE -> FILE.1). Control bytes and bad UTF-8 in a message are written as '?' or
- * \xNN, so no application can forge a line. Any thread. */
+ * rotated once past its cap (FILE -> FILE.1). Messages are made harmless first, so no application can forge a
+ * line. Any thread. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -19,6 +20,10 @@ bool log_enabled(enum log_level level);
 /* Besides the file, every message that passes the level goes here too (the screen's log pane); NULL: nowhere.
  */
 void log_on_message(void (*message)(void *context, enum log_level level, const char *text), void *context);
+
+/* How a message is made harmless: text_clean() of the core, set once before threads start. Without it every
+ * byte that is not printable ASCII becomes '?'. */
+void log_clean_with(size_t (*clean)(char *out, size_t out_size, const char *text));
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

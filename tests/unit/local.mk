@@ -40,6 +40,19 @@ test_control_exchange_LDADD = libcontrol.a libcore.a $(CMOCKA_LIBS)
 test_control_meter_SOURCES = tests/unit/test_control_meter.c
 test_control_meter_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 test_control_meter_LDADD = libcontrol.a libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
+unit_programs += test_ini
+test_ini_SOURCES = tests/unit/test_ini.c
+test_ini_LDADD = libbase.a $(CMOCKA_LIBS) $(INIH_LIBS)
+
+unit_programs += test_bytes test_file test_log test_spawn
+test_bytes_SOURCES = tests/unit/test_bytes.c
+test_bytes_LDADD = libbase.a $(CMOCKA_LIBS)
+test_file_SOURCES = tests/unit/test_file.c
+test_file_LDADD = libbase.a $(CMOCKA_LIBS)
+test_log_SOURCES = tests/unit/test_log.c
+test_log_LDADD = libbase.a libcore.a $(CMOCKA_LIBS)
+test_spawn_SOURCES = tests/unit/test_spawn.c
+test_spawn_LDADD = libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)

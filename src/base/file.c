@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* Files as wholes. Nothing here keeps state; every descriptor is close-on-exec and closed before returning,
+ * the lock's apart. */
+#include "base/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Up to max bytes and the end of file; sizes of stat() are not to be trusted (proc). */
+static int read_all(int fd, size_t max, char **out, size_t *out_size)
+{
+    size_t used = 0, capacity = 4096;
+    char *data = malloc(capacity + 1);
+    int error = data ? 0 : -ENOMEM;
+    while (!error) {
+        ssize_t got = read(fd, data + used, capacity - used);
+        if (got == 0)
+            break;
+        if (got < 0) {
+            error = errno == EINTR ? 0 : -errno;
+            continue;
+        }
+        used += (size_t)got;
+        if (used > max) {
+            error = -EFBIG;
+        } else if (used == capacity) {
+            capacity *= 2;
+            char *more = realloc(data, capacity + 1);
+            error = more ? 0 : -ENOMEM;
+            data = more ? more : data;
+        }
+    }
+    if (error) {
+        free(data);
+        return error;
+    }
+    data[used] = '\0';
+    *out = data;
+    if (out_size)
+        *out_size = used;
+    return 0;
+}
+
+static int check_kind(const struct stat *status, bool private)
+{
+    if (S_ISDIR(status->st_mode))
+        return -EISDIR;
+    if (!S_ISREG(status->st_mode))
+        return -EINVAL;
+    bool foreign = status->st_uid != geteuid() && status->st_uid != 0;
+    return private && (foreign || (status->st_mode & 077)) ? -EPERM : 0;
+}
+
+static int read_checked(const char *path, size_t max, bool private, char **out, size_t *out_size)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO would block */
+    if (fd < 0)
+        return -errno;
+    int error = fstat(fd, &status) == 0 ? check_kind(&status, private) : -errno;
+    if (!error)
+        error = read_all(fd, max, out, out_size);
+    close(fd);
+    return error;
+}
+
+int file_read(const char *path, size_t max, char **out, size_t *out_size)
+{
+    return read_checked(path, max, false, out, out_size);
+}
+
+int file_read_private(const char *path, size_t max, char **out, size_t *out_size)
+{
+    return read_checked(path, max, true, out, out_size);
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, data, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -errno;
+        data += written;
+        size -= (size_t)written;
+    }
+    return 0;
+}
+
+static int sync_directory_of(const char *path)
+{
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        snprintf(directory, sizeof directory, ".");
+    else
+        snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int error = fsync(fd) == 0 || errno == EINVAL ? 0 : -errno; /* some file systems cannot */
+    close(fd);
+    return error;
+}
+
+/* Mode, and where we may, owner of the file to be replaced. */
+static int take_over_rights(int fd, const char *path, mode_t mode)
+{
+    struct stat status;
+    if (stat(path, &status) == 0) {
+        if (!S_ISREG(status.st_mode))
+            return S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
+        mode = status.st_mode & 07777;
+        if (fchown(fd, status.st_uid, status.st_gid) != 0 && status.st_uid != geteuid())
+            mode &= 0777;
+    }
+    return fchmod(fd, mode) == 0 ? 0 : -errno;
+}
+
+int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode)
+{
+    char target[PATH_MAX], temporary[PATH_MAX];
+    if (!realpath(path, target) && snprintf(target, sizeof target, "%s", path) >= (int)sizeof target)
+        return -ENAMETOOLONG;
+    if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", target) >= (int)sizeof temporary)
+        return -ENAMETOOLONG;
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int error = take_over_rights(fd, target, mode);
+    if (!error)
+        error = write_all(fd, data, size);
+    if (!error && fsync(fd) != 0)
+        error = -errno;
+    if (close(fd) != 0 && !error)
+        error = -errno;
+    if (!error && rename(temporary, target) != 0)
+        error = -errno;
+    if (error) {
+        unlink(temporary);
+        return error;
+    }
+    return sync_directory_of(target);
+}
+
+int file_make_directories(const char *path, mode_t mode)
+{
+    char part[PATH_MAX];
+    struct stat status;
+    if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
+        return -ENAMETOOLONG;
+    for (char *slash = part + 1; part[0] && (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    if (mkdir(part, mode) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    return stat(part, &status) == 0 && S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
+}
+
+static pid_t read_pid(int fd)
+{
+    char text[32];
+    ssize_t size = pread(fd, text, sizeof text - 1, 0);
+    if (size <= 0)
+        return 0;
+    text[size] = '\0';
+    long pid = strtol(text, NULL, 10);
+    return pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
+}
+
+int file_lock(const char *path, pid_t *holder)
+{
+    char text[32];
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    if (fd < 0)
+        return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int error = -errno;
+        *holder = read_pid(fd);
+        close(fd);
+        return error;
+    }
+    int size = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)size, 0) != size) {
+        int error = errno ? -errno : -EIO;
+        close(fd);
+        return error;
+    }
+    return fd;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char directory[64];
+
+static const char *in(const char *name)
+{
+    static char paths[4][128];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, 128, "%s/%s", directory, name);
+    return path;
+}
+
+static int make_directory(void **state)
+{
+    (void)state;
+    strcpy(directory, "/tmp/test_file.XXXXXX");
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status, (void)type, (void)walk;
+    return remove(path);
+}
+
+static int remove_directory(void **state)
+{
+    (void)state;
+    return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void put(const char *path, const char *text, mode_t mode)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static void assert_holds(const char *path, const char *expected)
+{
+    char *text;
+    size_t size;
+    assert_int_equal(file_read(path, 1 << 20, &text, &size), 0);
+    assert_string_equal(text, expected);
+    assert_int_equal(size, strlen(expected));
+    free(text);
+}
+
+static int count_entries(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "ls -A %s | wc -l", directory);
+    FILE *pipe = popen(command, "r");
+    int count = -1;
+    assert_int_equal(fscanf(pipe, "%d", &count), 1);
+    pclose(pipe);
+    return count;
+}
+
+static void reading_has_a_cap_and_knows_its_files(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    put(in("a"), "0123456789", 0644);
+    assert_holds(in("a"), "0123456789");
+    assert_int_equal(file_read(in("a"), 10, &text, NULL), 0);
+    free(text);
+    assert_int_equal(file_read(in("a"), 9, &text, NULL), -EFBIG);
+    assert_int_equal(file_read(in("none"), 9, &text, NULL), -ENOENT);
+    assert_int_equal(file_read(directory, 9, &text, NULL), -EISDIR);
+    assert_int_equal(mkfifo(in("fifo"), 0600), 0);
+    assert_int_equal(file_read(in("fifo"), 9, &text, NULL), -EINVAL);
+    assert_int_equal(file_read("/proc/self/stat", 4096, &text, NULL), 0); /* stat() says it is empty */
+    assert_true(strlen(text) > 10);
+    free(text);
+}
+
+static void a_large_file_is_read_whole(void **state)
+{
+    (void)state;
+    static char large[100001];
+    memset(large, 'x', sizeof large - 1);
+    put(in("large"), large, 0644);
+    assert_holds(in("large"), large);
+}
+
+static void secrets_must_be_the_owners_alone(void **state)
+{
+    (void)state;
+    static const mode_t bad[] = {0644, 0640, 0604, 0660, 0601};
+    char *text;
+    put(in("token"), "secret", 0600);
+    assert_int_equal(file_read_private(in("token"), 100, &text, NULL), 0);
+    free(text);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(chmod(in("token"), bad[i]), 0);
+        assert_int_equal(file_read_private(in("token"), 100, &text, NULL), -EPERM);
+    }
+}
+
+static void replacing_keeps_mode_and_follows_links(void **state)
+{
+    (void)state;
+    struct stat status;
+    put(in("real"), "old", 0604);
+    assert_int_equal(symlink("real", in("link")), 0);
+    assert_int_equal(file_write_atomic(in("link"), "new", 3, 0600), 0);
+    assert_holds(in("real"), "new");
+    assert_int_equal(lstat(in("link"), &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    assert_int_equal(stat(in("real"), &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0604);
+    assert_int_equal(file_write_atomic(in("fresh"), "", 0, 0640), 0);
+    assert_int_equal(stat(in("fresh"), &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0640);
+    assert_int_equal(count_entries(), 3); /* no temporary file is left */
+}
+
+static void a_failed_replacement_leaves_the_old_file(void **state)
+{
+    (void)state;
+    assert_int_equal(file_write_atomic(in("no/such"), "x", 1, 0600), -ENOENT);
+    assert_int_equal(mkdir(in("dir"), 0700), 0);
+    assert_int_equal(file_write_atomic(in("dir"), "x", 1, 0600), -EISDIR);
+    put(in("kept"), "old", 0600);
+    pid_t child = fork(); /* a full disk, seen from a process of its own */
+    if (child == 0) {
+        static char large[100000];
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){1000, 1000});
+        _exit(file_write_atomic(in("kept"), large, sizeof large, 0600) == -EFBIG ? 0 : 1);
+    }
+    int result = -1;
+    assert_int_equal(waitpid(child, &result, 0), child);
+    assert_int_equal(result, 0);
+    assert_holds(in("kept"), "old");
+    assert_int_equal(count_entries(), 2);
+}
+
+static void directories_are_made_with_their_parents(void **state)
+{
+    (void)state;
+    struct stat status;
+    assert_int_equal(file_make_directories(in("a/b/c"), 0700), 0);
+    assert_int_equal(stat(in("a/b/c"), &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0700);
+    assert_int_equal(file_make_directories(in("a/b/c"), 0700), 0);
+    put(in("a/file"), "", 0600);
+    assert_int_equal(file_make_directories(in("a/file"), 0700), -ENOTDIR);
+    assert_int_equal(file_make_directories(in("a/file/x"), 0700), -ENOTDIR);
+}
+
+static void a_lock_has_one_holder_and_names_it(void **state)
+{
+    (void)state;
+    pid_t holder = -1;
+    int lock = file_lock(in("lock"), &holder);
+    assert_true(lock >= 0);
+    assert_true(fcntl(lock, F_GETFD) & FD_CLOEXEC);
+    assert_int_equal(file_lock(in("lock"), &holder), -EWOULDBLOCK);
+    assert_int_equal(holder, getpid());
+    close(lock);
+    lock = file_lock(in("lock"), &holder);
+    assert_true(lock >= 0);
+    close(lock);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
+    const struct CMUnitTest tests[] = {
+        TEST(reading_has_a_cap_and_knows_its_files),    TEST(a_large_file_is_read_whole),
+        TEST(secrets_must_be_the_owners_alone),         TEST(replacing_keeps_mode_and_follows_links),
+        TEST(a_failed_replacement_leaves_the_old_file), TEST(directories_are_made_with_their_parents),
+        TEST(a_lock_has_one_holder_and_names_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/ini.h"
+#include "base/ini_edit.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char seen[8192], err[512];
+static int last_line;
+
+static bool note(void *context, const char *section, const char *key, const char *value, int line, char *why,
+                 size_t why_size)
+{
+    (void)context;
+    if (strcmp(key, "bad") == 0) {
+        snprintf(why, why_size, "%s.%s is not an option", section, key);
+        return false;
+    }
+    size_t used = strlen(seen);
+    snprintf(seen + used, sizeof seen - used, "%s|%s|%s\n", section, key, value);
+    last_line = line;
+    return true;
+}
+
+static bool read_bytes(const char *text, size_t size)
+{
+    seen[0] = err[0] = '\0';
+    return ini_read_text("x.ini", text, size, note, NULL, err, sizeof err);
+}
+
+static bool read_text(const char *text)
+{
+    return read_bytes(text, strlen(text));
+}
+
+static void good_files_are_read_whole(void **state)
+{
+    (void)state;
+    assert_true(
+        read_text("\xEF\xBB\xBF; a comment\n  # one more\n\n[app]\r\ncommand = sh -c 'a; b' # c\r\nhost:x=y\n"
+                  "[load]\nurl=http://a/?b=c;d\nempty =\n[app]\nlast=1"));
+    assert_string_equal(seen,
+                        "app|command|sh -c 'a; b' # c\napp|host|x=y\nload|url|http://a/?b=c;d\nload|empty|\n"
+                        "app|last|1\n");
+    assert_int_equal(last_line, 11);
+    assert_true(read_text(""));
+    assert_true(read_text("[a]"));
+}
+
+static void what_inih_would_misread_is_refused_with_line_and_key(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"[app]\ncommand = sh -c \"a ; b\"\n", "x.ini:2: app.command: ' ;' would cut the value"},
+        {"[app]\nmin = 1\t; one\n", "x.ini:2: app.min: ' ;'"},
+        {"[app]\na = 1\n\n# b\n  b = 2\n", "x.ini:5: indented"},
+        {"[app]\n\ta = 1\n", "x.ini:2: indented"},
+        {"[app]\na = 1\nb = 2\n[load]\na = 3\n[app]\na = 4\n",
+         "x.ini:7: app.a is set twice, first in line 2"},
+        {"a = 1\n", "x.ini:1: a stands before any [section]"},
+        {"[app]\njust words\n", "x.ini:2: neither 'key = value'"},
+        {"[app\na = 1\n", "x.ini:1: a section is '[name]'"},
+        {"[app] x\na = 1\n", "x.ini:1: a section is '[name]'"},
+        {"[app] ; x\na = 1\n", "x.ini:1: a section is '[name]'"},
+        {"[]\n", "x.ini:1: a section name has 1 to"},
+        {"[app]\na = \x1b[2J\n", "x.ini:2: app.a holds the byte 0x1b"},
+        {"[app]\na = b\rc\n", "x.ini:2: app.a holds the byte 0x0d"},
+        {"[app]\ngood = 1\nbad = 2\nalso = 3\n", "x.ini:3: app.bad is not an option"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (read_text(cases[i].text))
+            fail_msg("accepted '%s'", cases[i].text);
+        if (!strstr(err, cases[i].says))
+            fail_msg("'%s' does not say '%s'", err, cases[i].says);
+    }
+    assert_string_equal(seen, "app|good|1\n"); /* nothing was read past the error */
+    assert_false(read_bytes("[app]\nkey = a\0b\n", 16));
+    assert_non_null(strstr(err, "x.ini:2: app.key holds the byte 0x00"));
+}
+
+/* inih splits a line it has no room for and reads the rest as another key: every length must be whole or
+ * refused. */
+static void no_line_length_is_split(void **state)
+{
+    (void)state;
+    static char text[70000], expected[70000];
+    size_t longest = 0;
+    for (size_t length = 150; length < 60000; length += length < 300 ? 1 : 9973) {
+        memset(text, 'x', sizeof text);
+        memcpy(text, "[app]\nkey = ", 12);
+        memcpy(text + 12 + length, "\nb = 2\n", 8);
+        if (read_text(text)) {
+            snprintf(expected, sizeof expected, "app|key|%.*s\napp|b|2\n", (int)length, text + 12);
+            assert_string_equal(seen, expected);
+            longest = length;
+        } else {
+            assert_non_null(strstr(err, "x.ini:2: app.key: the line has "));
+            assert_string_equal(seen, "");
+        }
+    }
+    assert_true(longest >= 190);
+    /* A comment would be cut the same way, and its rest read as a key. */
+    memset(text, '#', 400);
+    memcpy(text + 400, "\n", 2);
+    assert_false(read_text(text));
+}
+
+static void files_that_are_no_files_are_refused(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/test_ini.XXXXXX", path[64];
+    assert_non_null(mkdtemp(directory));
+    assert_false(ini_read_file(directory, note, NULL, err, sizeof err));
+    assert_non_null(strstr(err, "Is a directory"));
+    assert_memory_equal(err, directory, strlen(directory));
+    snprintf(path, sizeof path, "%s/fifo", directory);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_false(ini_read_file(path, note, NULL, err, sizeof err));
+    assert_non_null(strstr(err, "not a regular file"));
+    assert_int_equal(unlink(path), 0);
+    assert_false(ini_read_file(path, note, NULL, err, sizeof err));
+    assert_non_null(strstr(err, "No such file"));
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 40000; i++)
+        fputs("# filler\n", file);
+    fclose(file);
+    assert_false(ini_read_file(path, note, NULL, err, sizeof err));
+    assert_non_null(strstr(err, "larger"));
+    unlink(path);
+    rmdir(directory);
+}
+
+static void check_edit(const char *text, struct ini_change change, const char *expected,
+                       const char *expected_diff)
+{
+    char *edited, *diff;
+    assert_int_equal(ini_edit("x.ini", text, strlen(text), &change, 1, &edited, &diff), 0);
+    assert_string_equal(edited, expected);
+    assert_string_equal(diff, expected_diff);
+    free(edited);
+    free(diff);
+}
+
+static void edits_touch_nothing_else(void **state)
+{
+    (void)state;
+    check_edit("# top\n[a]\nx=1\n\n[b]\n# about x\nx  =  2  \ny = 3\n", (struct ini_change){"b", "x", "20%"},
+               "# top\n[a]\nx=1\n\n[b]\n# about x\nx  =  20%\ny = 3\n",
+               "--- x.ini\n+++ x.ini\n@@ -5,4 +5,4 @@\n [b]\n # about x\n-x  =  2  \n+x  =  20%\n y = 3\n");
+    check_edit("[a]\nx = 1\n", (struct ini_change){"a", "x", "1"}, "[a]\nx = 1\n", "");
+    check_edit("[a]\r\nx = 1\r\n", (struct ini_change){"a", "x", "2"}, "[a]\r\nx = 2\r\n",
+               "--- x.ini\n+++ x.ini\n@@ -1,2 +1,2 @@\n [a]\r\n-x = 1\r\n+x = 2\r\n");
+    check_edit("[a]\nxy = 1", (struct ini_change){"a", "x", "2"}, "[a]\nxy = 1\nx = 2\n",
+               "--- x.ini\n+++ x.ini\n@@ -1,2 +1,3 @@\n [a]\n xy = 1\n+x = 2\n");
+    check_edit("[a]\nx =\n", (struct ini_change){"a", "x", "2"}, "[a]\nx = 2\n",
+               "--- x.ini\n+++ x.ini\n@@ -1,2 +1,2 @@\n [a]\n-x =\n+x = 2\n");
+}
+
+static void new_keys_end_their_section(void **state)
+{
+    (void)state;
+    check_edit("[a]\nx = 1\n\n[b]\nz = 1\n", (struct ini_change){"a", "y", "2"},
+               "[a]\nx = 1\ny = 2\n\n[b]\nz = 1\n",
+               "--- x.ini\n+++ x.ini\n@@ -1,4 +1,5 @@\n [a]\n x = 1\n+y = 2\n \n [b]\n");
+    check_edit("[a]\nx = 1\n", (struct ini_change){"c", "y", "2"}, "[a]\nx = 1\n\n[c]\ny = 2\n",
+               "--- x.ini\n+++ x.ini\n@@ -1,2 +1,5 @@\n [a]\n x = 1\n+\n+[c]\n+y = 2\n");
+    check_edit("", (struct ini_change){"c", "y", "2"}, "[c]\ny = 2\n",
+               "--- x.ini\n+++ x.ini\n@@ -0,0 +1,2 @@\n+[c]\n+y = 2\n");
+}
+
+static void several_changes_make_several_hunks(void **state)
+{
+    (void)state;
+    const char *text = "[a]\nk1 = 1\nk2 = 1\nk3 = 1\nk4 = 1\nk5 = 1\nk6 = 1\nk7 = 1\nk8 = 1\nk9 = 1\n";
+    const struct ini_change changes[] = {{"a", "k1", "2"}, {"a", "k3", "2"}, {"a", "k9", "2"}};
+    char *edited, *diff;
+    assert_int_equal(ini_edit("x.ini", text, strlen(text), changes, 3, &edited, &diff), 0);
+    assert_string_equal(edited,
+                        "[a]\nk1 = 2\nk2 = 1\nk3 = 2\nk4 = 1\nk5 = 1\nk6 = 1\nk7 = 1\nk8 = 1\nk9 = 2\n");
+    assert_string_equal(
+        diff, "--- x.ini\n+++ x.ini\n"
+              "@@ -1,6 +1,6 @@\n [a]\n-k1 = 1\n+k1 = 2\n k2 = 1\n-k3 = 1\n+k3 = 2\n k4 = 1\n k5 = 1\n"
+              "@@ -8,3 +8,3 @@\n k7 = 1\n k8 = 1\n-k9 = 1\n+k9 = 2\n");
+    free(edited);
+    free(diff);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_files_are_read_whole),
+        cmocka_unit_test(what_inih_would_misread_is_refused_with_line_and_key),
+        cmocka_unit_test(no_line_length_is_split),
+        cmocka_unit_test(files_that_are_no_files_are_refused),
+        cmocka_unit_test(edits_touch_nothing_else),
+        cmocka_unit_test(new_keys_end_their_section),
+        cmocka_unit_test(several_changes_make_several_hunks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
