@@ -73,23 +73,25 @@ int listener_open(const char *address, char *err, size_t err_size)
 
 bool listener_url(int fd, char *out, size_t size)
 {
-    struct sockaddr_storage storage = {0};
-    socklen_t length = sizeof storage;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound = {.v6 = {0}};
+    socklen_t length = sizeof bound;
     char host[INET6_ADDRSTRLEN];
-    if (getsockname(fd, (struct sockaddr *)&storage, &length) < 0)
+    if (getsockname(fd, &bound.any, &length) < 0)
         return false;
-    if (storage.ss_family == AF_INET) {
-        struct sockaddr_in *v4 = (struct sockaddr_in *)&storage;
-        if (v4->sin_addr.s_addr == htonl(INADDR_ANY))
-            v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-        snprintf(out, size, "http://%s:%d", host, ntohs(v4->sin_port));
+    if (bound.any.sa_family == AF_INET) {
+        if (bound.v4.sin_addr.s_addr == htonl(INADDR_ANY))
+            bound.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        inet_ntop(AF_INET, &bound.v4.sin_addr, host, sizeof host);
+        snprintf(out, size, "http://%s:%d", host, ntohs(bound.v4.sin_port));
         return true;
     }
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&storage;
-    if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
-        v6->sin6_addr = in6addr_loopback;
-    inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-    snprintf(out, size, "http://[%s]:%d", host, ntohs(v6->sin6_port));
+    if (IN6_IS_ADDR_UNSPECIFIED(&bound.v6.sin6_addr))
+        bound.v6.sin6_addr = in6addr_loopback;
+    inet_ntop(AF_INET6, &bound.v6.sin6_addr, host, sizeof host);
+    snprintf(out, size, "http://[%s]:%d", host, ntohs(bound.v6.sin6_port));
     return true;
 }

@@ -113,6 +113,7 @@ static double select_kth(double *values, int count, int k)
         while (i <= j) {
             while (values[i] < pivot)
                 i++;
+            /* The pivot bounds j; NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
             while (values[j] > pivot)
                 j--;
             if (i <= j) {
