@@ -8,6 +8,9 @@ libcontrol_a_SOURCES = \
 	src/control/balancer.h \
 	src/control/balancer_link.c \
 	src/control/balancer_link.h \
+	src/control/config_load.c \
+	src/control/config_load.h \
+	src/control/config_text.c \
 	src/control/exchange.c \
 	src/control/exchange.h \
 	src/control/listener.c \

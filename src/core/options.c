@@ -315,6 +315,16 @@ int option_help_line(const struct option *option, char *out, size_t size)
     return snprintf(out, size, "%-42s %s (%s)", head, option->help, range);
 }
 
+/* Edits apart; a beginning of the name, and a key spelled right in the wrong section, are as good as one
+ * slip. */
+static int name_distance(const struct option *option, const char *name, const char *wanted, const char *key)
+{
+    int distance = text_distance(wanted, name);
+    bool begins = *key && strncmp(name, wanted, strlen(wanted)) == 0;
+    bool elsewhere = strcmp(option->key, key) == 0;
+    return distance > 1 && (begins || elsewhere) ? 1 : distance;
+}
+
 void option_nearest(const char *section, const char *key, char *out, size_t size)
 {
     char wanted[128], name[128];
@@ -322,10 +332,7 @@ void option_nearest(const char *section, const char *key, char *out, size_t size
     snprintf(wanted, sizeof wanted, "%s.%s", section, key);
     for (size_t i = 0; i < options_count; i++) {
         snprintf(name, sizeof name, "%s.%s", options[i].section, options[i].key);
-        int distance = text_distance(wanted, name);
-        /* A key of another section may be spelled right: it counts as one edit away. */
-        if (strcmp(options[i].key, key) == 0 && distance > 1)
-            distance = 1;
+        int distance = name_distance(&options[i], name, wanted, key);
         if (distance >= best)
             continue;
         best = distance;

@@ -54,6 +54,10 @@ test_log_LDADD = libbase.a libcore.a $(CMOCKA_LIBS)
 test_spawn_SOURCES = tests/unit/test_spawn.c
 test_spawn_LDADD = libbase.a $(CMOCKA_LIBS)
 
+unit_programs += test_config_load
+test_config_load_SOURCES = tests/unit/test_config_load.c
+test_config_load_LDADD = libcontrol.a libbase.a libcore.a $(CMOCKA_LIBS) $(INIH_LIBS)
+
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Joins the ini reader and the option table. Settings are gathered in a config of their own that replaces the
+ * caller's only when all of it is good, so a bad reload keeps the old one whole. */
+#include "control/config_load.h"
+#include "base/file.h"
+#include "base/ini.h"
+#include "core/options.h"
+#include "core/text.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* A load under way. */
+struct load {
+    struct config cfg;
+    int *lines; /* by option: where the file sets it, 0 when it does not */
+    const char *path;
+    char *err;
+    size_t err_size;
+};
+
+__attribute__((format(printf, 3, 4))) static bool fail(char *err, size_t size, const char *format, ...)
+{
+    char raw[CONFIG_LOAD_ERROR_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(raw, sizeof raw, format, args);
+    va_end(args);
+    text_clean(err, size, raw);
+    return false;
+}
+
+static bool is_there(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+bool config_find_file(char *out, size_t size)
+{
+    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    char user[PATH_MAX] = "";
+    if (xdg && *xdg == '/')
+        snprintf(user, sizeof user, "%s/ascale/autoscaler.ini", xdg);
+    else if (home && *home)
+        snprintf(user, sizeof user, "%s/.config/ascale/autoscaler.ini", home);
+    const char *const places[] = {"autoscaler.ini", user, "/etc/ascale/autoscaler.ini"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (*places[i] && is_there(places[i])) {
+            snprintf(out, size, "%s", places[i]);
+            return true;
+        }
+    *out = '\0';
+    return false;
+}
+
+static bool set_from_file(void *context, const char *section, const char *key, const char *value, int line,
+                          char *err, size_t err_size)
+{
+    struct load *load = context;
+    if (!config_set(&load->cfg, section, key, value, err, err_size))
+        return false;
+    load->lines[option_find(section, key) - options] = line;
+    return true;
+}
+
+static bool read_file(struct load *load)
+{
+    char err[CONFIG_LOAD_ERROR_SIZE];
+    if (!*load->path || ini_read_file(load->path, set_from_file, load, err, sizeof err))
+        return true;
+    return fail(load->err, load->err_size, "%s", err);
+}
+
+static bool apply_override(struct load *load, const char *text)
+{
+    char section[64], key[128], err[CONFIG_ERROR_SIZE];
+    size_t dot = strcspn(text, ".="), equals = strcspn(text, "=");
+    size_t key_size = text[dot] == '.' ? equals - dot - 1 : 0;
+    if (text[dot] != '.' || text[equals] != '=' || dot >= sizeof section || key_size >= sizeof key)
+        return fail(load->err, load->err_size, "-s %s: not of the form section.key=value", text);
+    snprintf(section, sizeof section, "%.*s", (int)dot, text);
+    snprintf(key, sizeof key, "%.*s", (int)key_size, text + dot + 1);
+    if (!config_set(&load->cfg, section, key, text + equals + 1, err, sizeof err))
+        return fail(load->err, load->err_size, "-s: %s", err);
+    load->lines[option_find(section, key) - options] = 0;
+    return true;
+}
+
+/* "10.0.0.0/8", "::1" */
+static bool is_network(const char *text)
+{
+    char address[64];
+    unsigned char bytes[16];
+    size_t size = strcspn(text, "/");
+    int64_t bits = 0;
+    if (size >= sizeof address)
+        return false;
+    snprintf(address, sizeof address, "%.*s", (int)size, text);
+    int longest = inet_pton(AF_INET, address, bytes) == 1    ? 32
+                  : inet_pton(AF_INET6, address, bytes) == 1 ? 128
+                                                             : -1;
+    if (longest < 0 || text[size] == '\0')
+        return longest > 0;
+    return text[size + 1] >= '0' && text[size + 1] <= '9' && units_parse_int(text + size + 1, &bits) &&
+           bits <= longest;
+}
+
+static bool check_networks(const struct config *cfg, char *err, size_t err_size)
+{
+    char list[sizeof cfg->balancer.trusted_proxies], *rest = list, *item;
+    memcpy(list, cfg->balancer.trusted_proxies, sizeof list);
+    while ((item = strsep(&rest, ", \t")))
+        if (*item && !is_network(item)) {
+            snprintf(err, err_size,
+                     "balancer.trusted_proxies (%s): '%s' is neither an address nor a network (10.0.0.0/8)",
+                     cfg->balancer.trusted_proxies, item);
+            return false;
+        }
+    return true;
+}
+
+/* The line in the file of the key a message speaks of first; 0: none of its keys is from there. */
+static int line_of_message(const struct load *load, const char *message)
+{
+    const char *first = NULL;
+    int line = 0;
+    for (size_t i = 0; i < options_count; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "%s.%s (", options[i].section, options[i].key);
+        const char *found = load->lines[i] > 0 ? strstr(message, name) : NULL;
+        if (!found || (first && found > first))
+            continue;
+        first = found;
+        line = load->lines[i];
+    }
+    return line;
+}
+
+static bool check(const struct load *load)
+{
+    char why[CONFIG_LOAD_ERROR_SIZE];
+    if (config_check(&load->cfg, why, sizeof why) && check_networks(&load->cfg, why, sizeof why))
+        return true;
+    int line = line_of_message(load, why);
+    if (line > 0)
+        return fail(load->err, load->err_size, "%s:%d: %s", load->path, line, why);
+    return fail(load->err, load->err_size, "%s", why);
+}
+
+bool config_load(const struct config_sources *sources, struct config *cfg, char *path, char *err,
+                 size_t err_size)
+{
+    if (sources->file)
+        snprintf(path, PATH_MAX, "%s", sources->file);
+    else
+        config_find_file(path, PATH_MAX);
+    struct load load = {.path = path, .err = err, .err_size = err_size};
+    load.lines = calloc(options_count, sizeof *load.lines);
+    if (!load.lines)
+        return fail(err, err_size, "settings cannot be read: out of memory");
+    config_init(&load.cfg);
+    bool good = read_file(&load);
+    for (size_t i = 0; i < sources->override_count && good; i++)
+        good = apply_override(&load, sources->overrides[i]);
+    good = good && check(&load);
+    if (good)
+        *cfg = load.cfg;
+    free(load.lines);
+    return good;
+}
+
+bool config_save(const char *path, const char *text, char *err, size_t err_size)
+{
+    int error = file_write_atomic(path, text, strlen(text), 0644);
+    if (error)
+        return fail(err, err_size, "%s: not saved: %s; the file is as it was", path, strerror(-error));
+    return true;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Where settings come from and go to: built-in < ini file < "-s section.key=value". Messages name file, line,
+ * key and what is allowed, and are harmless to show. Any thread. */
+#ifndef CONTROL_CONFIG_LOAD_H
+#define CONTROL_CONFIG_LOAD_H
+#include "core/config.h"
+#include <stdio.h>
+
+#define CONFIG_LOAD_ERROR_SIZE 2048
+
+struct config_sources {
+    const char *file; /* of -c; NULL: searched for */
+    const char *const *overrides;
+    size_t override_count;
+};
+
+/* The file to read: ./autoscaler.ini, $XDG_CONFIG_HOME/ascale/autoscaler.ini (~/.config when unset), or
+ * /etc/ascale/autoscaler.ini, the first that is there. False: there is none, and out is "". */
+bool config_find_file(char *out, size_t size);
+
+/* Reads and checks everything. On false cfg is untouched. path (PATH_MAX bytes) becomes the file read, "" for
+ * none. */
+bool config_load(const struct config_sources *sources, struct config *cfg, char *path, char *err,
+                 size_t err_size);
+
+/* An ini with comments that reads back to the same settings, secrets included. False: out could not be
+ * written. */
+bool config_dump(const struct config *cfg, FILE *out);
+
+/* The options by section, as --help shows them. */
+void config_print_help(FILE *out);
+
+/* What saving the settings that differ between before and now would make of the file: its new text, which has
+ * been read back and checked, and a unified diff ("" when nothing changes); both the caller's to free. */
+bool config_plan_save(const char *path, const struct config *before, const struct config *now, char **text,
+                      char **diff, char *err, size_t err_size);
+
+/* Replaces the file by that text, atomically. */
+bool config_save(const char *path, const char *text, char *err, size_t err_size);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+#include "control/config_load.h"
+#include "core/options.h"
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char directory[64], ini[96], path[PATH_MAX], err[CONFIG_LOAD_ERROR_SIZE];
+static struct config cfg, defaults;
+
+static int enter(void **state)
+{
+    (void)state;
+    strcpy(directory, "/tmp/test_config_load.XXXXXX");
+    if (!mkdtemp(directory))
+        return -1;
+    snprintf(ini, sizeof ini, "%s/x.ini", directory);
+    config_init(&cfg);
+    config_init(&defaults);
+    err[0] = '\0';
+    return 0;
+}
+
+static int leave(void **state)
+{
+    (void)state;
+    unlink(ini);
+    return rmdir(directory);
+}
+
+static void put(const char *text)
+{
+    FILE *file = fopen(ini, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static bool load(const char *text, const char *override)
+{
+    if (text)
+        put(text);
+    struct config_sources sources = {text ? ini : "/dev/null/none", &override, override != NULL};
+    return config_load(&sources, &cfg, path, err, sizeof err);
+}
+
+static void assert_says(const char *part)
+{
+    if (!strstr(err, part))
+        fail_msg("'%s' does not say '%s'", err, part);
+}
+
+static void built_in_is_below_the_file_and_the_file_below_the_command_line(void **state)
+{
+    (void)state;
+    assert_true(load("[scaling]\nmin_instances = 2\nmax_instances = 7\n[app]\nenv.A = b c\n",
+                     "scaling.max_instances=9"));
+    assert_string_equal(path, ini);
+    assert_int_equal(cfg.scaling.min_instances, 2);
+    assert_int_equal(cfg.scaling.max_instances, 9);
+    assert_string_equal(cfg.app.env, "A=b c");
+    assert_string_equal(cfg.balancer.listen, defaults.balancer.listen);
+    assert_true(load("[app]\n", "app.env.X_Y=a=b.c"));
+    assert_string_equal(cfg.app.env, "X_Y=a=b.c");
+}
+
+static void bad_files_are_refused_with_file_line_and_key(void **state)
+{
+    (void)state;
+    static char with_long_line[700] = "[app]\ncommand = ";
+    memset(with_long_line + strlen(with_long_line), 'x', 600);
+    const struct {
+        const char *text, *override, *says;
+    } cases[] = {
+        {"[scaling]\n\nmax_instance = 3\n", NULL,
+         "/x.ini:3: scaling.max_instance is not an option; the nearest one is scaling.max_instances"},
+        {"[scalling]\nmax_instances = 3\n", NULL, "/x.ini:2: scalling.max_instances is not an option"},
+        {"[scaling]\nmax_instances = 3000\n", NULL,
+         "/x.ini:2: scaling.max_instances = '3000': out of range; allowed: 1..1000"},
+        {"[scaling]\nmax_instances = 3\nmax_instances = 4\n", NULL,
+         "/x.ini:3: scaling.max_instances is set twice"},
+        {"[app]\ncommand = sh -c \"a ; b\"\n", NULL, "/x.ini:2: app.command: ' ;' would cut"},
+        {"[app]\n  command = x\n", NULL, "/x.ini:2: indented"},
+        {with_long_line, NULL, "/x.ini:2: app.command: the line has 610 bytes"},
+        {"[scaling]\nmax_instances = 3\nmin_instances = 4\n", NULL,
+         "/x.ini:3: scaling.min_instances (4) must not be more than"},
+        {"[scaling]\nmax_instances = 3\n", "scaling.min_instances=4",
+         "/x.ini:2: scaling.min_instances (4) must not be more"},
+        {"[balancer]\ntrusted_proxies = 10.0.0.0/8, ::1/129\n", NULL,
+         "/x.ini:2: balancer.trusted_proxies (10.0.0.0/8, ::1/129): '::1/129'"},
+        {NULL, NULL, "/dev/null/none: cannot be read: Not a directory"},
+    };
+    struct config before = cfg;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (load(cases[i].text, cases[i].override))
+            fail_msg("accepted '%s'", cases[i].text);
+        assert_says(cases[i].says);
+        assert_memory_equal(&cfg, &before, sizeof cfg);
+    }
+}
+
+static void bad_overrides_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *override, *says;
+    } cases[] = {
+        {"scaling.max_instances", "-s scaling.max_instances: not of the form section.key=value"},
+        {"max_instances=3", "not of the form"},
+        {"=", "not of the form"},
+        {"scaling.max=3", "-s: scaling.max is not an option; the nearest one is scaling.max_instances"},
+        {"scaling.max_instances=x", "-s: scaling.max_instances = 'x': not a whole number"},
+        {"scaling.min_instances=6",
+         "scaling.min_instances (6) must not be more than scaling.max_instances (5)"},
+        {"scaling.\x1b[2J=3", "scaling.?[2J is not an option"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (load("", cases[i].override))
+            fail_msg("accepted '%s'", cases[i].override);
+        assert_says(cases[i].says);
+        assert_null(strchr(err, '\x1b'));
+    }
+}
+
+static void networks_are_understood(void **state)
+{
+    (void)state;
+    assert_true(load("", "balancer.trusted_proxies=10.0.0.0/8,192.168.1.1, ::1 ,fe80::/10"));
+    static const char *const bad[] = {"10.0.0.0/33", "10.0.0",    "10.0.0.0/",
+                                      "10.0.0.0/+8", "localhost", "::1/x"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char override[64];
+        snprintf(override, sizeof override, "balancer.trusted_proxies=%s", bad[i]);
+        if (load("", override))
+            fail_msg("accepted '%s'", bad[i]);
+    }
+}
+
+static void files_are_found_in_order(void **state)
+{
+    (void)state;
+    char home[PATH_MAX], found[PATH_MAX], expected[PATH_MAX];
+    assert_non_null(getcwd(home, sizeof home));
+    assert_int_equal(chdir(directory), 0);
+    setenv("XDG_CONFIG_HOME", "relative", 1);
+    setenv("HOME", directory, 1);
+    bool anywhere = access("/etc/ascale/autoscaler.ini", F_OK) == 0;
+    assert_int_equal(config_find_file(found, sizeof found), anywhere);
+    assert_int_equal(mkdir(".config", 0700), 0);
+    assert_int_equal(mkdir(".config/ascale", 0700), 0);
+    put("");
+    assert_int_equal(link("x.ini", ".config/ascale/autoscaler.ini"), 0);
+    assert_true(config_find_file(found, sizeof found));
+    snprintf(expected, sizeof expected, "%s/.config/ascale/autoscaler.ini", directory);
+    assert_string_equal(found, expected);
+    setenv("XDG_CONFIG_HOME", expected, 1); /* a file: nothing can be below it */
+    assert_int_equal(config_find_file(found, sizeof found), anywhere);
+    assert_int_equal(link("x.ini", "autoscaler.ini"), 0);
+    assert_true(config_find_file(found, sizeof found));
+    assert_string_equal(found, "autoscaler.ini");
+    unlink("autoscaler.ini");
+    unlink(".config/ascale/autoscaler.ini");
+    rmdir(".config/ascale");
+    rmdir(".config");
+    assert_int_equal(chdir(home), 0);
+}
+
+static char *dump(const struct config *from)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    assert_true(config_dump(from, out));
+    fclose(out);
+    return text;
+}
+
+static void a_dump_reads_back_to_the_same_settings(void **state)
+{
+    (void)state;
+    static const char *const changes[][3] = {
+        {"app", "command", "sh -c \"exec x; y\" # z"},
+        {"app", "env.PATH", "/bin:/usr/bin"},
+        {"app", "env.EMPTY", ""},
+        {"http", "header.X-Key", "a b"},
+        {"scaling", "scale_up_threshold", "71.5%"},
+        {"scaling", "polling_interval", "1500ms"},
+        {"load", "rate", "90/m"},
+        {"ui", "palette", "mono"},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+        assert_true(config_set(&cfg, changes[i][0], changes[i][1], changes[i][2], err, sizeof err));
+    struct config expected = cfg;
+    char *text = dump(&cfg);
+    config_init(&cfg);
+    if (!load(text, NULL))
+        fail_msg("%s", err);
+    assert_memory_equal(&cfg, &expected, sizeof cfg);
+    free(text);
+}
+
+/* Byte for byte: ranges, help and defaults in the file can never fall behind the table. */
+static void the_sample_file_is_the_dump_of_the_defaults(void **state)
+{
+    (void)state;
+    const char *source = getenv("srcdir");
+    char *text, *expected = dump(&defaults);
+    char sample[PATH_MAX];
+    snprintf(sample, sizeof sample, "%s/autoscaler.ini", source ? source : "..");
+    assert_int_equal(file_read(sample, 1 << 20, &text, NULL), 0);
+    if (strcmp(text, expected) != 0)
+        fail_msg("autoscaler.ini differs; write it anew: ascale-tui -c /dev/null --dump-config");
+    struct config_sources sources = {.file = sample};
+    assert_true(config_load(&sources, &cfg, path, err, sizeof err));
+    assert_memory_equal(&cfg, &defaults, sizeof cfg);
+    for (size_t i = 0; i < options_count; i++) {
+        char line[128];
+        int size = (int)strcspn(options[i].key, "*");
+        snprintf(line, sizeof line, options[i].type == OPTION_MAP ? "# %.*sNAME" : "\n%.*s =", size,
+                 options[i].key);
+        if (!strstr(text, line))
+            fail_msg("%s is missing", options[i].key);
+    }
+    free(text);
+    free(expected);
+}
+
+static void help_names_every_option(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    config_print_help(out);
+    fclose(out);
+    for (size_t i = 0; i < options_count; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "\n  %s.%s = ", options[i].section, options[i].key);
+        if (!strstr(text, name))
+            fail_msg("%s is missing", name);
+    }
+    free(text);
+}
+
+static void saving_changes_what_the_operator_changed(void **state)
+{
+    (void)state;
+    char *text, *diff;
+    put("# mine\n[scaling]\nmax_instances = 7\n# keep\nscale_up_threshold = 0.35\n");
+    assert_true(load("# mine\n[scaling]\nmax_instances = 7\n# keep\nscale_up_threshold = 0.35\n",
+                     "app.base_port=6000"));
+    struct config now = cfg;
+    now.scaling.scale_up_threshold = 60;
+    now.ui.mouse = true;
+    assert_true(config_plan_save(ini, &cfg, &now, &text, &diff, err, sizeof err));
+    const char *expected =
+        "# mine\n[scaling]\nmax_instances = 7\n# keep\nscale_up_threshold = 60%\n\n[ui]\nmouse = yes\n";
+    assert_string_equal(text, expected);
+    assert_non_null(strstr(diff, "-scale_up_threshold = 0.35\n+scale_up_threshold = 60%\n"));
+    assert_true(config_save(ini, text, err, sizeof err));
+    free(text);
+    free(diff);
+    assert_int_equal(file_read(ini, 4096, &text, NULL), 0);
+    assert_string_equal(text, expected);
+    free(text);
+    assert_true(config_plan_save(ini, &now, &now, &text, &diff, err, sizeof err));
+    assert_string_equal(diff, "");
+    free(text);
+    free(diff);
+}
+
+static void what_would_not_read_back_is_not_saved(void **state)
+{
+    (void)state;
+    char *text, *diff;
+    put("[scaling]\nmax_instances = 3\n");
+    struct config now = cfg;
+    now.scaling.min_instances = 4; /* good with the 5 of the running program, not with the 3 of the file */
+    assert_false(config_plan_save(ini, &cfg, &now, &text, &diff, err, sizeof err));
+    assert_says(
+        "not saved, what it would become is no good: scaling.min_instances (4) must not be more than");
+    now = cfg;
+    memset(now.app.command, 'x', 500);
+    assert_false(config_plan_save(ini, &cfg, &now, &text, &diff, err, sizeof err));
+    assert_says("the line has 510 bytes");
+    assert_false(config_plan_save(directory, &cfg, &now, &text, &diff, err, sizeof err));
+    assert_says("Is a directory; nothing is saved");
+    assert_false(config_save("/nonexistent/x.ini", "", err, sizeof err));
+    assert_says("/nonexistent/x.ini: not saved: No such file or directory");
+}
+
+static void a_file_that_is_not_there_begins_with_the_changes(void **state)
+{
+    (void)state;
+    char *text, *diff;
+    struct config now = cfg;
+    now.scaling.max_instances = 9;
+    assert_true(config_plan_save(ini, &cfg, &now, &text, &diff, err, sizeof err));
+    assert_string_equal(text, "[scaling]\nmax_instances = 9\n");
+    free(text);
+    free(diff);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, enter, leave)
+    const struct CMUnitTest tests[] = {
+        TEST(built_in_is_below_the_file_and_the_file_below_the_command_line),
+        TEST(bad_files_are_refused_with_file_line_and_key),
+        TEST(bad_overrides_are_refused),
+        TEST(networks_are_understood),
+        TEST(files_are_found_in_order),
+        TEST(a_dump_reads_back_to_the_same_settings),
+        TEST(the_sample_file_is_the_dump_of_the_defaults),
+        TEST(help_names_every_option),
+        TEST(saving_changes_what_the_operator_changed),
+        TEST(what_would_not_read_back_is_not_saved),
+        TEST(a_file_that_is_not_there_begins_with_the_changes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
