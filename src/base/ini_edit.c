@@ -132,7 +132,8 @@ static bool replace(struct lines *lines, const struct place *place, const char *
         end--;
     if (end - place->value == strlen(value) && memcmp(line->text + place->value, value, strlen(value)) == 0)
         return true;
-    if (!add_line(lines, place->line + 1, "%.*s%s%s", (int)place->value, line->text, value,
+    const char *gap = place->value == line->size && !is_blank(line->text[place->value - 1]) ? " " : "";
+    if (!add_line(lines, place->line + 1, "%.*s%s%s%s", (int)place->value, line->text, gap, value,
                   carriage ? "\r" : ""))
         return false;
     lines->items[place->line].kind = LINE_REMOVED;
