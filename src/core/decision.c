@@ -16,6 +16,7 @@ static const char *const templates[REASON_COUNT] = {
     [REASON_INSIDE_BAND] = "$s $v inside $L..$O",
     [REASON_UNSETTLED] = "$s $v now, mean $l: no clear trend",
     [REASON_NOT_LONG_ENOUGH] = "$s $v $c $l but only $p",
+    [REASON_UNDONE] = "a scale-in at this load was undone before",
     [REASON_COOLDOWN] = "cooldown $t left",
     [REASON_AT_MAXIMUM] = "$L is the maximum",
     [REASON_AT_MINIMUM] = "$L is the minimum",
@@ -58,7 +59,7 @@ static void put(struct text_out *o, const char *text)
 
 int span_format(usec_t span, char *out, size_t size)
 {
-    long long s = (span + USEC_PER_SEC / 2) / USEC_PER_SEC;
+    long long s = span / USEC_PER_SEC + (span % USEC_PER_SEC >= USEC_PER_SEC / 2);
 
     if (span == USEC_NEVER)
         return snprintf(out, size, "ever");

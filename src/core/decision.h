@@ -14,6 +14,7 @@ enum reason_code {
     REASON_INSIDE_BAND,       /* value lies within [limit, other] */
     REASON_UNSETTLED,         /* value now, mean limit: neither past a threshold nor at rest */
     REASON_NOT_LONG_ENOUGH,   /* value is past limit, but only for span of other (us) */
+    REASON_UNDONE,            /* the last scale-in at about this load was undone: more patience */
     REASON_COOLDOWN,          /* span left */
     REASON_AT_MAXIMUM,        /* limit instances */
     REASON_AT_MINIMUM,        /* limit instances */

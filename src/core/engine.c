@@ -154,7 +154,6 @@ usec_t engine_deadline(const struct engine *e)
 
 void engine_carry_out(struct engine *e, int count, usec_t now)
 {
-    e->guard.changed_at = now;
     e->unsettled = true;
     if (engine_counts(e)) {
         orders_give(&e->orders, count, now);
@@ -213,14 +212,11 @@ static void take_totals(struct engine *e, const struct sample *sample)
         (sample->in_flight > 0 ? sample->in_flight : 0) + (sample->queue > 0 ? sample->queue : 0);
 }
 
-/* Takes in what is new; true when it brought the signal. */
+/* Takes in a new sample; true when it brought the signal. */
 static bool take_sample(struct engine *e, const struct sample *sample, usec_t now)
 {
     double signal;
 
-    e->total.cpu_pct = NAN;
-    if (!sample || sample->at <= e->sample_at)
-        return false;
     e->sample_at = sample->at < now ? sample->at : now;
     take_totals(e, sample);
     take_instances(&e->fleet, sample);
@@ -293,15 +289,26 @@ static void describe(struct engine *e, bool fresh, bool read, usec_t now)
     strategy_observe(s, &e->config.scaling, &e->signal);
 }
 
+static bool is_only_said(const struct engine *e, const struct decision *d)
+{
+    return e->dry_run && (engine_counts(e) || d->reasons[0].code != REASON_RAISED_TO_MINIMUM);
+}
+
+static void change(struct engine *e, const struct decision *d, usec_t now)
+{
+    guard_changed(&e->guard, &e->situation, d, now);
+    engine_carry_out(e, d->to, now);
+}
+
 static void decide(struct engine *e, usec_t now)
 {
     struct decision *d = &e->last;
 
     guard_judge(&e->guard, &e->config.scaling, &e->situation, d);
-    if (e->dry_run)
+    if (is_only_said(e, d))
         decision_add(d, (struct reason){.code = REASON_DRY_RUN});
     else if (d->to != d->from)
-        engine_carry_out(e, d->to, now);
+        change(e, d, now);
     else if (engine_counts(e) && !e->situation.blind && !e->situation.awaiting)
         orders_drop(&e->orders);
     journal_decide(&e->journal, d);
@@ -311,11 +318,12 @@ static void decide(struct engine *e, usec_t now)
 
 void engine_step(struct engine *e, const struct sample *sample, usec_t now)
 {
-    bool fresh, read;
+    bool newer = sample && sample->at > e->sample_at, read = newer && sample->replicas >= 0;
+    bool fresh;
 
     engine_tick(e, now);
-    fresh = take_sample(e, sample, now);
-    read = sample && sample->at == e->sample_at && sample->replicas >= 0;
+    e->total.cpu_pct = NAN;
+    fresh = newer && take_sample(e, sample, now);
     if (engine_counts(e) && read && orders_see(&e->orders, sample->replicas, now))
         series_restart(&e->signal, now);
     if (fresh)

@@ -90,7 +90,8 @@ usec_t engine_deadline(const struct engine *e);
 /* Takes the next thing to do; false = nothing. Call until false after every call above. */
 bool engine_next_action(struct engine *e, struct action *out);
 
-/* Dry run: decides and says so, but changes nothing; what the operator asks for is refused. */
+/* Dry run: decides and says so, but changes nothing and refuses the operator; of instances of ours it starts
+ * the minimum, so that there is something to decide about. */
 void engine_set_dry_run(struct engine *e, bool dry_run);
 
 /* Ends the service: desired becomes 0 below every minimum, all instances drain and stop. */

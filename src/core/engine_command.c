@@ -53,6 +53,7 @@ static void decide_manually(struct engine *e, int from, int to, usec_t now)
         .at = now, .last_at = now, .repeats = 1, .verdict = VERDICT_MANUAL, .from = from, .to = to};
     decision_add(d, (struct reason){.code = REASON_OPERATOR, .value = to});
     guard_take_over(&e->guard, &e->config.scaling, from, to, now);
+    guard_changed(&e->guard, &e->situation, d, now);
     journal_decide(&e->journal, d);
     e->mark = VERDICT_MANUAL;
 }
@@ -115,7 +116,6 @@ static void dismiss(struct engine *e, const struct command *command, struct answ
         answer(a, false, "%s", why);
         return;
     }
-    e->guard.changed_at = now;
     if (replaced) {
         journal_note(&e->journal, now, LEVEL_INFO, command->instance, "i%d leaves as the operator asked",
                      command->instance);
@@ -165,7 +165,7 @@ bool engine_command(struct engine *e, const struct command *command, struct answ
         return false;
     *a = (struct answer){.id = command->id};
     engine_watch_time(e, now);
-    if (e->stopping)
+    if (e->stopping && command->kind != CMD_INSTANCE_KILL)
         answer(a, false, "all instances are being stopped");
     else if (e->dry_run)
         answer(a, false, "dry run: nothing is carried out");

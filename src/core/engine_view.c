@@ -112,7 +112,7 @@ static void show_outlook(const struct engine *e, struct outlook *o, usec_t now)
         .above_for = s->above_for,
         .above_need = c->stabilization,
         .below_for = s->below_for,
-        .below_need = c->stabilization_down,
+        .below_need = guard_down_need(&e->guard, c, s),
         .cooldown_up_left = guard_cooldown_left(&e->guard, c->cooldown_up, now),
         .cooldown_down_left = guard_cooldown_left(&e->guard, c->cooldown_down, now),
         .next_step_at = e->next_step_at,

@@ -9,6 +9,8 @@
 #define STALE_STEPS 3
 /* A machine this busy has nothing left to give. */
 #define HOST_FULL_PCT 97.0
+/* How much longer a scale-in waits once one at about this load had to be undone. */
+#define WARY_FACTOR 60
 
 struct judging {
     const struct guard *guard;
@@ -21,7 +23,7 @@ struct judging {
 
 void guard_init(struct guard *g)
 {
-    *g = (struct guard){.override_until = USEC_NEVER, .changed_at = USEC_NEVER};
+    *g = (struct guard){.override_until = USEC_NEVER, .changed_at = USEC_NEVER, .down_to = -1};
 }
 
 static int clamp(int value, int low, int high)
@@ -42,6 +44,40 @@ usec_t guard_cooldown_left(const struct guard *g, usec_t cooldown, usec_t now)
     usec_t left = g->changed_at == USEC_NEVER ? 0 : g->changed_at + cooldown - now;
 
     return left > 0 ? left : 0;
+}
+
+/* Of a load that is about the same still; one that fell by half is another. */
+static bool is_wary(const struct guard *g, const struct situation *s)
+{
+    return g->undone && s->calm * s->ready >= g->down_demand / 2;
+}
+
+usec_t guard_down_need(const struct guard *g, const struct config_scaling *c, const struct situation *s)
+{
+    usec_t base = c->stabilization_down, most = SERIES_POINTS / 2 * c->polling_interval;
+
+    if (!is_wary(g, s) || base >= most)
+        return base;
+    return WARY_FACTOR * base < most ? WARY_FACTOR * base : most;
+}
+
+/* Going up from where the last scale-in led, at a load less than twice of what it was then: that was noise.
+ */
+static void learn(struct guard *g, const struct situation *s, const struct decision *d)
+{
+    if (d->verdict == VERDICT_DOWN) {
+        g->undone = is_wary(g, s);
+        g->down_to = d->to;
+        g->down_demand = s->calm * s->ready;
+    } else if (d->verdict == VERDICT_UP && d->from == g->down_to && s->mean * s->ready < 2 * g->down_demand) {
+        g->undone = true;
+    }
+}
+
+void guard_changed(struct guard *g, const struct situation *s, const struct decision *d, usec_t now)
+{
+    g->changed_at = now;
+    learn(g, s, d);
 }
 
 static void add(struct judging *j, struct reason reason)
@@ -162,11 +198,14 @@ static bool judge_stabilization(struct judging *j, bool up)
 {
     const struct situation *s = j->situation;
     const struct config_scaling *c = j->scaling;
-    usec_t past = up ? s->above_for : s->below_for, need = up ? c->stabilization : c->stabilization_down;
+    usec_t past = up ? s->above_for : s->below_for;
+    usec_t need = up ? c->stabilization : guard_down_need(j->guard, c, s);
 
     if (past + slack(c) >= need)
         return false;
     j->proposal.reason_count = 0;
+    if (!up && is_wary(j->guard, s))
+        proposal_add(&j->proposal, (struct reason){.code = REASON_UNDONE});
     return hold(j, (struct reason){.code = REASON_NOT_LONG_ENOUGH,
                                    .value = up ? s->mean : s->calm,
                                    .limit = up ? c->scale_up_threshold : c->scale_down_threshold,
@@ -210,8 +249,8 @@ static bool judge_pending(struct judging *j, bool up)
 static bool judge_change(struct judging *j)
 {
     static bool (*const rules[])(struct judging *, bool) = {
-        judge_stabilization,
         judge_limits,
+        judge_stabilization,
         judge_pending,
         judge_cooldown,
     };

@@ -13,7 +13,10 @@ struct guard {
     enum override_kind override;
     int override_count;
     usec_t override_until;
-    usec_t changed_at; /* of the last change, by whomever; USEC_NEVER = none yet */
+    usec_t changed_at;  /* of the last change, by whomever; USEC_NEVER = none yet */
+    int down_to;        /* count after the last scale-in; -1 = none yet */
+    double down_demand; /* the load it was decided at: signal times instances */
+    bool undone;        /* a load of about that size undid it */
 };
 
 void guard_init(struct guard *g);
@@ -28,6 +31,12 @@ void guard_set_manual(struct guard *g, bool manual, int count);
 
 /* Ends an override that is due; true when it did. */
 bool guard_expire(struct guard *g, usec_t now);
+
+/* A decision was carried out. */
+void guard_changed(struct guard *g, const struct situation *s, const struct decision *d, usec_t now);
+
+/* How long the signal must have been below its threshold before a scale-in. */
+usec_t guard_down_need(const struct guard *g, const struct config_scaling *c, const struct situation *s);
 
 usec_t guard_cooldown_left(const struct guard *g, usec_t cooldown, usec_t now);
 

@@ -101,6 +101,21 @@ double series_mean(const struct series *s, usec_t now, usec_t window)
     return weight > 0 ? sum / weight : newest;
 }
 
+double series_deviation(const struct series *s, usec_t now, usec_t window)
+{
+    double n = 0, mean = 0, squares = 0;
+
+    for (int i = 0; i < s->count && reaches(point(s, i), now, window); i++) {
+        double off = point(s, i)->value - mean;
+
+        if (!measured(point(s, i)) || point(s, i)->at > now)
+            continue;
+        mean += off / ++n;
+        squares += off * (point(s, i)->value - mean);
+    }
+    return n > 1 ? sqrt(squares / (n - 1)) : 0;
+}
+
 /* Quickselect: leaves the k-th smallest of values in its place. qsort() may allocate. */
 static double select_kth(double *values, int count, int k)
 {

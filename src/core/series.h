@@ -39,6 +39,9 @@ bool series_last(const struct series *s, usec_t *at, double *value);
 /* Time-weighted mean over (now - window, now]; NaN when nothing was measured in it. */
 double series_mean(const struct series *s, usec_t now, usec_t window);
 
+/* Standard deviation of the samples in the window; 0 below two. */
+double series_deviation(const struct series *s, usec_t now, usec_t window);
+
 /* The value that the share q (0..1) of the samples in the window do not exceed; NaN as above. */
 double series_percentile(const struct series *s, usec_t now, usec_t window, double q);
 

@@ -8,7 +8,8 @@
 
 /* A measured percentage from here on may hide more demand than it shows. */
 #define SATURATED_PCT 99.5
-#define CREST_SHARE   0.9
+/* How far, in standard errors, noise is trusted to lift the mean that the up threshold is held against. */
+#define CREST_ERRORS 3.0
 
 static const struct strategy_ops *const registry[] = {
     [CONFIG_STRATEGY_THRESHOLD] = &strategy_threshold,
@@ -35,6 +36,13 @@ static usec_t smoothing(usec_t window, usec_t interval)
     return smooth < window ? smooth : window;
 }
 
+static double crest(const struct config_scaling *c, double mean, double deviation)
+{
+    double samples = (double)c->stabilization / (double)c->polling_interval;
+
+    return mean + CREST_ERRORS * deviation / sqrt(fmax(samples, 1));
+}
+
 void strategy_observe(struct situation *s, const struct config_scaling *c, const struct series *signal)
 {
     usec_t up = c->stabilization, down = c->stabilization_down, at;
@@ -46,7 +54,7 @@ void strategy_observe(struct situation *s, const struct config_scaling *c, const
         s->mean = s->signal;
     if (isnan(s->calm))
         s->calm = s->signal;
-    s->crest = fmax(series_percentile(signal, s->now, down, CREST_SHARE), s->signal);
+    s->crest = crest(c, s->calm, series_deviation(signal, s->now, down));
     s->above_for = series_above(signal, smoothing(up, c->polling_interval), c->scale_up_threshold);
     s->below_for = series_below(signal, smoothing(down, c->polling_interval), c->scale_down_threshold);
 }

@@ -19,7 +19,7 @@ struct situation {
     double signal;               /* now */
     double mean;                 /* over scaling.stabilization */
     double calm;                 /* mean over scaling.stabilization_down */
-    double crest;                /* what 9 of 10 samples in scaling.stabilization_down do not exceed */
+    double crest;                /* what noise may lift the mean to though the load stays the same */
     usec_t above_for, below_for; /* how long past the thresholds, short dips smoothed away */
     double host;                 /* CPU of the whole machine */
     double rpm;

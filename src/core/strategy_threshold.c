@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Threshold strategy: hysteresis between two thresholds. Past the upper one it asks for as many instances as
  * would bring the signal under it; past the lower one for as few as keep it under the middle of the band. It
- * gives none away that nine samples in ten show to be needed, so that noise cannot drive it to and fro. */
+ * gives none away that the noise of the signal may soon make it ask for again. */
 #include "core/strategy.h"
 #include <math.h>
 

@@ -58,6 +58,10 @@ unit_programs += test_config_load
 test_config_load_SOURCES = tests/unit/test_config_load.c
 test_config_load_LDADD = libcontrol.a libbase.a libcore.a $(CMOCKA_LIBS) $(INIH_LIBS)
 
+unit_programs += test_scenarios
+test_scenarios_SOURCES = tests/unit/test_scenarios.c tests/unit/world.c tests/unit/world.h
+test_scenarios_LDADD = libcore.a $(CMOCKA_LIBS) -lm
+
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 endif
