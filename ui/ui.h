@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The control room's front door. Everything the screen needs comes in here: the port to control, a clock, the
- * descriptors to wait on. Main thread only. The caller has set LC_CTYPE and blocked the signals of signal_fd. */
+ * descriptors to wait on. Main thread only. The caller has set LC_CTYPE and blocked the signals of signal_fd.
+ */
 #ifndef UI_UI_H
 #define UI_UI_H
 #include "core/port.h"
@@ -8,12 +9,15 @@
 
 struct ui_options {
     usec_t (*now)(void); /* the monotonic clock of the snapshots */
-    int signal_fd; /* signalfd of WINCH, TERM, INT, HUP, TSTP, borrowed; -1 = none. TERM, INT and HUP post CMD_QUIT */
-    int wake_fd;   /* eventfd, readable when a snapshot is new; read here, borrowed; -1 = the frame timer alone */
-    int end_fd;    /* readable when control has ended; borrowed; -1 = the snapshot says when it is over */
-    bool read_only; /* keys that change anything are refused */
-    bool mono;      /* no colors, whatever the palette says; NO_COLOR does the same */
-    bool color;     /* of ui_print_snapshot() alone: with color sequences */
+    int signal_fd; /* signalfd of WINCH, TERM, INT, HUP, TSTP, borrowed; -1 = none. TERM, INT and HUP post
+                      CMD_QUIT */
+    int wake_fd; /* eventfd, readable when a snapshot is new; read here, borrowed; -1 = the frame timer alone
+                  */
+    int end_fd;  /* readable when control has ended; borrowed; -1 = the snapshot says when it is over */
+    bool hup_reloads; /* plain alone: HUP posts CMD_RELOAD, as a daemon expects; else it ends as TERM does */
+    bool read_only;   /* keys that change anything are refused */
+    bool mono;        /* no colors, whatever the palette says; NO_COLOR does the same */
+    bool color;       /* of ui_print_snapshot() alone: with color sequences */
 };
 
 /* False where a screen makes no sense: no terminal on stdin or stdout, TERM unset or dumb. Then use plain. */
@@ -21,14 +25,14 @@ bool ui_possible(void);
 
 /* Runs the screen until control has ended. 0 = in order, -EIO = the terminal went away (CMD_QUIT was posted;
  * wait for control), other -errno = the terminal could not be opened; message in err. */
-int ui_run(const struct port *port, const struct ui_options *options, char *err, size_t err_size);
+int ui_run(const struct port *port, const struct ui_options *opts, char *err, size_t err_size);
 
 /* One timestamped line an event or decision to out, no cursor movement, until control has ended or a signal
  * came (CMD_QUIT is posted then, and the rest still printed). 0 or -errno of the failed write. */
-int ui_run_plain(const struct port *port, const struct ui_options *options, FILE *out);
+int ui_run_plain(const struct port *port, const struct ui_options *opts, FILE *out);
 
 /* Prints the main screen as it would be at this size (1x1..400x120). 0 or -errno. */
-int ui_print_snapshot(const struct snapshot *snapshot, int width, int height, const struct ui_options *options,
+int ui_print_snapshot(const struct snapshot *snapshot, int width, int height, const struct ui_options *opts,
                       FILE *out);
 
 /* The key table as "keys<TAB>what it does" lines: for --help-keys and the man page's test. */

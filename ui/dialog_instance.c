@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* One instance: what it is now, and from control's detail slot its health history and the tail of its log;
+ * and what can be done to it. Both go by the instance's id, so that a row that moved is never hit by mistake.
+ */
+#include "ui/format.h"
+#include "ui/spans.h"
+#include "ui/view.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { FACT_ROWS = 4 };
+
+static void instance_open(struct room *room)
+{
+    struct detail_state *state = &room->state.instance;
+    state->id = room->selected;
+    state->scroll.follow = true;
+    state->command_id =
+        room_post(room, &(struct command){.kind = CMD_DETAIL_INSTANCE, .instance = state->id}, true);
+}
+
+static struct dialog_size instance_size(const struct room *room)
+{
+    (void)room;
+    return (struct dialog_size){108, FACT_ROWS + 22};
+}
+
+static void facts_draw(const struct room *room, const struct instance_view *i, struct area area)
+{
+    char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE];
+    struct spans spans = {0};
+    spans_add(&spans, 0, ROLE_STRONG, "i%d  ", i->id);
+    spans_add(&spans, 0, view_state_role(i->state), "%s", instance_state_name(i->state));
+    spans_add(&spans, 0, ROLE_NORMAL, " for %s", format_span(a, room->now - i->state_since));
+    if (i->deadline > 0 && i->deadline != USEC_NEVER && i->deadline > room->now)
+        spans_add(&spans, 1, ROLE_WARN, ", times out in %s", format_span(b, i->deadline - room->now));
+    spans_add(&spans, 2, ROLE_DIM, "   port %d  pid %d  restarts %d", i->port, i->pid, i->restarts);
+    spans_fit(&spans, area.width);
+    spans_draw(&spans, area, 0, 0);
+    draw_textf(area, 0, 1, ROLE_NORMAL, "cpu %s%%  memory %s MB  %s rpm  %d in flight",
+               format_number(a, i->cpu_pct), format_megabytes(b, i->mem_bytes), format_number(c, i->rpm),
+               i->in_flight);
+    int x = draw_textf(area, 0, 2, ROLE_NORMAL, "p50 %s  p95 %s  p99 %s ms", format_ms(a, i->p50_us),
+                       format_ms(b, i->p95_us), format_ms(c, i->p99_us));
+    draw_textf(area, x, 2, ROLE_NORMAL, "  errors %s%%", format_rate(a, i->error_pct));
+    if (i->cause[0])
+        draw_fit(area, 0, area.width, 3, ROLE_WARN, i->cause, room->glyphs->unicode);
+}
+
+static bool detail_is_ours(const struct room *room)
+{
+    const struct detail_state *state = &room->state.instance;
+    const struct detail *detail = &room->live->detail;
+    return state->command_id &&
+           (detail->command_id == state->command_id || (detail->command_id && detail->instance == state->id));
+}
+
+static void lines_draw(struct room *room, struct area area)
+{
+    const struct detail *detail = &room->live->detail;
+    struct scroll_state *scroll = &room->state.instance.scroll;
+    if (!detail_is_ours(room)) {
+        draw_text(area, 0, 0, ROLE_DIM, "asking ...");
+        return;
+    }
+    scroll->rows = detail->line_count;
+    scroll->page = area.height;
+    int last = scroll->rows > scroll->page ? scroll->rows - scroll->page : 0;
+    if (scroll->follow || scroll->top > last)
+        scroll->top = last;
+    for (int y = 0; y < area.height && scroll->top + y < scroll->rows; y++)
+        draw_fit(area, 0, area.width, y, ROLE_NORMAL, detail->lines[scroll->top + y], room->glyphs->unicode);
+}
+
+static void instance_draw(struct room *room, struct area area)
+{
+    const struct instance_view *instance = room_instance(room, room->state.instance.id);
+    if (instance)
+        facts_draw(room, instance, area);
+    else
+        draw_textf(area, 0, 0, ROLE_DIM, "i%d is gone.", room->state.instance.id);
+    draw_fill(area, 0, FACT_ROWS, area.width, 1, ROLE_RULE, room->glyphs->rule);
+    lines_draw(room, area_part(area, 0, FACT_ROWS + 1, area.width, area.height - FACT_ROWS - 2));
+    draw_fit(area, 0, area.width, area.height - 1, ROLE_DIM,
+             "j, k, PgUp, PgDn: scroll   G: follow the newest   x: act on it   Esc: close",
+             room->glyphs->unicode);
+}
+
+static void instance_key(struct room *room, int key)
+{
+    struct detail_state *state = &room->state.instance;
+    if (dialog_scroll(&state->scroll, key)) {
+        return;
+    } else if (key == 'x' || key == UI_KEY_F9) {
+        room->selected = state->id;
+        room_post(room, &(struct command){.kind = CMD_DETAIL_NONE}, true);
+        room_close(room);
+        room_act(room, keymap_find('x'));
+    } else if (key == UI_KEY_ESC || key == 'q' || key == UI_KEY_ENTER) {
+        room_post(room, &(struct command){.kind = CMD_DETAIL_NONE}, true);
+        room_close(room);
+    }
+}
+
+static void instance_brief(const struct room *room, char *out, size_t size)
+{
+    const struct instance_view *instance = room_instance(room, room->state.instance.id);
+    snprintf(out, size, "i%d %s Esc back", room->state.instance.id,
+             instance ? instance_state_name(instance->state) : "gone");
+}
+
+struct deed {
+    int key;
+    enum command_kind kind;
+    const char *word, *help;
+};
+
+static const struct deed deeds[] = {
+    {'d', CMD_INSTANCE_DRAIN, "drain", "no new requests; those in flight finish; then it stops"},
+    {'r', CMD_INSTANCE_RESTART, "restart", "drain and stop it, then start it anew"},
+    {'s', CMD_INSTANCE_STOP, "stop", "TERM now, KILL after the stop timeout"},
+    {'k', CMD_INSTANCE_KILL, "kill", "KILL all of its processes now"},
+};
+
+#define DEEDS (int)(sizeof deeds / sizeof *deeds)
+
+static const char *deed_word(enum command_kind kind)
+{
+    for (int i = 0; i < DEEDS; i++)
+        if (deeds[i].kind == kind)
+            return deeds[i].word;
+    return "";
+}
+
+static struct dialog_size actions_size(const struct room *room)
+{
+    (void)room;
+    return (struct dialog_size){68, DEEDS + 4};
+}
+
+static void actions_draw(struct room *room, struct area area)
+{
+    const struct ask_state *ask = &room->state.ask;
+    const struct instance_view *instance = room_instance(room, ask->id);
+    draw_textf(area, 0, 0, ROLE_STRONG, "i%d  %s  pid %d", ask->id,
+               instance ? instance_state_name(instance->state) : "gone", instance ? instance->pid : 0);
+    for (int i = 0; i < DEEDS; i++) {
+        bool other = ask->kind != CMD_NONE && ask->kind != deeds[i].kind;
+        draw_textf(area, 1, i + 2, other ? ROLE_GREYED : ROLE_FOCUS, "%c", deeds[i].key);
+        draw_text(area, 4, i + 2, other ? ROLE_GREYED : ROLE_STRONG, deeds[i].word);
+        draw_text(area, 13, i + 2, other ? ROLE_GREYED : ROLE_NORMAL, deeds[i].help);
+    }
+    if (ask->kind != CMD_NONE)
+        draw_textf(area, 0, area.height - 1, ROLE_WARN, "Really %s i%d? y = yes, n = no",
+                   deed_word(ask->kind), ask->id);
+    else
+        draw_text(area, 0, area.height - 1, ROLE_DIM, "Esc: close; nothing is done");
+}
+
+static void actions_key(struct room *room, int key)
+{
+    struct ask_state *ask = &room->state.ask;
+    if (key == UI_KEY_ESC || key == 'n' || key == 'N') {
+        room_close(room);
+    } else if (ask->kind != CMD_NONE && (key == 'y' || key == 'Y')) {
+        struct command command = {.kind = ask->kind, .instance = ask->id};
+        room_close(room);
+        room_post(room, &command, false);
+    } else {
+        for (int i = 0; i < DEEDS && ask->kind == CMD_NONE; i++)
+            if (deeds[i].key == key)
+                ask->kind = deeds[i].kind;
+    }
+}
+
+static void actions_brief(const struct room *room, char *out, size_t size)
+{
+    const struct ask_state *ask = &room->state.ask;
+    if (ask->kind != CMD_NONE)
+        snprintf(out, size, "%s i%d? y = yes, n = no", deed_word(ask->kind), ask->id);
+    else
+        snprintf(out, size, "i%d: d r s k, Esc back", ask->id);
+}
+
+const struct dialog_ops dialog_instance = {"Instance",   instance_open, instance_size, instance_draw,
+                                           instance_key, NULL,          instance_brief};
+const struct dialog_ops dialog_actions = {"Act on an instance", NULL, actions_size, actions_draw,
+                                          actions_key,          NULL, actions_brief};

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* One instance more or fewer: y does it, n, Esc or five seconds do not, Enter does nothing. */
+#include "ui/format.h"
+#include "ui/room.h"
+#include <stdio.h>
+
+static struct dialog_size scale_size(const struct room *room)
+{
+    (void)room;
+    return (struct dialog_size){46, 3};
+}
+
+static void scale_text(const struct room *room, char *out, size_t size)
+{
+    const struct scale_state *scale = &room->state.scale;
+    snprintf(out, size, "Scale %d -> %d? y = yes, n = no", scale->from, scale->to);
+}
+
+static void scale_draw(struct room *room, struct area area)
+{
+    char text[80], left[FORMAT_SIZE];
+    scale_text(room, text, sizeof text);
+    draw_text(area, 1, 0, ROLE_STRONG, text);
+    usec_t rest = room->state.scale.until - room->now;
+    snprintf(left, sizeof left, "%ds", (int)((rest + USEC_PER_SEC - 1) / USEC_PER_SEC));
+    draw_right(area, area.width - 1, 0, ROLE_DIM, left);
+    if (!room->live->manual)
+        draw_text(area, 1, 2, ROLE_DIM,
+                  room->state.scale.to > room->state.scale.from ? "AUTO: this becomes a floor for a while"
+                                                                : "AUTO: this becomes a ceiling for a while");
+    else
+        draw_text(area, 1, 2, ROLE_DIM, "MANUAL: the count holds until changed");
+}
+
+static void scale_key(struct room *room, int key)
+{
+    int to = room->state.scale.to;
+    if (key != 'y' && key != 'Y' && key != 'n' && key != 'N' && key != UI_KEY_ESC)
+        return;
+    room_close(room);
+    if (key == 'y' || key == 'Y')
+        room_post(room, &(struct command){.kind = CMD_SCALE, .count = to}, false);
+}
+
+static void scale_turn(struct room *room)
+{
+    if (room->now < room->state.scale.until)
+        return;
+    room_close(room);
+    room_say(room, ROLE_DIM, "not scaled: nobody said yes within 5 s");
+}
+
+const struct dialog_ops dialog_scale = {"Scale",   NULL,       scale_size, scale_draw,
+                                        scale_key, scale_turn, scale_text};

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Thresholds and limits: checked as they are typed, and control is asked what it would decide with them. */
+#include "ui/room.h"
+#include <stdio.h>
+#include <string.h>
+
+#define PREVIEW_DELAY (150 * USEC_PER_MSEC)
+
+static const char *const keys[] = {"scaling.scale_up_threshold",
+                                   "scaling.scale_down_threshold",
+                                   "scaling.target_cpu",
+                                   "scaling.min_instances",
+                                   "scaling.max_instances",
+                                   "scaling.cooldown_up",
+                                   "scaling.cooldown_down",
+                                   "scaling.stabilization",
+                                   "scaling.stabilization_down",
+                                   "scaling.max_step",
+                                   NULL};
+
+static void preview_ask(struct room *room)
+{
+    struct form_state *state = &room->state.form;
+    struct command command = {.kind = CMD_PREVIEW};
+    form_text(&state->form, false, command.text, sizeof command.text);
+    state->preview_at = 0;
+    state->preview_id = room_post(room, &command, true);
+}
+
+static void thresholds_open(struct room *room)
+{
+    form_open(&room->state.form.form, keys, &room->live->config);
+    preview_ask(room);
+}
+
+static struct dialog_size thresholds_size(const struct room *room)
+{
+    return (struct dialog_size){84, room->state.form.form.count + 8};
+}
+
+static void thresholds_draw(struct room *room, struct area area)
+{
+    const struct form_state *state = &room->state.form;
+    bool unicode = room->glyphs->unicode;
+    char advice[256];
+    struct config trial = room->live->config;
+    form_draw(&state->form, room->glyphs, area);
+    int y = state->form.count + 2;
+    if (state->form.error[0]) {
+        draw_fit(area, 0, area.width, y, ROLE_BAD, state->form.error, unicode);
+    } else {
+        draw_text(area, 0, y, ROLE_STRONG, "With these, the scaler would now:");
+        draw_fit(area, 0, area.width, y + 1, ROLE_NORMAL, state->preview[0][0] ? state->preview[0] : "...",
+                 unicode);
+        draw_fit(area, 0, area.width, y + 2, ROLE_NORMAL, state->preview[1], unicode);
+        for (int i = 0; i < state->form.count; i++) {
+            char error[CONFIG_ERROR_SIZE];
+            const struct form_row *row = &state->form.rows[i];
+            config_set(&trial, row->option->section, row->option->key, row->line.text, error, sizeof error);
+        }
+        if (config_advise(&trial, advice, sizeof advice))
+            draw_fit(area, 0, area.width, y + 3, ROLE_WARN, advice, unicode);
+    }
+    draw_fit(area, 0, area.width, area.height - 1, ROLE_DIM,
+             "Enter: apply   Up, Down: field   Esc: close; nothing is changed   (w saves to the ini)",
+             unicode);
+}
+
+static void thresholds_enter(struct room *room)
+{
+    const struct form *form = &room->state.form.form;
+    struct command command = {.kind = CMD_SET};
+    if (form->error[0]) {
+        room_say(room, ROLE_BAD, "refused: %s", form->error);
+        return;
+    }
+    if (form_text(form, false, command.text, sizeof command.text) > 0)
+        room_post(room, &command, false);
+    else
+        room_say(room, ROLE_DIM, "nothing changed");
+    room_close(room);
+}
+
+static void thresholds_key(struct room *room, int key)
+{
+    struct form_state *state = &room->state.form;
+    if (key == UI_KEY_ESC)
+        room_close(room);
+    else if (key == UI_KEY_ENTER)
+        thresholds_enter(room);
+    else if (form_key(&state->form, key, &room->live->config) && !state->form.error[0])
+        state->preview_at = room->now + PREVIEW_DELAY;
+}
+
+static void thresholds_turn(struct room *room)
+{
+    struct form_state *state = &room->state.form;
+    const struct detail *detail = &room->live->detail;
+    if (state->preview_at && room->now >= state->preview_at && !state->form.error[0])
+        preview_ask(room);
+    if (!state->preview_id || detail->command_id != state->preview_id)
+        return;
+    for (int i = 0; i < 2; i++)
+        snprintf(state->preview[i], sizeof state->preview[i], "%s",
+                 i < detail->line_count ? detail->lines[i] : "");
+    state->preview_id = 0;
+    state->preview_at = state->preview_at ? state->preview_at : room->now + 2 * USEC_PER_SEC;
+    room->dirty = room->urgent = true;
+}
+
+static void thresholds_brief(const struct room *room, char *out, size_t size)
+{
+    (void)room;
+    snprintf(out, size, "Thresholds: too small, Esc");
+}
+
+const struct dialog_ops dialog_thresholds = {"Thresholds",    thresholds_open, thresholds_size,
+                                             thresholds_draw, thresholds_key,  thresholds_turn,
+                                             thresholds_brief};

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* The terminal: a grid is shown on it, keys come from it, and whatever happens it is left as it was found.
+ * There is one, so this is a module with a state, not an object. The only includer of curses. Main thread
+ * only. */
+#ifndef UI_SCREEN_H
+#define UI_SCREEN_H
+#include "ui/grid.h"
+
+struct ui_mouse {
+    int x, y;
+};
+
+/* 0, or -errno with the reason in err. Until screen_close() a fatal signal restores the terminal before it
+ * kills. */
+int screen_open(char *err, size_t err_size);
+void screen_close(void);
+
+/* Follows the window; true when its size changed. */
+bool screen_measure(int *width, int *height);
+/* The Linux console, whose font has no braille. */
+bool screen_is_console(void);
+/* Takes effect on what is shown next. */
+void screen_theme(enum theme_palette palette);
+void screen_mouse(bool on);
+/* Writes what differs from the grid shown last; nothing when nothing does. Signs outside ASCII need unicode.
+ */
+void screen_show(const struct grid *grid, bool unicode);
+/* Draws all of the next grid anew. */
+void screen_repaint(void);
+/* Gives the terminal back, stops this process as Ctrl-Z does, takes it again when continued. */
+void screen_suspend(void);
+/* The next key (ui/key.h), UI_KEY_NONE when there is none; never waits longer than for the rest of a
+ * sequence. */
+int screen_key(struct ui_mouse *mouse);
+
+#endif

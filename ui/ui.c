@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* The main loop of the screen: waits for keys, signals, snapshots and the frame timer, lets the room act on
+ * them, and shows what came of it. A key is shown at once; a new snapshot when a frame's time has passed, so
+ * that frames keep step with the snapshots and nothing is drawn twice. */
+#include "ui/ui.h"
+#include "ui/print.h"
+#include "ui/room.h"
+#include "ui/screen.h"
+#include "ui/wait.h"
+#include <errno.h>
+#include <langinfo.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KEYS_A_TURN 64
+
+struct ui {
+    const struct ui_options *options;
+    struct room room;
+    struct grid grid;
+    usec_t drawn_at;
+    bool ended, hung_up;
+};
+
+static bool locale_unicode(void)
+{
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+bool ui_possible(void)
+{
+    const char *term = getenv("TERM");
+    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+}
+
+static enum theme_palette palette_of(const struct config_ui *look, bool mono)
+{
+    const char *no_color = getenv("NO_COLOR");
+    if (mono || (no_color && *no_color) || look->palette == CONFIG_PALETTE_MONO)
+        return THEME_MONO;
+    if (look->palette == CONFIG_PALETTE_AUTO)
+        return theme_guess(getenv("COLORFGBG"));
+    return look->palette == CONFIG_PALETTE_LIGHT ? THEME_LIGHT : THEME_DARK;
+}
+
+static void wheel(struct ui *ui, int key)
+{
+    room_key(&ui->room, key == UI_KEY_WHEEL_UP ? UI_KEY_UP : UI_KEY_DOWN);
+}
+
+static void keys_take(struct ui *ui)
+{
+    struct ui_mouse mouse;
+    for (int i = 0; i < KEYS_A_TURN; i++) {
+        int key = screen_key(&mouse);
+        if (key == UI_KEY_NONE)
+            return;
+        if (key == UI_KEY_CLICK)
+            room_click(&ui->room, &ui->grid, mouse.x, mouse.y);
+        else if (key == UI_KEY_WHEEL_UP || key == UI_KEY_WHEEL_DOWN)
+            wheel(ui, key);
+        else if (key != UI_KEY_OTHER)
+            room_key(&ui->room, key);
+    }
+}
+
+static void request_serve(struct ui *ui)
+{
+    enum room_request request = ui->room.request;
+    ui->room.request = ROOM_NOTHING;
+    if (request == ROOM_SUSPEND)
+        screen_suspend();
+    else if (request == ROOM_REPAINT)
+        screen_repaint();
+    if (request != ROOM_NOTHING)
+        ui->room.dirty = ui->room.urgent = true;
+}
+
+static void signals_serve(struct ui *ui)
+{
+    for (int number; (number = wait_signal(ui->options->signal_fd)) > 0;) {
+        if (number == SIGTSTP)
+            ui->room.request = ROOM_SUSPEND;
+        else if (number == SIGHUP)
+            ui->hung_up = true;
+        if (number == SIGTERM || number == SIGINT || number == SIGHUP)
+            room_stop(&ui->room);
+    }
+}
+
+static void draw(struct ui *ui)
+{
+    usec_t due = ui->drawn_at + ui->room.look.frame_interval / 10 * 9;
+    if (screen_measure(&ui->grid.width, &ui->grid.height) || !ui->grid.cells) {
+        int width = ui->grid.width, height = ui->grid.height;
+        grid_fini(&ui->grid);
+        if (!grid_resize(&ui->grid, width, height))
+            return;
+        ui->room.dirty = ui->room.urgent = true;
+    }
+    if (!ui->room.dirty || (!ui->room.urgent && ui->room.now < due))
+        return;
+    screen_theme(palette_of(&ui->room.look, ui->options->mono));
+    screen_mouse(ui->room.look.mouse);
+    room_draw(&ui->room, &ui->grid);
+    screen_show(&ui->grid, ui->room.glyphs->unicode);
+    ui->drawn_at = ui->room.now;
+}
+
+/* When there is something to do though nothing comes in: the next frame, for its clocks, or a message's end.
+ */
+static usec_t ui_deadline(const struct ui *ui)
+{
+    usec_t frame = ui->drawn_at + ui->room.look.frame_interval / 10 * 11;
+    usec_t deadline = room_deadline(&ui->room);
+    return deadline < frame ? deadline : frame;
+}
+
+static void ui_wait(struct ui *ui)
+{
+    struct wait wait = {.input = STDIN_FILENO,
+                        .signal_fd = ui->options->signal_fd,
+                        .wake_fd = ui->options->wake_fd,
+                        .end_fd = ui->options->end_fd};
+    usec_t deadline = ui_deadline(ui), now = ui->options->now();
+    wait_for(&wait, deadline > now ? deadline - now : 0);
+    if (wait.hung_up)
+        ui->hung_up = true;
+    if (wait.signaled)
+        signals_serve(ui);
+    if (wait.ended)
+        ui->ended = true;
+    if (ui->options->now() >= ui->drawn_at + ui->room.look.frame_interval)
+        ui->room.dirty = true;
+}
+
+static int ui_loop(struct ui *ui)
+{
+    for (;;) {
+        room_turn(&ui->room, ui->options->now());
+        keys_take(ui);
+        request_serve(ui);
+        draw(ui);
+        if (ui->ended || (ui->options->end_fd < 0 && room_over(&ui->room)))
+            return 0;
+        ui_wait(ui);
+        if (ui->hung_up) {
+            room_stop(&ui->room);
+            return -EIO;
+        }
+    }
+}
+
+int ui_run(const struct port *port, const struct ui_options *opts, char *err, size_t err_size)
+{
+    struct ui *ui = calloc(1, sizeof *ui);
+    if (!ui || !room_init(&ui->room, port, opts->read_only, locale_unicode())) {
+        free(ui);
+        snprintf(err, err_size, "cannot open the screen: out of memory");
+        return -ENOMEM;
+    }
+    ui->options = opts;
+    int error = screen_open(err, err_size);
+    if (!error) {
+        ui->room.console = screen_is_console();
+        error = ui_loop(ui);
+        screen_close();
+        if (error)
+            snprintf(err, err_size, "the terminal went away; stopping in order");
+    }
+    grid_fini(&ui->grid);
+    room_fini(&ui->room);
+    free(ui);
+    return error;
+}
+
+static bool fixed_read(void *ctx, struct snapshot *out)
+{
+    const struct snapshot *snapshot = ctx;
+    if (out->version && out->seq == snapshot->seq)
+        return false;
+    memcpy(out, snapshot, sizeof *out);
+    return true;
+}
+
+static uint64_t fixed_post(void *ctx, const struct command *command)
+{
+    (void)ctx;
+    (void)command;
+    return 0;
+}
+
+int ui_print_snapshot(const struct snapshot *snapshot, int width, int height, const struct ui_options *opts,
+                      FILE *out)
+{
+    struct snapshot *copy = malloc(sizeof *copy);
+    struct port port = {copy, fixed_read, fixed_post};
+    struct grid grid = {0};
+    struct room room = {0};
+    int error = -ENOMEM;
+    if (copy && room_init(&room, &port, opts->read_only, locale_unicode()) &&
+        grid_resize(&grid, width, height)) {
+        memcpy(copy, snapshot, sizeof *copy);
+        room_turn(&room, snapshot->at);
+        room_draw(&room, &grid);
+        enum theme_palette palette = palette_of(&room.look, opts->mono);
+        error = print_grid(&grid, room.glyphs->unicode, opts->color, palette, out) ? 0 : -EIO;
+    }
+    grid_fini(&grid);
+    room_fini(&room);
+    free(copy);
+    return error;
+}
+
+void ui_print_keys(FILE *out)
+{
+    for (size_t i = 0; i < keymap_count; i++)
+        fprintf(out, "%s\t%s\n", keymap[i].name, keymap[i].help);
+}

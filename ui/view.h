@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* A view draws one panel from the snapshot shown and answers the keys that move within it. */
+#ifndef UI_VIEW_H
+#define UI_VIEW_H
+#include "ui/room.h"
+
+struct view_ops {
+    const char *name;
+    void (*draw)(struct room *room, struct area area);
+    /* False: the action means nothing here. */
+    bool (*act)(struct room *room, enum ui_action action);
+    /* A click on a row of the panel, row 0 its title; NULL = none. */
+    void (*click)(struct room *room, int row);
+};
+
+/* By panel; the table's place is taken by the target's panel where instances are not ours. */
+const struct view_ops *view_of(const struct room *room, enum panel panel);
+
+extern const struct view_ops view_cpu, view_count, view_rpm, view_latency;
+extern const struct view_ops view_instances, view_remote, view_journal;
+
+/* Rows the table or the target's panel would like to have, its head counted. */
+int view_instances_wish(const struct room *room);
+int view_remote_wish(const struct room *room);
+
+void view_header_draw(struct room *room, struct area area);
+/* Banner rows wanted: alert, stopping, frozen. */
+int view_banners_wish(const struct room *room);
+void view_banners_draw(struct room *room, struct area area);
+void view_outlook_draw(struct room *room, struct area area);
+void view_footer_draw(struct room *room, struct area area);
+/* The whole state in one line, for windows too small for more. */
+void view_line_draw(struct room *room, struct area area);
+
+/* The reasons of a decision as one sentence, cut to size. */
+void view_reasons(const struct decision *decision, char *out, size_t size);
+enum role view_verdict_role(enum verdict verdict);
+enum role view_state_role(enum instance_state state);
+
+/* Moves a list's selection: new index of count rows, page rows a page. */
+int view_move(enum ui_action action, int index, int count, int page);
+/* First row shown so that index is visible. */
+int view_scroll(int top, int index, int count, int page);
+
+#endif
