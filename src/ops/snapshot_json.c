@@ -43,12 +43,36 @@ static const char *const level_words[] = {"info", "warning", "error"};
 static const char *const override_words[] = {"none", "floor", "ceiling"};
 static const char *const breaker_words[] = {"closed", "open", "half-open"};
 static const char *const reason_words[] = {
-    "none",       "above-up",        "below-down",  "inside-band",       "not-long-enough",
-    "cooldown",   "at-maximum",      "at-minimum",  "raised-to-minimum", "cut-to-maximum",
-    "step-limit", "would-exceed-up", "starting",    "no-data",           "stale-data",
-    "gap",        "tracking",        "saturated",   "host-full",         "operator",
-    "floor",      "ceiling",         "manual-mode", "target-lags",       "target-down",
-    "dry-run"};
+    [REASON_NONE] = "none",
+    [REASON_ABOVE_UP] = "above-up",
+    [REASON_BELOW_DOWN] = "below-down",
+    [REASON_INSIDE_BAND] = "inside-band",
+    [REASON_UNSETTLED] = "unsettled",
+    [REASON_NOT_LONG_ENOUGH] = "not-long-enough",
+    [REASON_COOLDOWN] = "cooldown",
+    [REASON_AT_MAXIMUM] = "at-maximum",
+    [REASON_AT_MINIMUM] = "at-minimum",
+    [REASON_RAISED_TO_MINIMUM] = "raised-to-minimum",
+    [REASON_CUT_TO_MAXIMUM] = "cut-to-maximum",
+    [REASON_STEP_LIMIT] = "step-limit",
+    [REASON_WOULD_EXCEED_UP] = "would-exceed-up",
+    [REASON_STARTING] = "starting",
+    [REASON_WAKE] = "wake",
+    [REASON_STILL_USED] = "still-used",
+    [REASON_NO_DATA] = "no-data",
+    [REASON_STALE_DATA] = "stale-data",
+    [REASON_GAP] = "gap",
+    [REASON_TRACKING] = "tracking",
+    [REASON_SATURATED] = "saturated",
+    [REASON_HOST_FULL] = "host-full",
+    [REASON_OPERATOR] = "operator",
+    [REASON_FLOOR] = "floor",
+    [REASON_CEILING] = "ceiling",
+    [REASON_MANUAL_MODE] = "manual-mode",
+    [REASON_TARGET_LAGS] = "target-lags",
+    [REASON_TARGET_DOWN] = "target-down",
+    [REASON_DRY_RUN] = "dry-run",
+};
 
 #define COUNT(array) (int)(sizeof(array) / sizeof *(array))
 _Static_assert(sizeof verdict_words / sizeof *verdict_words == VERDICT_MANUAL + 1,
