@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "base/spawn.h"
 #include "control/backends.h"
+#include "control/balancer_adopt.h"
 #include "control/balancer_link.h"
 #include "control/listener.h"
 #include "control/process.h"
@@ -298,6 +299,36 @@ static void on_stop_due(struct loop_timer *timer, int64_t now)
     loop_timer_set(b->setup.loop, &b->stop_timer, now + STOP_SLACK);
 }
 
+/* One that we cannot talk to would keep the address for itself, so it is ended; it is ours for certain. */
+static bool adopt_program(struct balancer *b)
+{
+    if (!b->setup.adopt.pid || process_adopt(&b->process, &b->setup.adopt) != 0)
+        return false;
+    b->listen_fd = balancer_adopt_listener(b->socket_path);
+    if (b->listen_fd < 0) {
+        say(b, LEVEL_WARNING, 0,
+            "the balancer of an earlier controller (pid %d) does not hand over its socket: %s; "
+            "it is replaced",
+            b->setup.adopt.pid, strerror(-b->listen_fd));
+        process_signal(&b->process, SIGKILL);
+        process_await(&b->process);
+        return false;
+    }
+    b->started_at = now_of(b);
+    backends_restart(&b->backends, true, now_of(b));
+    connect_soon(b);
+    say(b, LEVEL_INFO, 0, "took over the running balancer (pid %d)", b->setup.adopt.pid);
+    return true;
+}
+
+static bool open_listener(struct balancer *b, char *err, size_t err_size)
+{
+    b->listen_fd = listener_open(b->config.balancer.listen, err, err_size);
+    if (b->listen_fd >= 0)
+        start_program(b);
+    return b->listen_fd >= 0;
+}
+
 struct balancer *balancer_open(const struct balancer_setup *setup, char *err, size_t err_size)
 {
     struct balancer *b = calloc(1, sizeof *b);
@@ -316,12 +347,12 @@ struct balancer *balancer_open(const struct balancer_setup *setup, char *err, si
     b->restart_timer = (struct loop_timer){.due = on_restart_due, .context = b};
     b->connect_timer = (struct loop_timer){.due = on_connect_due, .context = b};
     b->stop_timer = (struct loop_timer){.due = on_stop_due, .context = b};
-    b->listen_fd = listener_open(b->config.balancer.listen, err, err_size);
-    if (b->listen_fd < 0 || !listener_url(b->listen_fd, b->url, sizeof b->url)) {
+    b->listen_fd = -1;
+    if (!adopt_program(b) && !open_listener(b, err, err_size)) {
         balancer_close(b);
         return NULL;
     }
-    start_program(b);
+    listener_url(b->listen_fd, b->url, sizeof b->url);
     return b;
 }
 

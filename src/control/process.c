@@ -3,6 +3,7 @@
  * got the number later. An adopted process is another's child: its end is seen, its status is not. */
 #include "control/process.h"
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define AWAIT_MS 1000
 
 void process_args_add(struct process_args *args, const char *format, ...)
 {
@@ -93,6 +96,15 @@ int process_adopt(struct process *process, const struct state_process *identity)
     else
         process->identity = *identity;
     return error;
+}
+
+void process_await(struct process *process)
+{
+    struct pollfd ended = {.fd = process->pidfd, .events = POLLIN};
+    if (!process_runs(process))
+        return;
+    poll(&ended, 1, AWAIT_MS);
+    process_release(process);
 }
 
 void process_signal(struct process *process, int signal_number)

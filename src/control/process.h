@@ -47,6 +47,11 @@ static inline bool process_runs(const struct process *process)
 /* Nothing happens when none runs. */
 void process_signal(struct process *process, int signal_number);
 
+/* Waits (a second at most) for the end of a process that was killed, and forgets it. Only before the loop
+ * runs.
+ */
+void process_await(struct process *process);
+
 /* Forgets it without touching it. */
 void process_release(struct process *process);
 

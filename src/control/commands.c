@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* What the operator wants and the engine does not answer itself: settings, files, load, details, the end. A
+ * row a kind. Settings change all or none: they are tried on a copy, and only a copy that passes every check
+ * replaces the one in force. Every command is answered, a refused one with what was kept. Control thread. */
+#include "base/log.h"
+#include "control/control_private.h"
+#include "core/options.h"
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct row {
+    const char *name;
+    bool changes; /* refused to a read-only control room */
+    bool ends_ok; /* still taken while stopping */
+    /* NULL: the engine's. False: refused; text says why. */
+    bool (*run)(struct control *c, const struct command *command, char *text, size_t size);
+};
+
+/* One "section.key=value"; only_section "" = any. */
+static bool set_line(struct config *config, char *line, const char *only_section, unsigned needed_flags,
+                     char *text, size_t size)
+{
+    char *value = strchr(line, '='), *key = strchr(line, '.');
+    if (!value || !key || key > value) {
+        snprintf(text, size, "'%.60s' is not section.key=value; nothing was changed", line);
+        return false;
+    }
+    *value++ = '\0';
+    *key++ = '\0';
+    if (only_section[0] && strcmp(line, only_section) != 0) {
+        snprintf(text, size, "only settings of [%s] can be given here, not %s.%s", only_section, line, key);
+        return false;
+    }
+    const struct option *option = option_find(line, key);
+    if (option && needed_flags && !(option->flags & needed_flags)) {
+        snprintf(text, size,
+                 "%s.%s takes effect at the next start only: set it in the ini; nothing was changed", line,
+                 key);
+        return false;
+    }
+    char err[CONFIG_ERROR_SIZE];
+    if (config_set(config, line, key, value, err, sizeof err))
+        return true;
+    snprintf(text, size, "%s; nothing was changed", err);
+    return false;
+}
+
+static bool set_lines(struct config *config, const char *lines, const char *only_section,
+                      unsigned needed_flags, char *text, size_t size)
+{
+    char copy[COMMAND_TEXT_MAX], *rest = copy, *line;
+    snprintf(copy, sizeof copy, "%.*s", (int)sizeof copy - 1, lines);
+    while ((line = strsep(&rest, "\n")))
+        if (line[0] && !set_line(config, line, only_section, needed_flags, text, size))
+            return false;
+    char err[CONFIG_ERROR_SIZE];
+    if (config_check(config, err, sizeof err))
+        return true;
+    snprintf(text, size, "%s; nothing was changed", err);
+    return false;
+}
+
+struct change_list {
+    const struct config *config;
+    char text[160];
+};
+
+static void list_change(void *context, const struct option *option)
+{
+    struct change_list *list = context;
+    char value[CONFIG_TEXT_MAX];
+    size_t used = strlen(list->text);
+    config_get_text(list->config, option, value, sizeof value);
+    snprintf(list->text + used, sizeof list->text - used, "%s%s.%s = %.60s", used ? ", " : "",
+             option->section, option->key, value);
+}
+
+static bool run_set(struct control *c, const struct command *command, char *text, size_t size)
+{
+    c->candidate = c->config;
+    if (!set_lines(&c->candidate, command->text, "", OPTION_LIVE | OPTION_INSTANCE, text, size))
+        return false;
+    struct change_list list = {.config = &c->candidate};
+    if (config_diff(&c->config, &c->candidate, list_change, &list) == 0) {
+        snprintf(text, size, "nothing to change: these are the settings already");
+        return true;
+    }
+    control_apply_config(c, &c->candidate);
+    control_note(c, LEVEL_INFO, "operator set %s", list.text);
+    snprintf(text, size, "set %s", list.text);
+    return true;
+}
+
+static struct detail *begin_detail(struct control *c, const struct command *command)
+{
+    struct detail *detail = &c->snapshot.detail;
+    c->detail_instance = 0;
+    detail->command_id = command->id;
+    detail->instance = 0;
+    detail->line_count = 0;
+    return detail;
+}
+
+static bool run_preview(struct control *c, const struct command *command, char *text, size_t size)
+{
+    struct decision decision;
+    c->candidate = c->config;
+    if (!set_lines(&c->candidate, command->text, "", OPTION_LIVE | OPTION_INSTANCE, text, size))
+        return false;
+    engine_preview(c->engine, c->engine_scratch, &c->candidate, loop_now(c->loop), &decision);
+    struct detail *detail = begin_detail(c, command);
+    decision_format(&decision, "cpu", detail->lines[0], sizeof detail->lines[0]);
+    detail->line_count = 1;
+    snprintf(text, size, "with these, the scaler would now: %.100s", detail->lines[0]);
+    return true;
+}
+
+/* Settings that cannot change while we run keep their values; which ones is told. */
+struct keep {
+    const struct config *old;
+    struct config *next;
+    char names[160];
+};
+
+static void keep_old(void *context, const struct option *option)
+{
+    struct keep *keep = context;
+    size_t used = strlen(keep->names);
+    if (option->flags & (OPTION_LIVE | OPTION_INSTANCE))
+        return;
+    memcpy((char *)keep->next + option->offset, (const char *)keep->old + option->offset, option->size);
+    snprintf(keep->names + used, sizeof keep->names - used, "%s%s.%s", used ? ", " : "", option->section,
+             option->key);
+}
+
+bool commands_reload(struct control *c, char *text, size_t size)
+{
+    char err[CONFIG_LOAD_ERROR_SIZE], path[PATH_MAX];
+    struct keep keep = {.old = &c->config, .next = &c->candidate};
+    struct change_list list = {.config = &c->candidate};
+    if (!config_load(c->setup.sources, &c->candidate, path, err, sizeof err)) {
+        control_note(c, LEVEL_ERROR, "settings not read again, the old ones stay: %s", err);
+        snprintf(text, size, "%s; the old settings stay", err);
+        return false;
+    }
+    const struct config on_file = c->candidate;
+    config_diff(&c->config, &on_file, keep_old, &keep);
+    if (!config_check(&c->candidate, err, sizeof err)) {
+        control_note(c, LEVEL_ERROR,
+                     "settings not read again, the old ones stay: with %s kept until the next start, %s",
+                     keep.names, err);
+        snprintf(text, size, "%s; the old settings stay", err);
+        return false;
+    }
+    size_t count = config_diff(&c->config, &c->candidate, list_change, &list);
+    c->on_file = on_file;
+    control_apply_config(c, &c->candidate);
+    control_note(c, LEVEL_INFO, "settings read again: %s", count ? list.text : "nothing changed");
+    if (keep.names[0])
+        control_note(c, LEVEL_WARNING, "takes effect at the next start only: %s", keep.names);
+    snprintf(text, size, "%s%s%s", count ? list.text : "nothing changed",
+             keep.names[0] ? "; at the next start: " : "", keep.names);
+    return true;
+}
+
+static bool run_reload(struct control *c, const struct command *command, char *text, size_t size)
+{
+    (void)command;
+    return commands_reload(c, text, size);
+}
+
+static bool plan_save(struct control *c, char **plan, char **diff, char *text, size_t size)
+{
+    char err[CONFIG_LOAD_ERROR_SIZE];
+    if (!c->setup.config_path[0]) {
+        snprintf(text, size, "there is no ini in use to save to: start with -c FILE");
+        return false;
+    }
+    if (config_plan_save(c->setup.config_path, &c->on_file, &c->config, plan, diff, err, sizeof err))
+        return true;
+    snprintf(text, size, "%s", err);
+    return false;
+}
+
+static bool run_save_preview(struct control *c, const struct command *command, char *text, size_t size)
+{
+    char *plan, *diff, *line;
+    if (!plan_save(c, &plan, &diff, text, size))
+        return false;
+    struct detail *detail = begin_detail(c, command);
+    for (char *rest = diff; (line = strsep(&rest, "\n")) && detail->line_count < SNAPSHOT_DETAIL_LINES;)
+        if (line[0])
+            snprintf(detail->lines[detail->line_count++], sizeof detail->lines[0], "%s", line);
+    snprintf(text, size, detail->line_count ? "what would be written to %s" : "nothing to write to %s",
+             c->setup.config_path);
+    free(plan);
+    free(diff);
+    return true;
+}
+
+static bool run_save(struct control *c, const struct command *command, char *text, size_t size)
+{
+    char *plan, *diff, err[CONFIG_LOAD_ERROR_SIZE];
+    (void)command;
+    if (!plan_save(c, &plan, &diff, text, size))
+        return false;
+    bool good = config_save(c->setup.config_path, plan, err, sizeof err);
+    free(plan);
+    free(diff);
+    if (!good) {
+        snprintf(text, size, "%s", err);
+        return false;
+    }
+    c->on_file = c->config;
+    publish_config(c);
+    snprintf(text, size, "saved to %s", c->setup.config_path);
+    control_note(c, LEVEL_INFO, "settings saved to %s", c->setup.config_path);
+    return true;
+}
+
+static bool run_load_start(struct control *c, const struct command *command, char *text, size_t size)
+{
+    struct config defaults;
+    config_init(&defaults);
+    c->candidate = c->config;
+    if (!set_lines(&c->candidate, command->text, "load", 0, text, size))
+        return false;
+    struct config_load *load = &c->candidate.load;
+    /* Whoever named no URL means the application, wherever the balancer listens. */
+    if (c->balancer && strcmp(load->url, defaults.load.url) == 0)
+        snprintf(load->url, sizeof load->url, "%s/", balancer_url(c->balancer));
+    return loadgen_start(c->loadgen, load, text, size);
+}
+
+static bool run_load_set(struct control *c, const struct command *command, char *text, size_t size)
+{
+    c->candidate = c->config;
+    c->candidate.load = *loadgen_settings(c->loadgen);
+    return set_lines(&c->candidate, command->text, "load", 0, text, size) &&
+           loadgen_change(c->loadgen, &c->candidate.load, text, size);
+}
+
+static bool run_load_stop(struct control *c, const struct command *command, char *text, size_t size)
+{
+    (void)command;
+    bool runs = loadgen_runs(c->loadgen);
+    snprintf(text, size, runs ? "load is stopping" : "no load is running");
+    loadgen_stop(c->loadgen, false);
+    return runs;
+}
+
+static bool run_detail_instance(struct control *c, const struct command *command, char *text, size_t size)
+{
+    if (!(c->ops->flags & TARGET_INSTANCES)) {
+        snprintf(text, size, "target %s has no instances of ours to look into", c->ops->name);
+        return false;
+    }
+    begin_detail(c, command);
+    c->detail_instance = command->instance;
+    publish_detail_instance(c);
+    text[0] = '\0';
+    return true;
+}
+
+static bool run_detail_none(struct control *c, const struct command *command, char *text, size_t size)
+{
+    (void)size;
+    begin_detail(c, command)->command_id = 0;
+    text[0] = '\0';
+    return true;
+}
+
+static bool run_alert_ack(struct control *c, const struct command *command, char *text, size_t size)
+{
+    (void)command;
+    bool some = c->snapshot.alert[0] != '\0';
+    c->snapshot.alert[0] = '\0';
+    snprintf(text, size, some ? "acknowledged" : "there is no alert");
+    return true;
+}
+
+static bool run_quit(struct control *c, const struct command *command, char *text, size_t size)
+{
+    (void)command;
+    control_quit(c);
+    snprintf(text, size, c->hurried ? "stopping at once" : "stopping in order");
+    return true;
+}
+
+static const struct row rows[CMD_COUNT] = {
+    [CMD_SCALE] = {"scale", .changes = true},
+    [CMD_AUTO] = {"auto", .changes = true},
+    [CMD_MANUAL] = {"manual", .changes = true},
+    [CMD_SET] = {"set", .changes = true, .run = run_set},
+    [CMD_PREVIEW] = {"preview", .run = run_preview},
+    [CMD_SAVE_PREVIEW] = {"save preview", .run = run_save_preview},
+    [CMD_SAVE] = {"save", .changes = true, .run = run_save},
+    [CMD_RELOAD] = {"reload", .changes = true, .run = run_reload},
+    [CMD_LOAD_START] = {"load start", .changes = true, .run = run_load_start},
+    [CMD_LOAD_SET] = {"load set", .changes = true, .run = run_load_set},
+    [CMD_LOAD_STOP] = {"load stop", .changes = true, .ends_ok = true, .run = run_load_stop},
+    [CMD_INSTANCE_DRAIN] = {"drain", .changes = true},
+    [CMD_INSTANCE_RESTART] = {"restart", .changes = true},
+    [CMD_INSTANCE_STOP] = {"stop", .changes = true},
+    [CMD_INSTANCE_KILL] = {"kill", .changes = true, .ends_ok = true},
+    [CMD_DETAIL_INSTANCE] = {"detail", .ends_ok = true, .run = run_detail_instance},
+    [CMD_DETAIL_NONE] = {"detail", .ends_ok = true, .run = run_detail_none},
+    [CMD_ALERT_ACK] = {"acknowledge", .ends_ok = true, .run = run_alert_ack},
+    [CMD_QUIT] = {"quit", .ends_ok = true, .run = run_quit},
+};
+
+static bool run_row(struct control *c, const struct row *row, const struct command *command, char *text,
+                    size_t size)
+{
+    struct answer answer = {0};
+    if (row->changes && c->setup.read_only) {
+        snprintf(text, size, "%s refused: this control room is read-only", row->name);
+        return false;
+    }
+    if (!row->ends_ok && c->stage != STAGE_RUN) {
+        snprintf(text, size, "%s refused: everything is being stopped", row->name);
+        return false;
+    }
+    if (row->run)
+        return row->run(c, command, text, size);
+    if (!engine_command(c->engine, command, &answer, loop_now(c->loop))) {
+        snprintf(text, size, "%s is not known to this target", row->name);
+        return false;
+    }
+    snprintf(text, size, "%s", answer.text);
+    return answer.accepted;
+}
+
+void commands_run(struct control *c, const struct command *command)
+{
+    struct answer answer = {0};
+    bool known = command->kind > CMD_NONE && command->kind < CMD_COUNT;
+    if (known)
+        answer.accepted = run_row(c, &rows[command->kind], command, answer.text, sizeof answer.text);
+    else
+        snprintf(answer.text, sizeof answer.text, "no such command");
+    log_info("command %s: %s: %s", known ? rows[command->kind].name : "?",
+             answer.accepted ? "accepted" : "refused", answer.text);
+    publish_answer(c, command->id, answer.accepted, answer.text);
+}

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: MIT */
+/* The control thread. It owns the engine, the target, the balancer, the load generator and the loop they all
+ * live on. Whatever happens (a child ends, a command or a burst comes, a timer is due) becomes an input of
+ * the engine; after every turn its actions are carried out and a snapshot is published. Steps are due at
+ * absolute instants a polling interval apart, so that they do not drift; missed ones are left out, not caught
+ * up. Before control_start() and after control_join() the caller's thread stands in for it. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/control_private.h"
+#include "control/process.h"
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+
+#define PUBLISH_SPACING (20 * USEC_PER_MSEC)
+#define BURST_SPACING   (250 * USEC_PER_MSEC)
+#define LOAD_PATIENCE   (3 * USEC_PER_SEC)
+#define STOP_SLACK      (5 * USEC_PER_SEC)
+
+static usec_t soonest(usec_t a, usec_t b)
+{
+    return a < b ? a : b;
+}
+
+void control_note(struct control *c, enum journal_level level, const char *format, ...)
+{
+    char text[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    engine_note(c->engine, level, 0, text, loop_now(c->loop));
+    c->dirty = true;
+}
+
+static void on_note(void *ctx, enum journal_level level, int instance, const char *text)
+{
+    struct control *c = ctx;
+    engine_note(c->engine, level, instance, text, loop_now(c->loop));
+    c->dirty = true;
+}
+
+static struct live_instance *find_live(struct control *c, int id)
+{
+    for (int i = 0; i < c->live_count; i++)
+        if (c->live[i].id == id)
+            return &c->live[i];
+    return NULL;
+}
+
+void control_track(struct control *c, int id, int port, int pid)
+{
+    struct live_instance *live = find_live(c, id);
+    if (!live && c->live_count < INSTANCES_MAX)
+        live = &c->live[c->live_count++];
+    if (live)
+        *live = (struct live_instance){.id = id, .port = port, .pid = pid};
+    c->record_due = true;
+}
+
+/* Whether the instance takes requests, for the balancer and for whoever takes over after us. */
+static void set_ready(struct control *c, int id, bool ready)
+{
+    struct live_instance *live = find_live(c, id);
+    if (live)
+        live->ready = ready;
+    c->record_due = true;
+}
+
+void control_admit(struct control *c, int id)
+{
+    const struct live_instance *live = find_live(c, id);
+    set_ready(c, id, true);
+    if (live && c->balancer)
+        balancer_admit(c->balancer, id, live->port);
+}
+
+static void forget_live(struct control *c, int id)
+{
+    struct live_instance *live = find_live(c, id);
+    if (live)
+        *live = c->live[--c->live_count];
+    c->record_due = true;
+}
+
+static void on_event(void *ctx, const struct event *event)
+{
+    struct control *c = ctx;
+    if (event->kind == EVENT_SPAWNED)
+        control_track(c, event->id, event->port, event->pid);
+    if (event->kind == EVENT_EXITED) {
+        /* What is gone gets no request from this very turn on, whatever the engine makes of it. */
+        if (c->balancer)
+            balancer_remove(c->balancer, event->id);
+        forget_live(c, event->id);
+    }
+    engine_event(c->engine, event, loop_now(c->loop));
+    c->dirty = true;
+}
+
+static void on_drained(void *ctx, int instance)
+{
+    on_event(ctx, &(struct event){.kind = EVENT_DRAINED, .id = instance});
+}
+
+static void on_burst(void *ctx)
+{
+    struct control *c = ctx;
+    usec_t now = loop_now(c->loop);
+    if (c->burst_step_at > now)
+        return;
+    c->burst_step_at = now + BURST_SPACING;
+    c->next_step_at = soonest(c->next_step_at, now);
+}
+
+static void on_changed(void *ctx)
+{
+    struct control *c = ctx;
+    c->dirty = c->record_due = true;
+}
+
+/* The part of an action that is about requests; without a balancer there is nothing to drain. */
+static void route_requests(struct control *c, const struct action *action)
+{
+    if (action->kind == ACTION_SPAWN || action->kind == ACTION_COUNT)
+        return;
+    if (action->kind == ACTION_ADMIT) {
+        control_admit(c, action->id);
+        return;
+    }
+    set_ready(c, action->id, false);
+    if (action->kind != ACTION_DRAIN && c->balancer)
+        balancer_remove(c->balancer, action->id);
+    else if (c->balancer)
+        balancer_drain(c->balancer, action->id);
+    else if (action->kind == ACTION_DRAIN)
+        on_drained(c, action->id);
+}
+
+static bool is_for_target(enum action_kind kind)
+{
+    return kind != ACTION_ADMIT && kind != ACTION_EJECT && kind != ACTION_DRAIN;
+}
+
+static void carry_out(struct control *c, usec_t now)
+{
+    struct action action;
+    while (engine_next_action(c->engine, &action)) {
+        route_requests(c, &action);
+        if (is_for_target(action.kind))
+            c->ops->apply(c->target, &action, now);
+        c->dirty = true;
+    }
+    if (c->balancer)
+        balancer_flush(c->balancer);
+}
+
+static void measure(struct control *c, usec_t now)
+{
+    struct sample *s = &c->sample;
+    s->at = now;
+    s->cpu_pct = s->host_cpu_pct = s->rpm = s->error_pct = NAN;
+    s->p50_us = s->p95_us = s->p99_us = -1;
+    s->in_flight = s->queue = s->replicas = -1;
+    s->instance_count = 0;
+    c->ops->sample(c->target, s, now);
+    if (c->balancer)
+        balancer_sample(c->balancer, s, now);
+}
+
+static void step(struct control *c, usec_t now)
+{
+    usec_t interval = c->config.scaling.polling_interval;
+    measure(c, now);
+    engine_step(c->engine, &c->sample, now);
+    /* A dry run has its minimum started, or there would be nothing to watch; from here on it only says. */
+    engine_set_dry_run(c->engine, c->setup.dry_run);
+    c->next_step_at += interval;
+    if (c->next_step_at <= now)
+        c->next_step_at = now + interval - (now - c->next_step_at) % interval;
+    if (c->detail_instance)
+        publish_detail_instance(c);
+    c->dirty = true;
+}
+
+/* Ending */
+
+static void enter_stage(struct control *c, enum stage stage, usec_t patience)
+{
+    c->stage = stage;
+    c->stage_deadline = loop_now(c->loop) + patience;
+    c->dirty = true;
+}
+
+static void kill_instances(struct control *c, usec_t now)
+{
+    for (int i = 0; i < c->live_count; i++) {
+        struct command kill = {.kind = CMD_INSTANCE_KILL, .instance = c->live[i].id};
+        struct answer answer;
+        engine_command(c->engine, &kill, &answer, now);
+    }
+}
+
+/* The first time in order; asked again, the same order without the patience. */
+void control_quit(struct control *c)
+{
+    if (c->stage == STAGE_RUN) {
+        control_note(c, LEVEL_INFO, "stopping: load, then instances, then the balancer");
+        loadgen_stop(c->loadgen, false);
+        enter_stage(c, STAGE_STOP_LOAD, LOAD_PATIENCE);
+        return;
+    }
+    if (c->hurried)
+        return;
+    c->hurried = true;
+    control_note(c, LEVEL_INFO, "stopping at once, without waiting for requests");
+    loadgen_stop(c->loadgen, true);
+    if (c->stage == STAGE_STOP_INSTANCES)
+        kill_instances(c, loop_now(c->loop));
+    if (c->stage == STAGE_STOP_BALANCER)
+        balancer_stop(c->balancer, true);
+}
+
+static void stop_instances(struct control *c, usec_t now)
+{
+    usec_t patience = c->config.app.drain_timeout + c->config.app.stop_timeout + STOP_SLACK;
+    enter_stage(c, STAGE_STOP_INSTANCES, patience);
+    engine_stop(c->engine, now);
+    if (c->hurried)
+        kill_instances(c, now);
+}
+
+static void stop_balancer(struct control *c)
+{
+    enter_stage(c, STAGE_STOP_BALANCER, c->config.balancer.drain_timeout + STOP_SLACK);
+    if (c->balancer)
+        balancer_stop(c->balancer, c->hurried);
+}
+
+static bool stage_is_over(const struct control *c)
+{
+    switch (c->stage) {
+    case STAGE_STOP_LOAD:
+        return !loadgen_runs(c->loadgen);
+    case STAGE_STOP_INSTANCES:
+        return engine_stopped(c->engine);
+    case STAGE_STOP_BALANCER:
+        return !c->balancer || balancer_stopped(c->balancer);
+    default:
+        return false;
+    }
+}
+
+static void advance_stop(struct control *c, usec_t now)
+{
+    while (c->stage != STAGE_RUN && c->stage != STAGE_DONE) {
+        bool late = now >= c->stage_deadline;
+        if (!stage_is_over(c) && !late)
+            return;
+        if (late && !stage_is_over(c)) {
+            c->orderly = false;
+            control_note(c, LEVEL_ERROR, "stopping took longer than its timeouts allow; going on regardless");
+        }
+        if (c->stage == STAGE_STOP_LOAD) {
+            stop_instances(c, now);
+            carry_out(c, now);
+        } else if (c->stage == STAGE_STOP_INSTANCES) {
+            stop_balancer(c);
+        } else {
+            enter_stage(c, STAGE_DONE, 0);
+        }
+    }
+}
+
+/* Turns */
+
+static void turn(struct control *c, usec_t now)
+{
+    if (now >= engine_deadline(c->engine)) {
+        engine_tick(c->engine, now);
+        c->dirty = true;
+    }
+    if (c->stage == STAGE_RUN && now >= c->end_at) {
+        control_note(c, LEVEL_INFO, "the asked duration is over");
+        control_quit(c);
+    }
+    if (now >= c->next_step_at)
+        step(c, now);
+    carry_out(c, now);
+    advance_stop(c, now);
+    if (c->record_due)
+        adopt_record(c);
+    if (c->dirty && now >= c->publish_at) {
+        publish_snapshot(c, now);
+        c->publish_at = now + PUBLISH_SPACING;
+        c->dirty = false;
+    }
+}
+
+static usec_t turn_deadline(const struct control *c)
+{
+    usec_t at = soonest(engine_deadline(c->engine), c->next_step_at);
+    if (c->dirty)
+        at = soonest(at, c->publish_at);
+    return soonest(at, c->stage == STAGE_RUN ? c->end_at : c->stage_deadline);
+}
+
+static void *run(void *arg)
+{
+    struct control *c = arg;
+    while (c->stage != STAGE_DONE) {
+        int error = loop_turn(c->loop, turn_deadline(c));
+        if (error) {
+            log_error("control: waiting for events failed: %s; stopping", strerror(-error));
+            c->orderly = false;
+            break;
+        }
+        turn(c, loop_now(c->loop));
+    }
+    publish_snapshot(c, loop_now(c->loop));
+    state_forget(c->setup.state);
+    exchange_close(c->exchange);
+    return NULL;
+}
+
+static void on_commands(struct loop_watch *watch, uint32_t events)
+{
+    struct control *c = watch->context;
+    struct command command;
+    (void)events;
+    while (exchange_take(c->exchange, &command))
+        commands_run(c, &command);
+    c->dirty = true;
+}
+
+static void on_hangup(void *ctx, const struct signalfd_siginfo *info)
+{
+    struct control *c = ctx;
+    char text[sizeof((struct answer *)0)->text];
+    (void)info;
+    commands_reload(c, text, sizeof text);
+}
+
+void control_apply_config(struct control *c, const struct config *config)
+{
+    usec_t now = loop_now(c->loop), before = c->config.scaling.polling_interval;
+    c->config = *config;
+    engine_configure(c->engine, &c->config, now);
+    c->ops->reconfigure(c->target, &c->config);
+    if (c->balancer)
+        balancer_reconfigure(c->balancer, &c->config);
+    if (c->config.scaling.polling_interval != before)
+        c->next_step_at = soonest(c->next_step_at, now + c->config.scaling.polling_interval);
+    log_set_level((enum log_level)c->config.log.level);
+    publish_config(c);
+}
+
+/* Opening */
+
+static bool open_loop(struct control *c, char *err, size_t err_size)
+{
+    int error = loop_new(&c->loop);
+    if (!error)
+        error = exchange_new(&c->exchange);
+    if (!error) {
+        c->command_watch = (struct loop_watch){.ready = on_commands, .context = c};
+        error = loop_add(c->loop, &c->command_watch, exchange_command_fd(c->exchange), EPOLLIN);
+    }
+    if (!error && c->setup.hangup_reloads) {
+        sigset_t hangup;
+        sigemptyset(&hangup);
+        sigaddset(&hangup, SIGHUP);
+        error = loop_on_signals(c->loop, &hangup, on_hangup, c);
+    }
+    if (error)
+        snprintf(err, err_size, "cannot set up the control thread: %s", strerror(-error));
+    return error == 0;
+}
+
+static bool open_engine(struct control *c, char *err, size_t err_size)
+{
+    uint64_t seed;
+    void *memory = malloc(engine_size());
+    c->engine_scratch = malloc(engine_size());
+    if (!memory || !c->engine_scratch) {
+        free(memory);
+        snprintf(err, err_size, "cannot set up the engine: out of memory");
+        return false;
+    }
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed)
+        seed = (uint64_t)clock_wall_us();
+    c->engine = engine_init(memory, &c->config, c->ops->flags, seed, loop_now(c->loop));
+    engine_set_dry_run(c->engine, c->setup.dry_run && !(c->ops->flags & TARGET_INSTANCES));
+    return true;
+}
+
+/* A balancer that is not wanted any more (another address, none at all) is still ours to end. */
+static void end_stray_balancer(struct control *c, struct state_record *left)
+{
+    struct process stray = {.loop = c->loop};
+    if (left->balancer.pid && process_adopt(&stray, &left->balancer) == 0) {
+        process_signal(&stray, SIGKILL);
+        process_await(&stray);
+    }
+    left->balancer = (struct state_process){0};
+}
+
+static bool open_balancer(struct control *c, struct state_record *left, char *err, size_t err_size)
+{
+    char socket_path[STATE_PATH_MAX + 32], log_path[STATE_PATH_MAX + 32];
+    bool wanted = c->config.balancer.enabled && (c->ops->flags & TARGET_BALANCED);
+    if (!wanted || strcmp(left->balancer_listen, c->config.balancer.listen) != 0)
+        end_stray_balancer(c, left);
+    if (!wanted)
+        return true;
+    state_path(c->setup.state, "balancer.sock", socket_path, sizeof socket_path);
+    state_path(c->setup.state, "balancer.log", log_path, sizeof log_path);
+    struct balancer_setup setup = {.loop = c->loop,
+                                   .config = &c->config,
+                                   .program = c->setup.programs->balancer,
+                                   .socket_path = socket_path,
+                                   .log_path = log_path,
+                                   .adopt = left->balancer,
+                                   .context = c,
+                                   .drained = on_drained,
+                                   .burst = on_burst,
+                                   .changed = on_changed,
+                                   .note = on_note};
+    c->balancer = balancer_open(&setup, err, err_size);
+    if (c->balancer)
+        control_note(c, LEVEL_INFO, "balancer listening on %s", balancer_url(c->balancer));
+    return c->balancer != NULL;
+}
+
+static bool open_target(struct control *c, char *err, size_t err_size)
+{
+    struct target_setup setup = {.loop = c->loop,
+                                 .config = &c->config,
+                                 .state_dir = c->setup.state->directory,
+                                 .launcher = c->setup.programs->launcher,
+                                 .program_dir = c->setup.programs->directory,
+                                 .ctx = c,
+                                 .event = on_event,
+                                 .note = on_note};
+    c->target = c->ops->open(&setup, err, err_size);
+    return c->target != NULL;
+}
+
+static bool open_loadgen(struct control *c, char *err, size_t err_size)
+{
+    struct loadgen_setup setup = {.loop = c->loop,
+                                  .program = c->setup.programs->load,
+                                  .context = c,
+                                  .changed = on_changed,
+                                  .note = on_note};
+    c->loadgen = loadgen_new(&setup);
+    if (!c->loadgen)
+        snprintf(err, err_size, "cannot set up the load generator: out of memory");
+    return c->loadgen != NULL;
+}
+
+static bool open_parts(struct control *c, char *err, size_t err_size)
+{
+    static const char *const targets[] = {[CONFIG_TARGET_PROCESS] = "process", [CONFIG_TARGET_HTTP] = "http"};
+    struct state_record *left = &c->record;
+    char problem[400], advice[CONFIG_ERROR_SIZE];
+    c->ops = target_find(targets[c->config.scaling.target]);
+    if (!c->ops) {
+        snprintf(err, err_size, "scaling.target = %s: this build has no such target",
+                 targets[c->config.scaling.target]);
+        return false;
+    }
+    bool some_left = state_load(c->setup.state, left, problem, sizeof problem);
+    if (!open_loop(c, err, err_size) || !open_engine(c, err, err_size) || !open_target(c, err, err_size) ||
+        !open_loadgen(c, err, err_size) || !open_balancer(c, left, err, err_size))
+        return false;
+    if (config_advise(&c->config, advice, sizeof advice))
+        control_note(c, LEVEL_WARNING, "%s", advice);
+    if (problem[0])
+        control_note(c, LEVEL_WARNING, "%s", problem);
+    if (some_left)
+        adopt_survivors(c, left);
+    return true;
+}
+
+struct control *control_new(const struct control_setup *setup, char *err, size_t err_size)
+{
+    struct control *c = calloc(1, sizeof *c);
+    if (!c) {
+        snprintf(err, err_size, "cannot set up the control thread: out of memory");
+        return NULL;
+    }
+    c->setup = *setup;
+    c->config = c->on_file = *setup->config;
+    c->orderly = true;
+    if (!open_parts(c, err, err_size)) {
+        control_free(c);
+        return NULL;
+    }
+    c->started_at = c->next_step_at = loop_now(c->loop);
+    c->end_at = setup->duration ? c->started_at + setup->duration : USEC_NEVER;
+    c->dirty = true;
+    publish_prepare(c);
+    return c;
+}
+
+int control_start(struct control *c)
+{
+    int error = pthread_create(&c->thread, NULL, run, c);
+    c->started = error == 0;
+    return -error;
+}
+
+struct port control_port(struct control *c)
+{
+    return exchange_port(c->exchange);
+}
+
+int control_wake_fd(const struct control *c)
+{
+    return exchange_snapshot_fd(c->exchange);
+}
+
+int control_end_fd(const struct control *c)
+{
+    return exchange_end_fd(c->exchange);
+}
+
+bool control_join(struct control *c)
+{
+    if (c->started)
+        pthread_join(c->thread, NULL);
+    c->started = false;
+    return c->orderly;
+}
+
+void control_free(struct control *c)
+{
+    if (!c)
+        return;
+    loadgen_free(c->loadgen);
+    balancer_close(c->balancer);
+    if (c->target)
+        c->ops->close(c->target);
+    free(c->engine);
+    free(c->engine_scratch);
+    if (c->command_watch.fd > 0)
+        loop_remove(c->loop, &c->command_watch);
+    exchange_free(c->exchange);
+    loop_free(c->loop);
+    free(c);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the control thread share: control.c (turns, events, actions, stopping), commands.c (what
+ * the operator wants), publish.c (what goes out), adopt.c (what an earlier controller left). Nobody else
+ * includes it; everything in it belongs to the control thread. */
+#ifndef CONTROL_CONTROL_PRIVATE_H
+#define CONTROL_CONTROL_PRIVATE_H
+#include "base/loop.h"
+#include "control/balancer.h"
+#include "control/control.h"
+#include "control/exchange.h"
+#include "control/loadgen.h"
+#include "core/engine.h"
+#include "target/target.h"
+#include <pthread.h>
+
+/* Ending goes one way, a stage after the other. */
+enum stage { STAGE_RUN, STAGE_STOP_LOAD, STAGE_STOP_INSTANCES, STAGE_STOP_BALANCER, STAGE_DONE };
+
+/* An instance that has processes. */
+struct live_instance {
+    int id, port, pid;
+    bool ready; /* takes requests */
+};
+
+struct control {
+    struct control_setup setup;
+    struct config config;    /* in force */
+    struct config on_file;   /* what the ini and the command line say: the rest is unsaved */
+    struct config candidate; /* of the command at hand */
+
+    struct loop *loop;
+    struct exchange *exchange;
+    struct loop_watch command_watch;
+    struct engine *engine;
+    void *engine_scratch;
+    const struct target_ops *ops;
+    void *target;
+    struct balancer *balancer; /* NULL = none in the path */
+    struct loadgen *loadgen;
+    pthread_t thread;
+    bool started, orderly;
+
+    int live_count;
+    struct live_instance live[INSTANCES_MAX];
+    bool record_due; /* what runs has changed */
+
+    usec_t started_at, next_step_at, burst_step_at, end_at;
+    enum stage stage;
+    usec_t stage_deadline;
+    bool hurried;
+
+    bool dirty; /* something to publish */
+    usec_t publish_at;
+    uint64_t logged_seq; /* of the journal */
+    int detail_instance; /* kept fresh; 0 = none */
+    int unsaved;
+    struct sample sample;
+    struct snapshot snapshot; /* detail, answers and alert live here; the rest is filled anew */
+    struct state_record record, next_record;
+};
+
+/* commands.c */
+void commands_run(struct control *control, const struct command *command);
+bool commands_reload(struct control *control, char *text, size_t size);
+
+/* publish.c */
+void publish_prepare(struct control *control);
+void publish_config(struct control *control);
+void publish_answer(struct control *control, uint64_t id, bool accepted, const char *text);
+void publish_detail_instance(struct control *control);
+void publish_snapshot(struct control *control, usec_t now);
+
+/* adopt.c */
+void adopt_survivors(struct control *control, const struct state_record *left);
+void adopt_record(struct control *control);
+
+/* control.c */
+void control_apply_config(struct control *control, const struct config *config);
+void control_note(struct control *control, enum journal_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void control_track(struct control *control, int id, int port, int pid);
+void control_admit(struct control *control, int id);
+void control_quit(struct control *control);
+
+#endif
