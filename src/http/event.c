@@ -22,6 +22,7 @@ struct event_loop {
     void (*woken)(void *context);
     void *context;
     usec_t now;
+    bool coarse;  /* the kernel has no epoll_pwait2 */
     int64_t tick; /* slots up to and with this tick are served */
     struct event_task *tasks;
     uint64_t occupied[SLOT_WORDS];
@@ -194,15 +195,32 @@ static int64_t next_tick(const struct event_loop *loop)
     return INT64_MAX / EVENT_TICK_US;
 }
 
-static int wait_ms(const struct event_loop *loop, usec_t until)
+/* Until when epoll may sleep, at the latest. */
+static struct timespec wait_time(const struct event_loop *loop, usec_t until)
 {
     usec_t at = next_tick(loop) * EVENT_TICK_US;
     if (until < at)
         at = until;
     usec_t wait = at - clock_now_us();
-    if (wait <= 0)
-        return 0;
-    return (int)(((wait < LONGEST_WAIT ? wait : LONGEST_WAIT) + 999) / 1000);
+    if (wait < 0)
+        wait = 0;
+    if (wait > LONGEST_WAIT)
+        wait = LONGEST_WAIT;
+    return (struct timespec){wait / USEC_PER_SEC, wait % USEC_PER_SEC * 1000};
+}
+
+/* To the microsecond where the kernel can (5.11), else to the next millisecond. */
+static int wait_events(struct event_loop *loop, usec_t until)
+{
+    struct timespec wait = wait_time(loop, until);
+    if (!loop->coarse) {
+        int n = epoll_pwait2(loop->epoll_fd, loop->events, TURN_EVENTS, &wait, NULL);
+        if (n >= 0 || errno != ENOSYS)
+            return n;
+        loop->coarse = true;
+    }
+    int wait_ms = (int)(wait.tv_sec * 1000 + (wait.tv_nsec + 999999) / 1000000);
+    return epoll_wait(loop->epoll_fd, loop->events, TURN_EVENTS, wait_ms);
 }
 
 static void run_tasks(struct event_loop *loop)
@@ -216,7 +234,7 @@ static void run_tasks(struct event_loop *loop)
 
 int event_turn(struct event_loop *loop, usec_t until)
 {
-    int n = epoll_wait(loop->epoll_fd, loop->events, TURN_EVENTS, wait_ms(loop, until));
+    int n = wait_events(loop, until);
     if (n < 0 && errno != EINTR)
         return -errno;
     loop->now = clock_now_us();
