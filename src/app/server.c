@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 
 enum {
     BODY_MAX = 1 << 20,
@@ -293,16 +294,11 @@ static bool open_socket(struct server *server, const struct server_options *opti
 
 static bool read_pem(const char *path, char **out, char *error, size_t size)
 {
-    if (path == NULL)
-        return true;
-    FILE *file = fopen(path, "re");
-    *out = file != NULL ? calloc(1, PEM_MAX + 1) : NULL;
-    bool good = *out != NULL && fread(*out, 1, PEM_MAX, file) > 0;
-    if (!good)
-        snprintf(error, size, "cannot read %s: %s", path, errno != 0 ? strerror(errno) : "it is empty");
-    if (file != NULL)
-        fclose(file);
-    return good;
+    size_t length;
+    int status = path != NULL ? file_read(path, PEM_MAX, out, &length) : 0;
+    if (status < 0)
+        snprintf(error, size, "cannot read %s: %s", path, strerror(-status));
+    return status >= 0;
 }
 
 static bool start_daemon(struct server *server)
