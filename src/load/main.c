@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* ascale-load: command line -> plan -> run -> exit status. */
+#include "load/run.h"
+
+#include <curl/curl.h>
+
+int main(int argc, char **argv)
+{
+    static struct load_options options;
+    int status = load_options_read(&options, argc, argv);
+    if (status >= 0)
+        return status;
+    struct load_plan *plan = load_plan_new(&options, &status);
+    if (plan == NULL)
+        return status;
+    curl_global_init(CURL_GLOBAL_DEFAULT); /* before any thread */
+    status = run_load(plan);
+    curl_global_cleanup();
+    load_plan_free(plan);
+    return status;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of ascale-load: one row an option, then what no single option can see. */
+#include "load/options.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/args.h"
+
+static bool read_count(const char *text, void *field)
+{
+    int64_t value;
+    if (!units_parse_int(text, &value) || value < 1 || value > 100000)
+        return false;
+    *(int64_t *)field = value;
+    return true;
+}
+
+static bool read_requests(const char *text, void *field)
+{
+    int64_t value;
+    if (!units_parse_int(text, &value) || value < 1)
+        return false;
+    *(int64_t *)field = value;
+    return true;
+}
+
+static bool read_status(const char *text, void *field)
+{
+    int64_t value;
+    if (!units_parse_int(text, &value) || value < 100 || value > 599)
+        return false;
+    *(int64_t *)field = value;
+    return true;
+}
+
+static bool read_seed(const char *text, void *field)
+{
+    return units_parse_int(text, field);
+}
+
+/* A bare number is seconds, as people type it. */
+static bool read_duration(const char *text, void *field)
+{
+    double seconds;
+    if (units_parse_double(text, &seconds) && seconds > 0 && seconds <= 1e9) {
+        *(usec_t *)field = (usec_t)(seconds * 1e6);
+        return true;
+    }
+    return units_parse_duration(text, field) && *(usec_t *)field > 0;
+}
+
+static bool read_rate(const char *text, void *field)
+{
+    double value;
+    if (!units_parse_rate(text, &value) || value <= 0 || value > 1e7)
+        return false;
+    *(double *)field = value;
+    return true;
+}
+
+static bool read_speed(const char *text, void *field)
+{
+    double value;
+    if (!units_parse_double(text, &value) || value <= 0 || value > 1e6)
+        return false;
+    *(double *)field = value;
+    return true;
+}
+
+static bool read_words(const char *text, void *field)
+{
+    struct load_words *words = field;
+    if (words->count == LOAD_WORDS_MAX || text[0] == '\0')
+        return false;
+    words->text[words->count++] = text;
+    return true;
+}
+
+static bool read_header(const char *text, void *field)
+{
+    const char *colon = strchr(text, ':');
+    if (colon == NULL || colon == text || strpbrk(text, "\r\n") != NULL)
+        return false;
+    if ((size_t)(colon - text) != strcspn(text, " \t:"))
+        return false;
+    return read_words(text, field);
+}
+
+/* A token as HTTP knows it, without the odd characters no method has. */
+static bool read_method(const char *text, void *field)
+{
+    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_");
+    return length == strlen(text) && length <= 32 && strcmp(text, "CONNECT") != 0 &&
+           args_read_text(text, field);
+}
+
+static bool read_shape(const char *text, void *field)
+{
+    char why[128];
+    if (arrivals_parse_shape(text, field, why, sizeof why))
+        return true;
+    fprintf(stderr, "ascale-load: shape '%s': %s\n", text, why);
+    return false;
+}
+
+static bool read_progress(const char *text, void *field)
+{
+    static const char *const names[] = {"auto", "line", "json", "none"};
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *(enum load_progress *)field = (enum load_progress)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_control(const char *text, void *field)
+{
+    *(bool *)field = true;
+    return strcmp(text, "stdin") == 0;
+}
+
+/* The field is the whole of the options: three of them are set. */
+static bool read_max_errors(const char *text, void *field)
+{
+    struct load_options *options = field;
+    options->max_errors_said = true;
+    options->max_errors_share = strchr(text, '%') != NULL;
+    if (!options->max_errors_share)
+        return units_parse_double(text, &options->max_errors) && options->max_errors >= 0;
+    bool good = units_parse_percent(text, &options->max_errors) && options->max_errors <= 100;
+    options->max_errors /= 100;
+    return good;
+}
+
+#define A_COUNT     "1 to 100000"
+#define A_DURATION  "a duration such as 120, 250ms, 30s or 2m, above 0"
+#define FIELD(name) offsetof(struct load_options, name)
+
+static const struct args_option rows[] = {
+    {"url", 'u', "URL[@WEIGHT]", "up to 32 URLs", read_words, FIELD(urls),
+     "where to; several are mixed by weight (http://127.0.0.1:8000/)"},
+    {"threads", 't', "N", A_COUNT, read_count, FIELD(threads),
+     "users, each with one request at a time; at most a thread a CPU runs them (20)"},
+    {"connections", 'c', "N", A_COUNT, read_count, FIELD(connections),
+     "users (instead of one a thread); with --rate the most connections at once (1000)"},
+    {"rate", 'r', "RATE", "a rate such as 500/s or 30/m", read_rate, FIELD(rate_rps),
+     "open loop: requests start at this rate, whatever the answers"},
+    {"even", 0, NULL, NULL, NULL, FIELD(even), "evenly spaced (the default of --rate)"},
+    {"poisson", 0, NULL, NULL, NULL, FIELD(poisson), "spaced at random, as many independent users are"},
+    {"shape", 's', "SHAPE", "one of the shapes below", read_shape, FIELD(shape),
+     "how rate (or users) change over time (constant)"},
+    {"trace", 0, "FILE", "a path", args_read_text, FIELD(trace),
+     "shape from a file of 'seconds,requests_per_second' lines; --rate scales its peak"},
+    {"trace-speed", 0, "FACTOR", "a number above 0", read_speed, FIELD(trace_speed),
+     "run through the trace this much faster (1)"},
+    {"duration", 'd', "DURATION", A_DURATION, read_duration, FIELD(duration), "stop after it (120)"},
+    {"requests", 'n', "N", "1 or more", read_requests, FIELD(requests), "stop after this many"},
+    {"infinite", 'i', NULL, NULL, NULL, FIELD(infinite), "run until stopped"},
+    {"method", 'm', "METHOD", "a method such as POST", read_method, FIELD(method), "instead of GET"},
+    {"header", 'H', "'NAME: VALUE'", "up to 32 of 'Name: value'", read_header, FIELD(headers),
+     "sent with every request"},
+    {"body-file", 'b', "FILE", "a path", args_read_text, FIELD(body_file),
+     "sent as the body of every request"},
+    {"expect-status", 0, "CODE", "100 to 599", read_status, FIELD(expect_status),
+     "any other counts as an error (by default 400 and above do)"},
+    {"no-keepalive", 0, NULL, NULL, NULL, FIELD(no_keepalive), "a new connection for every request"},
+    {"timeout", 0, "DURATION", A_DURATION, read_duration, FIELD(timeout), "of a request (10s)"},
+    {"ca-file", 0, "FILE", "a path", args_read_text, FIELD(ca_file), "trust it for https"},
+    {"insecure", 'k', NULL, NULL, NULL, FIELD(insecure), "do not verify https certificates"},
+    {"seed", 0, "N", "a whole number", read_seed, FIELD(seed), "of --poisson and the choice of URLs (1)"},
+    {"json", 'j', NULL, NULL, NULL, FIELD(json), "the summary as one JSON object"},
+    {"csv", 0, NULL, NULL, NULL, FIELD(csv), "a row a second instead of the summary"},
+    {"progress", 0, "HOW", "auto, line, json or none", read_progress, FIELD(progress),
+     "a line a second on standard error, or JSON lines on standard output"},
+    {"quiet", 'q', NULL, NULL, NULL, FIELD(quiet), "no progress"},
+    {"control", 0, "stdin", "stdin", read_control, FIELD(control),
+     "obey JSON lines on standard input; its end stops the load"},
+    {"expect-p99", 0, "DURATION", A_DURATION, read_duration, FIELD(expect_p99),
+     "exit 1 when the 99th percentile is above it"},
+    {"max-errors", 0, "N|SHARE", "a count such as 0, or a share such as 0.1%", read_max_errors, 0,
+     "exit 1 when there are more"},
+};
+
+static const char notes[] =
+    "Shapes, with what is left out as shown here; low is a share of the rate:\n"
+    "  constant   ramp,low=10%,over=60s   sine,low=20%,period=2m   step,low=50%,at=30s\n"
+    "  spike,low=10%,at=10s,for=5s,every=0 (every=0: once)\n"
+    "Without --rate each user sends its next request when the last one is answered (closed loop). With "
+    "--rate,\n"
+    "latency counts from the time a request was due, so a stalled server does not hide its own delay.\n"
+    "Commands of --control: {\"cmd\":\"rate\",\"value\":500} (0: closed loop), "
+    "{\"cmd\":\"threads\",\"value\":30},\n"
+    "  {\"cmd\":\"stop\"}\n"
+    "Ctrl-C stops in order and prints the summary. Exit status: 0, 1 when an expectation was missed or "
+    "nothing\n"
+    "was ever answered, 2 usage.";
+
+static const struct args_program program = {
+    "ascale-load", "Sends HTTP requests and says how they went.", notes, rows, sizeof rows / sizeof rows[0],
+};
+
+static const char *find_contradiction(const struct load_options *options)
+{
+    if (options->even && options->poisson)
+        return "--even and --poisson exclude each other";
+    if ((options->even || options->poisson) && options->rate_rps <= 0 && options->trace == NULL)
+        return "--even and --poisson need --rate";
+    if (options->json && options->csv)
+        return "--json and --csv exclude each other";
+    if (options->shape.kind == ARRIVALS_TRACE && options->trace == NULL)
+        return "shape trace needs --trace FILE";
+    if (options->shape.kind != ARRIVALS_CONSTANT && options->shape.kind != ARRIVALS_TRACE &&
+        options->trace != NULL)
+        return "--trace is a shape of its own";
+    if (options->progress == LOAD_PROGRESS_JSON && (options->json || options->csv))
+        return "--progress json ends in a summary of its own: leave --json and --csv out";
+    return NULL;
+}
+
+static void settle(struct load_options *options)
+{
+    options->output = options->json ? LOAD_OUTPUT_JSON : options->csv ? LOAD_OUTPUT_CSV : LOAD_OUTPUT_TEXT;
+    if (options->quiet)
+        options->progress = LOAD_PROGRESS_NONE;
+    if (options->urls.count == 0)
+        read_words("http://127.0.0.1:8000/", &options->urls);
+    if (options->method == NULL)
+        options->method = options->body_file != NULL ? "POST" : "GET";
+    if (options->infinite || (options->duration == 0 && options->requests > 0))
+        options->duration = USEC_NEVER;
+    if (options->duration == 0)
+        options->duration = 120 * USEC_PER_SEC;
+}
+
+int load_options_read(struct load_options *options, int argc, char **argv)
+{
+    *options = (struct load_options){
+        .threads = 20,
+        .timeout = 10 * USEC_PER_SEC,
+        .trace_speed = 1,
+        .shape = {.kind = ARRIVALS_CONSTANT, .low = 1},
+        .seed = 1,
+    };
+    int status = args_read(&program, argc, argv, options);
+    if (status >= 0)
+        return status;
+    const char *wrong = find_contradiction(options);
+    if (wrong != NULL) {
+        fprintf(stderr, "%s: %s; nothing was sent\n", program.name, wrong);
+        return 2;
+    }
+    settle(options);
+    return -1;
+}

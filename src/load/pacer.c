@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* Closed loop: users are a number, not objects, so that adding one is an assignment. Open loop: due times are
+ * drawn one ahead; a backlog is the distance of due from now and needs no queue. */
+#include "load/pacer.h"
+
+#include <math.h>
+
+#define END_GRACE  (20 * USEC_PER_MSEC) /* what was due before the end may still start this long after it */
+#define LATE       (5 * USEC_PER_MSEC) /* a start later than this after its due time is the generator's fault */
+#define SHAPE_STEP (100 * USEC_PER_MSEC) /* how often a closed loop follows its shape */
+
+void pacer_init(struct pacer *pacer, const struct arrivals_plan *plan, usec_t start)
+{
+    *pacer = (struct pacer){.rate_rps = plan->rate_rps, .left = PACER_ENDLESS, .stop_at = USEC_NEVER};
+    arrivals_init(&pacer->stream, plan, start);
+    pacer->due = plan->rate_rps > 0 ? arrivals_next(&pacer->stream) : USEC_NEVER;
+}
+
+static int64_t users_now(const struct pacer *pacer, usec_t now)
+{
+    const struct arrivals_shape *shape = &pacer->stream.plan.shape;
+    if (shape->kind == ARRIVALS_CONSTANT)
+        return pacer->users;
+    return (int64_t)ceil((double)pacer->users * arrivals_factor(shape, now - pacer->stream.start));
+}
+
+static bool take_due(struct pacer *pacer, usec_t now, usec_t *scheduled)
+{
+    if (pacer->due > now) {
+        pacer->full = false;
+        return false;
+    }
+    if (pacer->in_flight >= pacer->in_flight_max) {
+        pacer->full = true;
+        return false;
+    }
+    pacer->late += !pacer->full && now - pacer->due > LATE;
+    *scheduled = pacer->due;
+    pacer->due = arrivals_next(&pacer->stream);
+    return true;
+}
+
+bool pacer_take(struct pacer *pacer, usec_t now, usec_t *scheduled)
+{
+    if (pacer_over(pacer, now))
+        return false;
+    if (pacer->rate_rps > 0) {
+        if (!take_due(pacer, now, scheduled))
+            return false;
+    } else {
+        if (pacer->in_flight >= users_now(pacer, now))
+            return false;
+        *scheduled = now;
+    }
+    pacer->in_flight++;
+    if (pacer->left != PACER_ENDLESS)
+        pacer->left--;
+    return true;
+}
+
+void pacer_give(struct pacer *pacer)
+{
+    pacer->in_flight--;
+}
+
+usec_t pacer_wake(const struct pacer *pacer, usec_t now)
+{
+    if (pacer_over(pacer, now))
+        return USEC_NEVER;
+    usec_t at = USEC_NEVER;
+    if (pacer->rate_rps > 0)
+        at = pacer->in_flight < pacer->in_flight_max ? pacer->due : USEC_NEVER;
+    else if (pacer->stream.plan.shape.kind != ARRIVALS_CONSTANT)
+        at = now + SHAPE_STEP;
+    usec_t end = now < pacer->stop_at ? pacer->stop_at : pacer->stop_at + END_GRACE;
+    return at < end ? at : end;
+}
+
+void pacer_set_rate(struct pacer *pacer, double rate_rps, usec_t now)
+{
+    pacer->rate_rps = rate_rps;
+    arrivals_set_rate(&pacer->stream, rate_rps, now);
+    pacer->due = arrivals_next(&pacer->stream);
+    pacer->full = false;
+}
+
+void pacer_stop(struct pacer *pacer, usec_t now)
+{
+    usec_t end = now < pacer->stop_at ? now : pacer->stop_at;
+    pacer->stop_at = end;
+    pacer->stopped = true;
+    while (pacer->rate_rps > 0 && pacer->left > 0 && pacer->due < end) {
+        pacer->missed++;
+        pacer->due = arrivals_next(&pacer->stream);
+        if (pacer->left != PACER_ENDLESS)
+            pacer->left--;
+    }
+}
+
+bool pacer_over(const struct pacer *pacer, usec_t now)
+{
+    if (pacer->left <= 0 || pacer->stopped)
+        return true;
+    if (pacer->rate_rps <= 0 || pacer->due >= pacer->stop_at)
+        return now >= pacer->stop_at;
+    return now >= pacer->stop_at && now - pacer->stop_at >= END_GRACE;
+}

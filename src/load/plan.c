@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* Turns the words of the command line into what workers need. Runs once, before any thread; the only place
+ * that waits for a name server. */
+#include "load/plan.h"
+
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "config.h"
+
+#define BODY_MAX  (64 << 20)
+#define TRACE_MAX (64 << 20)
+
+enum { EXIT_FAILED = 1, EXIT_BAD_USAGE = 2 };
+
+__attribute__((format(printf, 2, 3))) static int refuse(int status, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("ascale-load: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs("; nothing was sent\n", stderr);
+    va_end(arguments);
+    return status;
+}
+
+/* The pieces of "http://host:port/path?query", as places in its text. */
+struct url_parts {
+    bool tls;
+    const char *host, *port, *path;
+    int host_size, port_size, path_size;
+    int authority_size; /* from host, brackets and port included */
+    const char *authority;
+};
+
+static bool split_authority(struct url_parts *parts)
+{
+    const char *end = parts->authority + parts->authority_size;
+    const char *host_end = end;
+    parts->host = parts->authority;
+    if (parts->authority_size > 0 && parts->host[0] == '[') {
+        host_end = memchr(parts->host, ']', (size_t)parts->authority_size);
+        if (host_end == NULL)
+            return false;
+        parts->host++;
+    } else {
+        const char *colon = memchr(parts->host, ':', (size_t)parts->authority_size);
+        host_end = colon != NULL ? colon : end;
+    }
+    parts->host_size = (int)(host_end - parts->host);
+    const char *rest = *host_end == ']' ? host_end + 1 : host_end;
+    if (rest == end)
+        return parts->host_size > 0;
+    parts->port = rest + 1;
+    parts->port_size = (int)(end - parts->port);
+    return *rest == ':' && parts->host_size > 0 && parts->port_size >= 1 && parts->port_size <= 5 &&
+           strspn(parts->port, "0123456789") >= (size_t)parts->port_size && atoi(parts->port) >= 1 &&
+           atoi(parts->port) <= 65535;
+}
+
+static bool split_url(const char *url, struct url_parts *parts)
+{
+    *parts = (struct url_parts){.tls = strncmp(url, "https://", 8) == 0};
+    if (!parts->tls && strncmp(url, "http://", 7) != 0)
+        return false;
+    for (const unsigned char *c = (const unsigned char *)url; *c != '\0'; c++)
+        if (*c <= ' ' || *c >= 0x7f)
+            return false;
+    parts->port = parts->tls ? "443" : "80";
+    parts->port_size = (int)strlen(parts->port);
+    parts->authority = url + (parts->tls ? 8 : 7);
+    parts->authority_size = (int)strcspn(parts->authority, "/?#");
+    parts->path = parts->authority + parts->authority_size;
+    parts->path_size = (int)strcspn(parts->path, "#");
+    return memchr(parts->authority, '@', (size_t)parts->authority_size) == NULL && split_authority(parts);
+}
+
+static int resolve(struct load_origin *origin)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found;
+    int error = getaddrinfo(origin->host, origin->port, &hints, &found);
+    if (error != 0)
+        return refuse(EXIT_FAILED, "cannot find the address of '%s': %s", origin->host, gai_strerror(error));
+    for (struct addrinfo *a = found; a != NULL && origin->address_count < LOAD_ADDRESSES_MAX;
+         a = a->ai_next) {
+        memcpy(&origin->addresses[origin->address_count], a->ai_addr, a->ai_addrlen);
+        origin->address_lengths[origin->address_count++] = a->ai_addrlen;
+    }
+    freeaddrinfo(found);
+    return 0;
+}
+
+static int find_origin(struct load_plan *plan, const struct url_parts *parts, size_t *out)
+{
+    struct load_origin wanted = {.tls = parts->tls};
+    if ((size_t)parts->host_size >= sizeof wanted.host)
+        return refuse(EXIT_BAD_USAGE, "a host name of %d bytes is too long", parts->host_size);
+    memcpy(wanted.host, parts->host, (size_t)parts->host_size);
+    memcpy(wanted.port, parts->port, (size_t)parts->port_size);
+    for (*out = 0; *out < plan->origin_count; ++*out) {
+        const struct load_origin *known = &plan->origins[*out];
+        if (known->tls == wanted.tls && strcmp(known->host, wanted.host) == 0 &&
+            strcmp(known->port, wanted.port) == 0)
+            return 0;
+    }
+    plan->tls = plan->tls || wanted.tls;
+    plan->origins[plan->origin_count] = wanted;
+    return resolve(&plan->origins[plan->origin_count++]);
+}
+
+static bool has_header(const struct load_options *options, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; i < options->headers.count; i++)
+        if (strncasecmp(options->headers.text[i], name, length) == 0 &&
+            options->headers.text[i][length] == ':')
+            return true;
+    return false;
+}
+
+static void write_head(FILE *out, const struct load_plan *plan, const struct url_parts *parts)
+{
+    const struct load_options *options = plan->options;
+    fprintf(out, "%s %s%.*s HTTP/1.1\r\n", options->method, parts->path[0] == '/' ? "" : "/",
+            parts->path_size, parts->path);
+    if (!has_header(options, "Host"))
+        fprintf(out, "Host: %.*s\r\n", parts->authority_size, parts->authority);
+    if (!has_header(options, "User-Agent"))
+        fputs("User-Agent: ascale-load/" PACKAGE_VERSION "\r\n", out);
+    for (size_t i = 0; i < options->headers.count; i++)
+        fprintf(out, "%s\r\n", options->headers.text[i]);
+    if (options->no_keepalive)
+        fputs("Connection: close\r\n", out);
+    if (options->body_file != NULL)
+        fprintf(out, "Content-Length: %zu\r\n", plan->body_size);
+    fputs("\r\n", out);
+}
+
+static int build_request(struct load_plan *plan, struct load_target *target, const struct url_parts *parts)
+{
+    FILE *out = open_memstream(&target->request, &target->request_size);
+    if (out == NULL)
+        return refuse(EXIT_FAILED, "out of memory");
+    write_head(out, plan, parts);
+    if (plan->body_size > 0)
+        fwrite(plan->body, 1, plan->body_size, out);
+    return fclose(out) == 0 ? 0 : refuse(EXIT_FAILED, "out of memory");
+}
+
+/* Cuts "@WEIGHT" off the end; 1 when there is none. */
+static double take_weight(char *url)
+{
+    char *at = strrchr(url, '@');
+    double weight;
+    if (at == NULL || !units_parse_double(at + 1, &weight) || weight <= 0)
+        return 1;
+    *at = '\0';
+    return weight;
+}
+
+static int add_target(struct load_plan *plan, const char *text)
+{
+    struct load_target *target = &plan->targets[plan->target_count++];
+    target->url = strdup(text);
+    if (target->url == NULL)
+        return refuse(EXIT_FAILED, "out of memory");
+    target->upto = take_weight(target->url);
+    struct url_parts parts;
+    if (!split_url(target->url, &parts))
+        return refuse(EXIT_BAD_USAGE, "'%s' is not a URL such as http://127.0.0.1:8000/", text);
+    int status = find_origin(plan, &parts, &target->origin);
+    return status != 0 ? status : build_request(plan, target, &parts);
+}
+
+static void sum_weights(struct load_plan *plan)
+{
+    double sum = 0;
+    for (size_t i = 0; i < plan->target_count; i++)
+        sum = plan->targets[i].upto += sum;
+    for (size_t i = 0; i < plan->target_count; i++)
+        plan->targets[i].upto /= sum;
+}
+
+static enum http1_method find_method(const char *name)
+{
+    static const char *const names[] = {
+        [HTTP1_GET] = "GET",       [HTTP1_HEAD] = "HEAD",       [HTTP1_POST] = "POST",   [HTTP1_PUT] = "PUT",
+        [HTTP1_DELETE] = "DELETE", [HTTP1_OPTIONS] = "OPTIONS", [HTTP1_TRACE] = "TRACE",
+    };
+    for (size_t i = HTTP1_GET; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum http1_method)i;
+    return HTTP1_METHOD_OTHER;
+}
+
+static bool read_point(const char *line, double speed, struct arrivals_point *out)
+{
+    char *end;
+    double seconds = strtod(line, &end);
+    if (end == line || *end != ',')
+        return false;
+    const char *value = end + 1;
+    out->factor = strtod(value, &end);
+    out->at = (usec_t)(seconds / speed * 1e6);
+    return end != value && *end == '\0' && seconds >= 0 && seconds < 1e12 && out->factor >= 0 &&
+           out->factor < 1e12;
+}
+
+/* Reads the lines of the trace into the points; *peak is their largest value. */
+static int read_points(struct load_plan *plan, char *text, double *peak)
+{
+    const struct load_options *options = plan->options;
+    size_t *count = &plan->arrivals.shape.count;
+    size_t line_number = 0;
+    for (char *line = text, *next; line != NULL; line = next) {
+        next = strchr(line, '\n');
+        if (next != NULL)
+            *next++ = '\0';
+        line[strcspn(line, "\r")] = '\0';
+        struct arrivals_point *point = &plan->points[*count];
+        if (line[0] == '\0' || line[0] == '#' || ++line_number == 0)
+            continue;
+        if (!read_point(line, options->trace_speed, point)) {
+            if (line_number == 1)
+                continue; /* the names of the columns */
+            return refuse(EXIT_BAD_USAGE, "trace %s: '%.60s' is not 'seconds,requests_per_second'",
+                          options->trace, line);
+        }
+        if (*count > 0 ? point->at <= point[-1].at : point->at != 0)
+            return refuse(EXIT_BAD_USAGE, "trace %s: seconds start at 0 and grow; '%.60s' does not",
+                          options->trace, line);
+        *peak = point->factor > *peak ? point->factor : *peak;
+        ++*count;
+    }
+    return 0;
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t lines = 1;
+    for (; (text = strchr(text, '\n')) != NULL; text++)
+        lines++;
+    return lines;
+}
+
+static int read_trace(struct load_plan *plan)
+{
+    const struct load_options *options = plan->options;
+    char *text;
+    size_t size;
+    double peak = 0;
+    int error = file_read(options->trace, TRACE_MAX, &text, &size);
+    if (error < 0)
+        return refuse(EXIT_BAD_USAGE, "cannot read trace %s: %s", options->trace, strerror(-error));
+    plan->points = calloc(count_lines(text), sizeof *plan->points);
+    int status = plan->points != NULL ? read_points(plan, text, &peak) : refuse(EXIT_FAILED, "out of memory");
+    free(text);
+    if (status == 0 && (plan->arrivals.shape.count < 2 || peak <= 0))
+        status = refuse(EXIT_BAD_USAGE, "trace %s: it needs two points and a rate above 0", options->trace);
+    if (status != 0)
+        return status;
+    for (size_t i = 0; i < plan->arrivals.shape.count; i++)
+        plan->points[i].factor /= peak;
+    plan->arrivals.shape.points = plan->points;
+    if (plan->arrivals.rate_rps <= 0)
+        plan->arrivals.rate_rps = peak;
+    return 0;
+}
+
+static int fill_plan(struct load_plan *plan)
+{
+    const struct load_options *options = plan->options;
+    int error = options->body_file != NULL
+                    ? file_read(options->body_file, BODY_MAX, &plan->body, &plan->body_size)
+                    : 0;
+    if (error < 0)
+        return refuse(EXIT_BAD_USAGE, "cannot read body %s: %s", options->body_file, strerror(-error));
+    int status = 0;
+    for (size_t i = 0; i < options->urls.count && status == 0; i++)
+        status = add_target(plan, options->urls.text[i]);
+    if (status == 0)
+        sum_weights(plan);
+    if (status == 0 && options->trace != NULL) {
+        plan->arrivals.shape = (struct arrivals_shape){.kind = ARRIVALS_TRACE};
+        status = read_trace(plan);
+    }
+    return status;
+}
+
+struct load_plan *load_plan_new(const struct load_options *options, int *status)
+{
+    struct load_plan *plan = calloc(1, sizeof *plan);
+    if (plan == NULL) {
+        *status = refuse(EXIT_FAILED, "out of memory");
+        return NULL;
+    }
+    plan->options = options;
+    plan->method = find_method(options->method);
+    plan->arrivals = (struct arrivals_plan){
+        .rate_rps = options->rate_rps,
+        .timing = options->poisson ? ARRIVALS_POISSON : ARRIVALS_EVEN,
+        .shape = options->shape,
+        .seed = (uint64_t)options->seed,
+    };
+    *status = fill_plan(plan);
+    if (*status == 0)
+        return plan;
+    load_plan_free(plan);
+    return NULL;
+}
+
+void load_plan_free(struct load_plan *plan)
+{
+    for (size_t i = 0; i < plan->target_count; i++) {
+        free(plan->targets[i].url);
+        free(plan->targets[i].request);
+    }
+    free(plan->body);
+    free(plan->points);
+    free(plan);
+}
+
+size_t load_plan_pick(const struct load_plan *plan, double unit)
+{
+    size_t i = 0;
+    while (i + 1 < plan->target_count && unit >= plan->targets[i].upto)
+        i++;
+    return i;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes progress and summary. JSON goes through jansson, so that no value can break its syntax; latencies
+ * are whole microseconds, null when nothing was measured. */
+#include "load/report.h"
+
+#include <jansson.h>
+#include <string.h>
+
+struct quantile {
+    const char *key, *label;
+    double q;
+};
+
+static const struct quantile quantiles[] = {
+    {"p50", "50%", 0.50}, {"p75", "75%", 0.75},     {"p90", "90%", 0.90},        {"p95", "95%", 0.95},
+    {"p99", "99%", 0.99}, {"p999", "99.9%", 0.999}, {"p9999", "99.99%", 0.9999},
+};
+
+enum { QUANTILES = sizeof quantiles / sizeof quantiles[0] };
+
+/* A quantile can not be above the largest value seen, though the middle of its bucket may be. */
+static usec_t quantile_us(const struct load_stats *stats, double q)
+{
+    usec_t value = histogram_quantile(&stats->latency, q);
+    return value > stats->max_us ? stats->max_us : value;
+}
+
+static double per_second(uint64_t count, usec_t length)
+{
+    return length > 0 ? (double)count * 1e6 / (double)length : 0;
+}
+
+/* "812 us", "12.3 ms", "4.56 s" */
+static const char *latency_text(char *out, size_t size, usec_t value)
+{
+    if (value < 0)
+        snprintf(out, size, "-");
+    else if (value < USEC_PER_MSEC)
+        snprintf(out, size, "%lld us", (long long)value);
+    else if (value < USEC_PER_SEC)
+        snprintf(out, size, "%.3g ms", (double)value / 1e3);
+    else
+        snprintf(out, size, "%.3g s", (double)value / 1e6);
+    return out;
+}
+
+void report_line(FILE *out, const struct report_interval *interval, bool rewrite)
+{
+    char clock[24], p50[24], p95[24], p99[24];
+    units_format_clock(clock, sizeof clock, interval->elapsed);
+    fprintf(out, "%s%s  %.0f req/s  %llu answered  %llu errors  %lld in flight  p50 %s  p95 %s  p99 %s%s",
+            rewrite ? "\r" : "", clock, per_second(interval->interval->answered, interval->length),
+            (unsigned long long)interval->total->answered,
+            (unsigned long long)load_stats_errors(interval->total), (long long)interval->in_flight,
+            latency_text(p50, sizeof p50, quantile_us(interval->interval, 0.5)),
+            latency_text(p95, sizeof p95, quantile_us(interval->interval, 0.95)),
+            latency_text(p99, sizeof p99, quantile_us(interval->interval, 0.99)), rewrite ? "\x1b[K" : "\n");
+    fflush(out);
+}
+
+static json_t *latency_json(const struct load_stats *stats, double q)
+{
+    usec_t value = quantile_us(stats, q);
+    return value < 0 ? json_null() : json_integer(value);
+}
+
+static bool write_json(FILE *out, json_t *object, size_t flags)
+{
+    bool written = object != NULL && json_dumpf(object, out, flags | JSON_REAL_PRECISION(9)) == 0;
+    json_decref(object);
+    return written && fputc('\n', out) != EOF && fflush(out) == 0;
+}
+
+void report_json_line(FILE *out, const struct report_interval *interval)
+{
+    const struct load_stats *now = interval->interval;
+    json_t *latency = json_pack("{s:o, s:o, s:o}", "p50", latency_json(now, 0.5), "p95",
+                                latency_json(now, 0.95), "p99", latency_json(now, 0.99));
+    write_json(out,
+               json_pack("{s:s, s:f, s:I, s:f, s:I, s:I, s:I, s:f, s:o}", "event", "progress", "elapsed_s",
+                         (double)interval->elapsed / 1e6, "requests", (json_int_t)interval->total->answered,
+                         "rps", per_second(now->answered, interval->length), "errors",
+                         (json_int_t)load_stats_errors(interval->total), "in_flight",
+                         (json_int_t)interval->in_flight, "threads", (json_int_t)interval->users,
+                         "asked_rate", interval->asked_rps, "latency_us", latency),
+               JSON_COMPACT);
+}
+
+void report_csv_head(FILE *out)
+{
+    fputs("elapsed_s,requests,requests_per_second,errors,in_flight,asked_rate,p50_us,p95_us,p99_us\n", out);
+    fflush(out);
+}
+
+void report_csv_row(FILE *out, const struct report_interval *interval)
+{
+    const struct load_stats *now = interval->interval;
+    fprintf(out, "%.3f,%llu,%.1f,%llu,%lld,%.1f", (double)interval->elapsed / 1e6,
+            (unsigned long long)now->answered, per_second(now->answered, interval->length),
+            (unsigned long long)load_stats_errors(now), (long long)interval->in_flight, interval->asked_rps);
+    static const double columns[] = {0.5, 0.95, 0.99};
+    for (int i = 0; i < 3; i++) {
+        if (now->answered > 0)
+            fprintf(out, ",%lld", (long long)quantile_us(now, columns[i]));
+        else
+            fputc(',', out);
+    }
+    fputc('\n', out);
+    fflush(out);
+}
+
+static double cpu_per_request(const struct report_summary *summary)
+{
+    return summary->stats->answered > 0 ? (double)summary->cpu / (double)summary->stats->answered : 0;
+}
+
+static void print_latencies(FILE *out, const struct load_stats *stats)
+{
+    char text[24];
+    double mean = histogram_mean(&stats->latency);
+    fprintf(out, "  latency     mean %s", latency_text(text, sizeof text, mean < 0 ? -1 : (usec_t)mean));
+    fprintf(out, ", max %s\n", latency_text(text, sizeof text, stats->answered > 0 ? stats->max_us : -1));
+    for (int i = 0; i < QUANTILES; i++)
+        fprintf(out, "  %9s   %s\n", quantiles[i].label,
+                latency_text(text, sizeof text, quantile_us(stats, quantiles[i].q)));
+}
+
+static void print_counts(FILE *out, const struct load_stats *stats)
+{
+    fputs("  codes      ", out);
+    for (int i = 0; i < LOAD_CODES; i++)
+        if (stats->codes[i] > 0)
+            fprintf(out, " %d: %llu", i, (unsigned long long)stats->codes[i]);
+    fprintf(out, "\n  errors      %llu", (unsigned long long)load_stats_errors(stats));
+    for (int i = 0; i < LOAD_ERROR_KINDS; i++)
+        if (stats->errors[i] > 0)
+            fprintf(out, " %s: %llu", load_error_name((enum load_error)i),
+                    (unsigned long long)stats->errors[i]);
+    if (stats->unfinished > 0)
+        fprintf(out, " (and %llu unfinished at the end)", (unsigned long long)stats->unfinished);
+    fputc('\n', out);
+}
+
+void report_summary_text(FILE *out, const struct report_summary *summary)
+{
+    const struct load_stats *stats = summary->stats;
+    char bytes[16];
+    units_format_short(bytes, sizeof bytes, (double)stats->bytes);
+    fprintf(out, "%llu requests in %.2f s, %sB read, over %llu connections\n",
+            (unsigned long long)stats->answered, (double)summary->elapsed / 1e6, bytes,
+            (unsigned long long)stats->connects);
+    fprintf(out, "  rate        %.1f requests/s", per_second(stats->answered, summary->elapsed));
+    if (summary->asked_rps > 0)
+        fprintf(out, " of %.1f asked for (%llu never started)", summary->asked_rps,
+                (unsigned long long)summary->missed);
+    fputc('\n', out);
+    print_latencies(out, stats);
+    print_counts(out, stats);
+    fprintf(out, "  own CPU     %.1f us a request\n", cpu_per_request(summary));
+    if (summary->generator_limited)
+        fputs("  WARNING     the generator itself was the limit: the server may be able to do more\n", out);
+    fflush(out);
+}
+
+static json_t *latencies_json(const struct load_stats *stats)
+{
+    json_t *object = json_object();
+    for (int i = 0; i < QUANTILES; i++)
+        json_object_set_new(object, quantiles[i].key, latency_json(stats, quantiles[i].q));
+    bool some = stats->answered > 0;
+    json_object_set_new(object, "max", some ? json_integer(stats->max_us) : json_null());
+    json_object_set_new(object, "mean", some ? json_real(histogram_mean(&stats->latency)) : json_null());
+    return object;
+}
+
+static json_t *errors_json(const struct load_stats *stats)
+{
+    json_t *object = json_object();
+    for (int i = 0; i < LOAD_ERROR_KINDS; i++)
+        json_object_set_new(object, load_error_name((enum load_error)i),
+                            json_integer((json_int_t)stats->errors[i]));
+    return object;
+}
+
+static json_t *codes_json(const struct load_stats *stats)
+{
+    json_t *object = json_object();
+    for (int i = 0; i < LOAD_CODES; i++) {
+        char code[8];
+        snprintf(code, sizeof code, "%d", i);
+        if (stats->codes[i] > 0)
+            json_object_set_new(object, code, json_integer((json_int_t)stats->codes[i]));
+    }
+    return object;
+}
+
+bool report_summary_json(FILE *out, const struct report_summary *summary, const char *event)
+{
+    const struct load_stats *stats = summary->stats;
+    json_t *object = json_object();
+    if (event != NULL)
+        json_object_set_new(object, "event", json_string(event));
+    double achieved = per_second(stats->answered, summary->elapsed);
+    json_t *rest =
+        json_pack("{s:f, s:I, s:I, s:o, s:o, s:o, s:f, s:f, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:b, s:b}",
+                  "requests_per_second", achieved, "requests", (json_int_t)stats->answered, "errors",
+                  (json_int_t)load_stats_errors(stats), "errors_by_kind", errors_json(stats), "codes",
+                  codes_json(stats), "latency_us", latencies_json(stats), "cpu_us_per_request",
+                  cpu_per_request(summary), "duration_s", (double)summary->elapsed / 1e6, "bytes",
+                  (json_int_t)stats->bytes, "asked_rate", summary->asked_rps, "achieved_rate", achieved,
+                  "missed", (json_int_t)summary->missed, "late", (json_int_t)summary->late, "unfinished",
+                  (json_int_t)stats->unfinished, "connections", (json_int_t)stats->connects,
+                  "generator_limited", summary->generator_limited, "interrupted", summary->interrupted);
+    if (rest == NULL || json_object_update_new(object, rest) != 0) {
+        json_decref(object);
+        return false;
+    }
+    return write_json(out, object, event != NULL ? JSON_COMPACT : JSON_INDENT(2));
+}
+
+bool report_expectations_met(const struct report_summary *summary, char *why, size_t why_size)
+{
+    const struct load_options *options = summary->options;
+    uint64_t errors = load_stats_errors(summary->stats);
+    uint64_t answered_wrong = summary->stats->errors[LOAD_ERROR_STATUS];
+    uint64_t tried = summary->stats->answered + errors - answered_wrong;
+    usec_t p99 = quantile_us(summary->stats, 0.99);
+    char asked[24], seen[24];
+    if (options->expect_p99 > 0 && (p99 < 0 || p99 > options->expect_p99)) {
+        snprintf(why, why_size, "the 99th percentile is %s, expected at most %s",
+                 p99 < 0 ? "unknown" : latency_text(seen, sizeof seen, p99),
+                 latency_text(asked, sizeof asked, options->expect_p99));
+        return false;
+    }
+    double allowed = options->max_errors * (options->max_errors_share ? (double)tried : 1);
+    if (options->max_errors_said && (double)errors > allowed) {
+        snprintf(why, why_size, "%llu errors in %llu requests, expected at most %.0f",
+                 (unsigned long long)errors, (unsigned long long)tried, allowed);
+        return false;
+    }
+    if (summary->stats->answered == 0 && errors > 0 && !summary->interrupted) {
+        snprintf(why, why_size, "no request was ever answered");
+        return false;
+    }
+    return true;
+}

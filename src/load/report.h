@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* What ascale-load tells: progress while it runs, the summary at its end, and whether expectations were met.
+ * Numbers in, text out; the main thread only. */
+#ifndef LOAD_REPORT_H
+#define LOAD_REPORT_H
+#include "load/options.h"
+#include "load/stats.h"
+#include <stdio.h>
+
+/* One interval of the run, and the run so far. */
+struct report_interval {
+    usec_t elapsed, length;
+    const struct load_stats *total, *interval;
+    int64_t in_flight;
+    double asked_rps; /* 0: closed loop */
+    int64_t users;
+};
+
+struct report_summary {
+    const struct load_options *options;
+    const struct load_stats *stats;
+    usec_t elapsed;   /* from the start to the end or the last answer, whichever was later */
+    usec_t cpu;       /* of the whole process */
+    double asked_rps; /* mean of what was due; 0: closed loop */
+    uint64_t missed, late;
+    bool generator_limited;
+    bool interrupted;
+};
+
+void report_line(FILE *out, const struct report_interval *interval, bool rewrite);
+void report_json_line(FILE *out, const struct report_interval *interval);
+void report_csv_head(FILE *out);
+void report_csv_row(FILE *out, const struct report_interval *interval);
+
+void report_summary_text(FILE *out, const struct report_summary *summary);
+
+/* One object; event is put first when it is not NULL. False: it could not be built or written. */
+bool report_summary_json(FILE *out, const struct report_summary *summary, const char *event);
+
+/* Whether the expectations were met; why gets the first that was not. */
+bool report_expectations_met(const struct report_summary *summary, char *why, size_t why_size);
+
+#endif

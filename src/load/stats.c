@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Adding up what workers have seen. */
+#include "load/stats.h"
+
+const char *load_error_name(enum load_error kind)
+{
+    static const char *const names[LOAD_ERROR_KINDS] = {
+        [LOAD_ERROR_CONNECT] = "connect",   [LOAD_ERROR_TLS] = "tls",
+        [LOAD_ERROR_TIMEOUT] = "timeout",   [LOAD_ERROR_CLOSED] = "closed",
+        [LOAD_ERROR_PROTOCOL] = "protocol", [LOAD_ERROR_STATUS] = "status",
+    };
+    return names[kind];
+}
+
+void load_stats_answer(struct load_stats *stats, unsigned code, usec_t latency, bool as_expected)
+{
+    stats->answered++;
+    stats->codes[code < LOAD_CODES ? code : 0]++;
+    stats->errors[LOAD_ERROR_STATUS] += !as_expected;
+    histogram_record(&stats->latency, latency);
+    if (latency > stats->max_us)
+        stats->max_us = latency;
+}
+
+void load_stats_merge(struct load_stats *into, const struct load_stats *from)
+{
+    into->answered += from->answered;
+    for (int i = 0; i < LOAD_ERROR_KINDS; i++)
+        into->errors[i] += from->errors[i];
+    for (int i = 0; i < LOAD_CODES; i++)
+        into->codes[i] += from->codes[i];
+    into->bytes += from->bytes;
+    into->unfinished += from->unfinished;
+    into->connects += from->connects;
+    if (from->max_us > into->max_us)
+        into->max_us = from->max_us;
+    histogram_merge(&into->latency, &from->latency);
+}
+
+uint64_t load_stats_errors(const struct load_stats *stats)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < LOAD_ERROR_KINDS; i++)
+        sum += stats->errors[i];
+    return sum;
+}
+
+void load_stats_subtract(struct load_stats *from, const struct load_stats *before)
+{
+    from->answered -= before->answered;
+    for (int i = 0; i < LOAD_ERROR_KINDS; i++)
+        from->errors[i] -= before->errors[i];
+    for (int i = 0; i < LOAD_CODES; i++)
+        from->codes[i] -= before->codes[i];
+    from->bytes -= before->bytes;
+    from->unfinished -= before->unfinished;
+    from->connects -= before->connects;
+    histogram_subtract(&from->latency, &before->latency);
+}

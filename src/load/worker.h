@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* A thread that makes its share of the load, on our own HTTP/1.1 engine or, for https, on libcurl. The
+ * functions below are for the thread that owns it; orders take effect at the worker's next turn. */
+#ifndef LOAD_WORKER_H
+#define LOAD_WORKER_H
+#include "load/pacer.h"
+#include "load/plan.h"
+#include "load/stats.h"
+
+struct worker;
+
+/* What a worker shows of itself, a moment old. */
+struct worker_view {
+    struct load_stats stats;
+    int64_t in_flight;
+    uint64_t late, missed;
+    usec_t last_answer_at;
+    double cpu_share;       /* of one core, over its last second */
+    unsigned seconds, busy; /* whole seconds so far, and those of which it was on the CPU nearly all */
+    bool done;              /* it will do no more */
+};
+
+/* Starts the thread; NULL with errno set. The pacer is its share of the load; the eventfd is told of its end.
+ */
+struct worker *worker_start(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed,
+                            int done_fd);
+
+void worker_look(struct worker *worker, struct worker_view *out);
+
+void worker_set_users(struct worker *worker, int64_t users);
+void worker_set_rate(struct worker *worker, double rate_rps);
+/* Starts nothing more; what is in flight at drain_until is given up. */
+void worker_stop(struct worker *worker, usec_t drain_until);
+
+void worker_free(struct worker *worker); /* waits for its end: stop it first */
+
+#endif
