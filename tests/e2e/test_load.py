@@ -1,0 +1,502 @@
+# SPDX-License-Identifier: MIT
+"""ascale-load against small servers of this file: what it sends, counts, measures, obeys and returns."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+from house import SLOW, free_port, program, wait_until
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Server:
+    """Answers each request by `answer(request bytes, number)`: bytes, or None to close. Counts and records."""
+
+    def __init__(self, answer=lambda request, number: OK, tls=None, backlog=128):
+        self.answer, self.tls = answer, tls
+        self.requests, self.connections = [], 0
+        self.lock = threading.Lock()
+        self.open = set()
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.port = self.listener.getsockname()[1]
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}/"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                self.connections += 1
+                self.open.add(connection)
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, plain):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            connection = self.tls.wrap_socket(plain, server_side=True) if self.tls else plain
+            stack.callback(self.open.discard, plain)
+            stack.enter_context(connection)
+            stream = connection.makefile("rb")
+            while request := self.read(stream):
+                with self.lock:
+                    self.requests.append(request)
+                    number = len(self.requests)
+                answer = self.answer(request, number)
+                if answer is None:
+                    return
+                for part in answer if isinstance(answer, list) else [answer]:
+                    connection.sendall(part)
+                if b"connection: close" in (request + b"".join(answer if isinstance(answer, list) else [answer])).lower():
+                    return
+
+    @staticmethod
+    def read(stream):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = stream.readline()
+            if not line:
+                return b""
+            head += line
+        length = re.search(rb"content-length: (\d+)", head.lower())
+        return head + (stream.read(int(length.group(1))) if length else b"")
+
+    def close(self):
+        self.listener.close()
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(*arguments, **named):
+        servers.append(Server(*arguments, **named))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def load(house):
+    """Runs ascale-load to its end: (exit status, its JSON summary)."""
+
+    def run(*options, deadline=30):
+        status, output = house.run([program("ascale-load"), "--json", *options], deadline=deadline)
+        start = output.find("{")
+        assert start >= 0, output
+        return status, json.JSONDecoder().raw_decode(output[start:])[0]
+
+    return run
+
+
+def test_closed_loop_counts_what_the_server_counts(serve, load):
+    server = serve()
+    status, summary = load("--threads", 4, "--requests", 500, "--url", server.url)
+    assert status == 0
+    assert summary["requests"] == len(server.requests) == 500
+    assert summary["errors"] == 0 and summary["codes"] == {"200": 500}
+    assert server.connections == summary["connections"] == 4
+    assert summary["bytes"] == 500 * len(OK)
+    assert summary["requests_per_second"] == pytest.approx(500 / summary["duration_s"], rel=0.01)
+    latencies = [summary["latency_us"][key] for key in ("p50", "p75", "p90", "p95", "p99", "p999", "p9999", "max")]
+    assert latencies == sorted(latencies) and latencies[0] > 0
+
+
+def test_a_bare_duration_is_seconds(serve, load):
+    server = serve()
+    status, summary = load("--threads", 2, "--duration", "1", "--url", server.url)
+    assert status == 0
+    assert 0.99 <= summary["duration_s"] <= 1.2 * SLOW
+    assert summary["requests"] == len(server.requests)
+
+
+def test_what_a_request_looks_like(serve, load, tmp_path):
+    server = serve()
+    load("--requests", 1, "--threads", 1, "--url", f"{server.url}a/b?c=d#e")
+    head = server.requests[0].decode()
+    assert head.startswith(f"GET /a/b?c=d HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n")
+    body = tmp_path / "body"
+    body.write_bytes(bytes(range(256)))
+    load("--requests", 1, "--threads", 1, "--url", server.url.rstrip("/"), "--method", "PUT", "--body-file", body,
+         "--header", "Host: example.org", "--header", "X-Two: a b")
+    head, sent = server.requests[1].split(b"\r\n\r\n", 1)
+    assert head.startswith(b"PUT / HTTP/1.1\r\nUser-Agent: ascale-load/")
+    assert head.count(b"Host: ") == 1 and b"\r\nHost: example.org\r\nX-Two: a b\r\n" in head
+    assert b"\r\nContent-Length: 256" in head and sent == bytes(range(256))
+
+
+def test_no_keepalive_opens_a_connection_a_request(serve, load):
+    server = serve()
+    _, summary = load("--requests", 20, "--threads", 2, "--no-keepalive", "--url", server.url)
+    assert summary["requests"] == server.connections == summary["connections"] == 20
+    assert all(b"Connection: close" in request for request in server.requests)
+
+
+@pytest.mark.parametrize("answer", [
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nabc",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200000,
+], ids=["chunked", "continue", "empty", "http10", "large"])
+@pytest.mark.parametrize("cut", [None, 1, 7])
+def test_every_framing_however_it_is_cut(serve, load, answer, cut):
+    """Pieces of the head come one by one; the connection is used again, so nothing of an answer is left behind."""
+    cuts = min(len(answer), 120)
+    pieces = [answer] if cut is None else [answer[i:i + cut] for i in range(0, cuts, cut)] + [
+        answer[(cuts + cut - 1) // cut * cut:]]
+    server = serve(lambda request, number: pieces)
+    _, summary = load("--requests", 6, "--threads", 2, "--url", server.url)
+    assert summary["errors"] == 0 and summary["requests"] == 6
+    assert summary["bytes"] == 6 * len(answer)
+    assert server.connections == 2
+
+
+def test_an_answer_may_end_with_its_connection(serve, load):
+    server = serve(lambda request, number: b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end")
+    _, summary = load("--requests", 5, "--threads", 1, "--url", server.url)
+    assert summary["errors"] == 0 and summary["requests"] == server.connections == 5
+
+
+def test_head_answers_have_no_body(serve, load):
+    server = serve(lambda request, number: b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+    _, summary = load("--requests", 5, "--threads", 1, "--method", "HEAD", "--url", server.url)
+    assert summary["errors"] == 0 and summary["requests"] == 5 and server.connections == 1
+
+
+@pytest.mark.parametrize("answer, kind", [
+    (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "status"),
+    (None, "closed"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\nshort", "closed"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "protocol"),
+    (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "protocol"),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "protocol"),
+], ids=["status", "closed", "short", "smuggled", "foreign", "chunk"])
+def test_errors_are_counted_by_kind(serve, load, answer, kind):
+    server = serve(lambda request, number: answer if number % 2 else OK)
+    status, summary = load("--requests", 10, "--threads", 1, "--url", server.url)
+    assert status == 0
+    assert summary["errors"] == summary["errors_by_kind"][kind] == 5
+    assert summary["requests"] == (10 if kind == "status" else 5)
+    assert len(server.requests) == 10
+
+
+def test_expected_status(serve, load):
+    server = serve(lambda request, number: b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    _, summary = load("--requests", 5, "--threads", 1, "--url", server.url, "--expect-status", 404)
+    assert summary["errors"] == 0
+    _, summary = load("--requests", 5, "--threads", 1, "--url", server.url)
+    assert summary["errors"] == 5
+
+
+def test_timeouts_are_errors(serve, load):
+    gate = threading.Event()
+    server = serve(lambda request, number: OK if number % 2 else gate.wait() and None)
+    _, summary = load("--requests", 4, "--threads", 1, "--timeout", "200ms", "--url", server.url)
+    gate.set()
+    assert summary["errors"] == summary["errors_by_kind"]["timeout"] == 2
+    assert summary["requests"] == 2 and 0.35 <= summary["duration_s"] < 5 * SLOW
+
+
+def test_refused_connections_are_errors_without_a_spin(load):
+    status, summary = load("--threads", 4, "--duration", "1s", "--url", f"http://127.0.0.1:{free_port()}/")
+    assert status == 1  # nothing was ever answered
+    assert summary["requests"] == 0 and summary["requests_per_second"] == 0
+    assert 4 <= summary["errors_by_kind"]["connect"] <= 4 * 25
+    assert summary["latency_us"]["p50"] is None
+
+
+def test_several_urls_by_weight(serve, load):
+    one, two = serve(), serve()
+    _, summary = load("--requests", 2000, "--threads", 4, "--url", f"{one.url}a@3", "--url", f"{two.url}b")
+    assert summary["errors"] == 0 and len(one.requests) + len(two.requests) == 2000
+    assert 1350 < len(one.requests) < 1650
+    assert all(request.startswith(b"GET /b ") for request in two.requests)
+
+
+@pytest.mark.parametrize("timing", ["--even", "--poisson"])
+def test_open_loop_keeps_the_rate(serve, load, timing):
+    server = serve()
+    _, summary = load("--rate", "400/s", timing, "--duration", "2s", "--url", server.url)
+    assert summary["asked_rate"] == pytest.approx(400, rel=0.01 if timing == "--even" else 0.2)
+    assert summary["achieved_rate"] == pytest.approx(summary["asked_rate"], rel=0.005)
+    assert summary["missed"] == 0 and summary["requests"] == len(server.requests)
+
+
+def test_open_loop_does_not_hide_a_stall(serve, load):
+    """One connection and a server that stalls once: those due meanwhile were late, and latency says so."""
+    server = serve(lambda request, number: time.sleep(0.5) or OK if number == 20 else OK)
+    _, summary = load("--rate", "100/s", "--connections", 1, "--duration", "2s", "--url", server.url)
+    assert summary["requests"] == pytest.approx(200, abs=2)
+    assert summary["latency_us"]["p90"] > 200_000
+    assert 450_000 < summary["latency_us"]["max"] < 5_000_000 * SLOW
+
+
+def test_a_shape_moves_the_rate(serve, load):
+    server = serve()
+    _, summary = load("--rate", "400/s", "--shape", "step,low=0%,at=1s", "--duration", "2s", "--url", server.url)
+    assert summary["requests"] == pytest.approx(400, abs=10)
+
+
+def test_a_trace_gives_rate_and_shape(serve, load, tmp_path):
+    server = serve()
+    trace = tmp_path / "trace.csv"
+    trace.write_text("seconds,requests_per_second\n0,0\n60,200\n120,200\n")
+    _, summary = load("--trace", trace, "--trace-speed", 60, "--duration", "2s", "--url", server.url)
+    assert summary["requests"] == pytest.approx(300, abs=8)
+
+
+def test_a_closed_loop_follows_a_shape_by_its_users(serve, load):
+    busy = []
+    server = serve(lambda request, number: busy.append(len(server.open)) or time.sleep(0.02) or OK)
+    load("--threads", 8, "--shape", "step,low=25%,at=700ms", "--duration", "1500ms", "--url", server.url)
+    assert max(busy[:10]) == 2 and max(busy) == 8
+
+
+def test_what_is_in_flight_at_the_end_is_waited_for(serve, load):
+    server = serve(lambda request, number: time.sleep(0.7) or OK)
+    _, summary = load("--threads", 3, "--duration", "1s", "--url", server.url)
+    assert summary["requests"] == len(server.requests) == 6
+    assert summary["errors"] == 0 and summary["unfinished"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_prints_the_summary_and_is_no_failure(serve, spawn, number):
+    server = serve()
+    process = spawn([program("ascale-load"), "--infinite", "--threads", 2, "--url", server.url])
+    wait_until(lambda: len(server.requests) > 50)
+    process.signal(number)
+    assert process.wait() == 0
+    assert int(re.search(r"^(\d+) requests in", process.output(), re.M).group(1)) == len(server.requests)
+
+
+def test_a_second_signal_does_not_wait(serve, spawn):
+    gate = threading.Event()
+    server = serve(lambda request, number: gate.wait() and None)
+    process = spawn([program("ascale-load"), "--infinite", "--threads", 2, "--timeout", "100s", "--url", server.url])
+    wait_until(lambda: len(server.requests) == 2)
+    process.signal(signal.SIGINT)
+    process.signal(signal.SIGINT)
+    began = time.monotonic()
+    assert process.wait() == 0
+    gate.set()
+    assert time.monotonic() - began < 10 * SLOW
+    assert "2 unfinished" in process.output()
+
+
+class Controlled:
+    """ascale-load as the control room runs it: JSON lines out, orders in."""
+
+    def __init__(self, url, *options):
+        self.popen = subprocess.Popen(
+            [program("ascale-load"), "--infinite", "--progress", "json", "--control", "stdin", "--url", url,
+             *map(str, options)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.events = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.popen.stdout:
+            self.events.append(json.loads(line))
+
+    def order(self, line):
+        self.popen.stdin.write(line + "\n")
+        self.popen.stdin.flush()
+
+    def wait_for(self, condition, deadline=10):
+        def last():
+            return self.events and condition(self.events[-1])
+
+        wait_until(last, deadline)
+        return self.events[-1]
+
+    def close(self):
+        self.popen.kill()
+        self.popen.wait()
+
+
+@pytest.fixture
+def controlled():
+    running = []
+
+    def start(*arguments):
+        running.append(Controlled(*arguments))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()
+
+
+def test_progress_and_orders_as_json_lines(serve, controlled):
+    server = serve(lambda request, number: time.sleep(0.01) or OK)
+    run = controlled(server.url, "--threads", 2)
+    event = run.wait_for(lambda event: event["requests"] > 0)
+    assert event["event"] == "progress" and event["in_flight"] <= 2 and event["threads"] == 2
+    assert set(event["latency_us"]) == {"p50", "p95", "p99"} and event["latency_us"]["p50"] >= 10_000
+    run.order('{"cmd":"threads","value":6}')
+    wait_until(lambda: server.connections == 6)
+    run.order('{"cmd":"rate","value":50}')
+    run.wait_for(lambda event: event["asked_rate"] == 50 and event["rps"] == pytest.approx(50, abs=5))
+    run.order('{"cmd":"stop"}')
+    assert run.popen.wait(10 * SLOW) == 0
+    summary = run.wait_for(lambda event: event["event"] == "summary")
+    assert summary["requests"] == len(server.requests) and summary["errors"] == 0
+
+
+def test_the_end_of_orders_stops_the_load(serve, controlled):
+    server = serve()
+    run = controlled(server.url, "--threads", 1)
+    wait_until(lambda: server.requests)
+    run.popen.stdin.close()
+    assert run.popen.wait(10 * SLOW) == 0
+    assert run.wait_for(lambda event: event["event"] == "summary")["requests"] == len(server.requests)
+
+
+def test_bad_orders_are_refused_and_change_nothing(serve, controlled):
+    server = serve()
+    run = controlled(server.url, "--threads", 1)
+    for line in ["rubbish", "[]", '{"cmd":"jump"}', '{"cmd":"rate"}', '{"cmd":"rate","value":-1}',
+                 '{"cmd":"threads","value":1.5}', "x" * 5000]:
+        run.order(line)
+    wait_until(lambda: server.requests)
+    run.order('{"cmd":"stop"}')
+    assert run.popen.wait(10 * SLOW) == 0
+    assert run.popen.stderr.read().count("order refused") == 7
+    assert server.connections == 1
+
+
+def test_users_added_and_taken_away(serve, controlled):
+    server = serve(lambda request, number: time.sleep(0.02) or OK)
+    run = controlled(server.url, "--threads", 2)
+    wait_until(lambda: server.requests)
+    run.order('{"cmd":"threads","value":100}')
+    run.wait_for(lambda event: event["in_flight"] == 100)
+    run.order('{"cmd":"threads","value":1}')
+    run.wait_for(lambda event: event["in_flight"] <= 1)
+    run.order('{"cmd":"stop"}')
+    assert run.popen.wait(10 * SLOW) == 0
+
+
+def test_csv_has_a_row_a_second(serve, house):
+    server = serve()
+    status, output = house.run([program("ascale-load"), "--csv", "--duration", "2500ms", "--rate", "100",
+                                "--url", server.url])
+    rows = output.splitlines()
+    assert status == 0
+    assert rows[0].startswith("elapsed_s,requests,requests_per_second,errors,")
+    assert len(rows) == 4
+    assert sum(int(row.split(",")[1]) for row in rows[1:]) == len(server.requests)
+
+
+def test_text_summary_and_progress_lines(serve, house):
+    server = serve()
+    status, output = house.run([program("ascale-load"), "--threads", 2, "--duration", "2200ms", "--url", server.url])
+    assert status == 0
+    assert len(re.findall(r"^00:00:0\d +\d+ req/s ", output, re.M)) == 2
+    for word in ("rate ", "99.99%", "codes       200: ", "errors      0", "own CPU"):
+        assert word in output
+
+
+def test_progress_on_a_terminal_is_one_line(serve, terminal):
+    server = serve()
+    term = terminal([program("ascale-load"), "--threads", 1, "--duration", "2500ms", "--url", server.url],
+                    columns=140, lines=30)
+    term.wait_for_text(r"^00:00:01 .*req/s.*p99")
+    term.wait_for_text(r"^00:00:02 ")
+    assert "00:00:01" not in term.screen_text()
+    assert term.wait() == 0
+
+
+@pytest.mark.parametrize("options, status", [
+    (["--expect-p99", "10s"], 0),
+    (["--expect-p99", "1ms"], 1),
+    (["--max-errors", "5"], 0),
+    (["--max-errors", "4"], 1),
+    (["--max-errors", "50%"], 0),
+    (["--max-errors", "49%"], 1),
+])
+def test_expectations_set_the_exit_status(serve, load, options, status):
+    server = serve(lambda request, number: time.sleep(0.005) or (
+        OK if number % 2 else b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))
+    assert load("--requests", 10, "--threads", 1, "--url", server.url, *options)[0] == status
+
+
+@pytest.mark.parametrize("options, says", [
+    (["--url", "ftp://127.0.0.1/"], "is not a URL such as"),
+    (["--url", "http://"], "is not a URL such as"),
+    (["--url", "http://user@host/"], "is not a URL such as"),
+    (["--url", "http://127.0.0.1:99999/"], "is not a URL such as"),
+    (["--url", "http://127.0.0.1/a b"], "is not a URL such as"),
+    (["--threads", "0"], "--threads '0': it takes 1 to"),
+    (["--duration", "0"], "--duration '0': it takes a duration"),
+    (["--duration", "soon"], "it takes a duration"),
+    (["--rate", "fast"], "a rate such as"),
+    (["--shape", "zigzag"], "no such shape"),
+    (["--poisson"], "need --rate"),
+    (["--json", "--csv"], "exclude each other"),
+    (["--header", "no colon"], "up to 32 of 'Name: value'"),
+    (["--header", "a: b\r\nc: d"], "up to 32 of 'Name: value'"),
+    (["--body-file", "/nonexistent"], "cannot read body /nonexistent"),
+    (["--method", "GET /"], "a method such as POST"),
+    (["--bogus"], "unknown option '--bogus'"),
+])
+def test_usage_errors(house, options, says):
+    status, output = house.run([program("ascale-load"), *options])
+    assert status == 2, output
+    assert says in output
+
+
+def test_help_names_every_option(house):
+    status, output = house.run([program("ascale-load"), "--help"])
+    assert status == 0
+    for option in ("--url", "--threads", "--duration", "--infinite", "--rate", "--poisson", "--even", "--shape", "--json"):
+        assert option in output
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A self-signed certificate for 127.0.0.1: (certificate file, server context)."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
+                   check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    return files[0], context
+
+
+def test_https_with_a_trusted_certificate(serve, load, certificate):
+    server = serve(tls=certificate[1])
+    _, summary = load("--requests", 40, "--threads", 2, "--ca-file", certificate[0], "--url", server.url)
+    assert summary["requests"] == len(server.requests) == 40 and summary["errors"] == 0
+    assert server.connections == summary["connections"] == 2
+    _, summary = load("--rate", "100/s", "--duration", "1s", "--insecure", "--url", server.url)
+    assert summary["requests"] == pytest.approx(100, abs=2)
+
+
+def test_https_with_an_unknown_certificate_is_an_error(serve, load, certificate):
+    server = serve(tls=certificate[1])
+    status, summary = load("--requests", 3, "--threads", 1, "--url", server.url)
+    assert status == 1
+    assert summary["errors_by_kind"]["tls"] == summary["errors"] == 3
+    assert server.requests == []
