@@ -52,6 +52,8 @@ static int plan_fds(struct plan *plan, const struct spawn_request *request)
 {
     int error = 0;
     for (int i = 0; i < request->fd_count && !error; i++) {
+        if (request->fds[i].target >= SAFE_FD)
+            return EINVAL;
         int copy = fcntl(request->fds[i].source, F_DUPFD_CLOEXEC, SAFE_FD);
         if (copy < 0)
             return errno;

@@ -7,7 +7,8 @@
 
 #define SPAWN_FD_MAX 8
 
-/* Child descriptor target becomes a copy of ours source. Everything else is expected to be close-on-exec. */
+/* Child descriptor target (below 64) becomes a copy of ours source. Everything else is expected to be
+ * close-on-exec. */
 struct spawn_fd {
     int source, target;
 };

@@ -92,7 +92,7 @@ static void no_line_length_is_split(void **state)
 {
     (void)state;
     static char text[70000], expected[70000];
-    size_t longest = 0;
+    size_t longest = 0, limit = 0;
     for (size_t length = 150; length < 60000; length += length < 300 ? 1 : 9973) {
         memset(text, 'x', sizeof text);
         memcpy(text, "[app]\nkey = ", 12);
@@ -103,10 +103,12 @@ static void no_line_length_is_split(void **state)
             longest = length;
         } else {
             assert_non_null(strstr(err, "x.ini:2: app.key: the line has "));
+            assert_int_equal(sscanf(strstr(err, "at most "), "at most %zu", &limit), 1);
             assert_string_equal(seen, "");
         }
     }
-    assert_true(longest >= 190);
+    assert_int_equal(longest + strlen("key = "), limit);
+    assert_true(limit >= 190);
     /* A comment would be cut the same way, and its rest read as a key. */
     memset(text, '#', 400);
     memcpy(text + 400, "\n", 2);

@@ -6,10 +6,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -156,6 +158,28 @@ static void what_is_lost_is_counted(void **state)
     assert_int_equal(log_dropped(), before + 2);
 }
 
+static void a_line_written_in_part_does_not_swallow_the_next(void **state)
+{
+    (void)state;
+    struct rlimit limit, small;
+    struct stat status;
+    log_info("before");
+    assert_int_equal(stat(path, &status), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = (struct rlimit){(rlim_t)status.st_size + 10, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    log_info("cut off");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    log_info("after");
+    log_info("last");
+    char *text = content(path), *rest = text + status.st_size + 10;
+    assert_int_equal(*rest, '\n');
+    assert_int_equal(strcspn(rest + 1, "\n"), strlen("2026-11-21 21:00:00.000 info    after"));
+    assert_null(strstr(rest, "\n\n"));
+    free(text);
+}
+
 static char observed[256];
 
 static void observe(void *context, enum log_level level, const char *text)
@@ -193,6 +217,7 @@ int main(void)
         TEST(threads_do_not_mix_lines),
         TEST(a_file_that_cannot_be_opened_leaves_the_log),
         TEST(what_is_lost_is_counted),
+        TEST(a_line_written_in_part_does_not_swallow_the_next),
         TEST(an_observer_sees_what_passes),
         TEST(errno_survives),
     };

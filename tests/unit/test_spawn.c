@@ -27,15 +27,15 @@ static int wait_for(int pidfd)
     return status;
 }
 
-/* Runs a shell script with its output on a pipe; returns the output. */
-static const char *run(const char *script, struct spawn_request request)
+/* Runs a program with its output on a pipe; returns the output. */
+static const char *run_program(char *const *argv, struct spawn_request request)
 {
     static char output[8192];
     int ends[2], pidfd;
     pid_t pid;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    request.path = "/bin/sh";
-    request.argv = LIST("sh", "-c", script);
+    request.path = argv[0];
+    request.argv = argv;
     request.fds[request.fd_count++] = (struct spawn_fd){ends[1], 1};
     assert_int_equal(spawn_process(&request, &pid, &pidfd), 0);
     close(ends[1]);
@@ -49,6 +49,11 @@ static const char *run(const char *script, struct spawn_request request)
     return output;
 }
 
+static const char *run(const char *script, struct spawn_request request)
+{
+    return run_program(LIST("sh", "-c", script), request);
+}
+
 static void a_child_starts_clean(void **state)
 {
     (void)state;
@@ -59,7 +64,8 @@ static void a_child_starts_clean(void **state)
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR2, SIG_IGN);
-    const char *output = run("grep -E '^Sig(Blk|Ign)' /proc/self/status", (struct spawn_request){0});
+    const char *output =
+        run_program(LIST("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"), (struct spawn_request){0});
     assert_string_equal(output, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
     sigprocmask(SIG_UNBLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_DFL);
@@ -77,21 +83,34 @@ static void a_child_has_three_descriptors(void **state)
     close(leak);
 }
 
+/* Gives the writing ends of two pipes to a child under the given numbers and has it write there. */
+static void check_places(const int source[2], const int reader[2], const int target[2])
+{
+    struct spawn_request request = {.fds = {{source[0], target[0]}, {source[1], target[1]}}, .fd_count = 2};
+    char script[64], text[8];
+    snprintf(script, sizeof script, "echo 0 >&%d; echo 1 >&%d", target[0], target[1]);
+    run(script, request);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(read(reader[i], text, sizeof text), 2);
+        assert_int_equal(text[0], '0' + i);
+    }
+}
+
 static void descriptors_may_change_places(void **state)
 {
     (void)state;
     int a[2], b[2];
-    char text[8] = "";
     assert_int_equal(pipe2(a, O_CLOEXEC), 0);
     assert_int_equal(pipe2(b, O_CLOEXEC), 0);
-    struct spawn_request request = {.fds = {{a[1], b[1]}, {b[1], a[1]}}, .fd_count = 2};
-    char script[64];
-    snprintf(script, sizeof script, "echo A >&%d; echo B >&%d", a[1], b[1]);
-    run(script, request);
-    assert_int_equal(read(a[0], text, sizeof text), 2);
-    assert_memory_equal(text, "B\n", 2);
-    assert_int_equal(read(b[0], text, sizeof text), 2);
-    assert_memory_equal(text, "A\n", 2);
+    const int source[2] = {a[1], b[1]}, reader[2] = {a[0], b[0]};
+    check_places(source, reader, (const int[2]){b[1], a[1]}); /* each other's */
+    int top = b[1] > a[1] ? b[1] : a[1];
+    for (int first = top + 1; first < top + 5; first++) /* numbers that copies might be given */
+        check_places(source, reader, (const int[2]){first + 1, first});
+    pid_t pid;
+    int pidfd;
+    struct spawn_request far = {.path = "true", .argv = LIST("true"), .fds = {{a[1], 64}}, .fd_count = 1};
+    assert_int_equal(spawn_process(&far, &pid, &pidfd), -EINVAL);
     for (int i = 0; i < 2; i++) {
         close(a[i]);
         close(b[i]);
