@@ -88,7 +88,7 @@ static void check_places(const int source[2], const int reader[2], const int tar
 {
     struct spawn_request request = {.fds = {{source[0], target[0]}, {source[1], target[1]}}, .fd_count = 2};
     char script[64], text[8];
-    snprintf(script, sizeof script, "echo 0 >&%d; echo 1 >&%d", target[0], target[1]);
+    snprintf(script, sizeof script, "echo 0 >/proc/$$/fd/%d; echo 1 >/proc/$$/fd/%d", target[0], target[1]);
     run(script, request);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(read(reader[i], text, sizeof text), 2);
