@@ -58,6 +58,16 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
+/* A byte order mark at the head of the file is no part of its first section. */
+static struct line without_mark(struct line line)
+{
+    if (line.size >= 3 && memcmp(line.text, "\xef\xbb\xbf", 3) == 0) {
+        line.text += 3;
+        line.size -= 3;
+    }
+    return line;
+}
+
 static bool is_section(const struct line *line, const char *name)
 {
     size_t size = strlen(name);
@@ -75,7 +85,7 @@ static size_t value_at(const struct line *line, const char *key)
         at++;
     if (at == line->size || (line->text[at] != '=' && line->text[at] != ':'))
         return 0;
-    for (at++; at < line->size && is_blank(line->text[at]); at++)
+    for (at++; at < line->size && is_blank(line->text[at]) && line->text[at] != '\r'; at++)
         ;
     return at;
 }
@@ -94,11 +104,13 @@ static struct place find_place(const struct lines *lines, const struct ini_chang
         const struct line *line = &lines->items[i];
         if (line->kind == LINE_REMOVED)
             continue;
-        if (line->size > 0 && line->text[0] == '[')
-            inside = is_section(line, change->section);
+        const struct line bare = i == 0 ? without_mark(*line) : *line;
+        bool heading = bare.size > 0 && bare.text[0] == '[';
+        if (heading)
+            inside = is_section(&bare, change->section);
         if (!inside)
             continue;
-        size_t value = line->text[0] == '[' ? 0 : value_at(line, change->key);
+        size_t value = heading ? 0 : value_at(line, change->key);
         if (value > 0)
             return (struct place){true, i, value};
         if (line->size > 0 && !is_blank(line->text[0]))
@@ -132,8 +144,11 @@ static bool replace(struct lines *lines, const struct place *place, const char *
         end--;
     if (end - place->value == strlen(value) && memcmp(line->text + place->value, value, strlen(value)) == 0)
         return true;
-    const char *gap = place->value == line->size && !is_blank(line->text[place->value - 1]) ? " " : "";
-    if (!add_line(lines, place->line + 1, "%.*s%s%s%s", (int)place->value, line->text, gap, value,
+    bool was_empty = end == place->value;
+    size_t keep = place->value;
+    while (was_empty && is_blank(line->text[keep - 1]))
+        keep--;
+    if (!add_line(lines, place->line + 1, "%.*s%s%s%s", (int)keep, line->text, was_empty ? " " : "", value,
                   carriage ? "\r" : ""))
         return false;
     lines->items[place->line].kind = LINE_REMOVED;

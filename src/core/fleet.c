@@ -269,7 +269,8 @@ static void note_row(const struct turn *t, const struct life_row *row)
         if (p[0] == '$' && p[1] == 't')
             snprintf(text + length, room, "%s", span);
         else if (p[0] == '$' && p[1] == 'w')
-            snprintf(text + length, room, in->cause[0] ? " (%s)" : "", in->cause);
+            snprintf(text + length, room, "%s%s%s", in->cause[0] ? " (" : "", in->cause,
+                     in->cause[0] ? ")" : "");
         else
             snprintf(text + length, room, "%c", *p);
         p += *p == '$';

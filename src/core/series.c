@@ -128,7 +128,6 @@ static double select_kth(double *values, int count, int k)
         while (i <= j) {
             while (values[i] < pivot)
                 i++;
-            /* The pivot bounds j; NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
             while (values[j] > pivot)
                 j--;
             if (i <= j) {

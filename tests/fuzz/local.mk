@@ -13,13 +13,18 @@ EXTRA_DIST += tests/fuzz/seeds/text
 
 fuzz_programs += fuzz_config
 fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
-fuzz_config_LDADD = libfuzz.a libcore.a -lm
+fuzz_config_LDADD = libfuzz.a libcore.a
 EXTRA_DIST += tests/fuzz/seeds/config
 
 fuzz_programs += fuzz_http1
 fuzz_http1_SOURCES = tests/fuzz/fuzz_http1.c
 fuzz_http1_LDADD = libfuzz.a libcore.a
 EXTRA_DIST += tests/fuzz/seeds/http1
+
+fuzz_programs += fuzz_ini
+fuzz_ini_SOURCES = tests/fuzz/fuzz_ini.c
+fuzz_ini_LDADD = libfuzz.a libbase.a libcore.a $(INIH_LIBS)
+EXTRA_DIST += tests/fuzz/seeds/ini
 
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)

@@ -165,6 +165,10 @@ static void edits_touch_nothing_else(void **state)
                "--- x.ini\n+++ x.ini\n@@ -1,2 +1,3 @@\n [a]\n xy = 1\n+x = 2\n");
     check_edit("[a]\nx =\n", (struct ini_change){"a", "x", "2"}, "[a]\nx = 2\n",
                "--- x.ini\n+++ x.ini\n@@ -1,2 +1,2 @@\n [a]\n-x =\n+x = 2\n");
+    check_edit("[a]\r\nx =\r\n", (struct ini_change){"a", "x", "2"}, "[a]\r\nx = 2\r\n",
+               "--- x.ini\n+++ x.ini\n@@ -1,2 +1,2 @@\n [a]\r\n-x =\r\n+x = 2\r\n");
+    check_edit("\xEF\xBB\xBF[a]\nx = 1\n", (struct ini_change){"a", "x", "2"}, "\xEF\xBB\xBF[a]\nx = 2\n",
+               "--- x.ini\n+++ x.ini\n@@ -1,2 +1,2 @@\n \xEF\xBB\xBF[a]\n-x = 1\n+x = 2\n");
 }
 
 static void new_keys_end_their_section(void **state)
