@@ -72,6 +72,7 @@ static const char *const reason_words[] = {
     [REASON_TARGET_LAGS] = "target-lags",
     [REASON_TARGET_DOWN] = "target-down",
     [REASON_DRY_RUN] = "dry-run",
+    [REASON_UNDONE] = "undone",
 };
 
 #define COUNT(array) (int)(sizeof(array) / sizeof *(array))
