@@ -30,7 +30,7 @@ static void print_entry(const struct plain *plain, const struct journal_entry *e
     if (localtime_r(&seconds, &local))
         strftime(clock, sizeof clock, "%Y-%m-%dT%H:%M:%S%z", &local);
     if (entry->kind == JOURNAL_DECISION)
-        decision_format(&entry->decision, "cpu", text, sizeof text);
+        decision_line(&entry->decision, "cpu", text, sizeof text);
     else if (entry->instance > 0)
         snprintf(text, sizeof text, "%si%d %s", levels[entry->level % 3], entry->instance, entry->text);
     else
@@ -67,7 +67,7 @@ static void signals_serve(struct plain *plain)
         if (number == SIGHUP && plain->options->hup_reloads)
             post(plain, CMD_RELOAD);
         else if (number == SIGTERM || number == SIGINT || number == SIGHUP)
-            plain->stop_wanted = true;
+            plain->stop_wanted = true, plain->stop_posted = false; /* asked again, it stops sooner */
     }
 }
 

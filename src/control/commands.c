@@ -135,8 +135,9 @@ static void keep_old(void *context, const struct option *option)
              option->key);
 }
 
-bool commands_reload(struct control *c, char *text, size_t size)
+static bool run_reload(struct control *c, const struct command *command, char *text, size_t size)
 {
+    (void)command;
     char err[CONFIG_LOAD_ERROR_SIZE], path[PATH_MAX];
     struct keep keep = {.old = &c->config, .next = &c->candidate};
     struct change_list list = {.config = &c->candidate};
@@ -163,12 +164,6 @@ bool commands_reload(struct control *c, char *text, size_t size)
     snprintf(text, size, "%s%s%s", count ? list.text : "nothing changed",
              keep.names[0] ? "; at the next start: " : "", keep.names);
     return true;
-}
-
-static bool run_reload(struct control *c, const struct command *command, char *text, size_t size)
-{
-    (void)command;
-    return commands_reload(c, text, size);
 }
 
 static bool plan_save(struct control *c, char **plan, char **diff, char *text, size_t size)

@@ -339,14 +339,6 @@ static void on_commands(struct loop_watch *watch, uint32_t events)
     c->dirty = true;
 }
 
-static void on_hangup(void *ctx, const struct signalfd_siginfo *info)
-{
-    struct control *c = ctx;
-    char text[sizeof((struct answer *)0)->text];
-    (void)info;
-    commands_reload(c, text, sizeof text);
-}
-
 void control_apply_config(struct control *c, const struct config *config)
 {
     usec_t now = loop_now(c->loop), before = c->config.scaling.polling_interval;
@@ -371,12 +363,6 @@ static bool open_loop(struct control *c, char *err, size_t err_size)
     if (!error) {
         c->command_watch = (struct loop_watch){.ready = on_commands, .context = c};
         error = loop_add(c->loop, &c->command_watch, exchange_command_fd(c->exchange), EPOLLIN);
-    }
-    if (!error && c->setup.hangup_reloads) {
-        sigset_t hangup;
-        sigemptyset(&hangup);
-        sigaddset(&hangup, SIGHUP);
-        error = loop_on_signals(c->loop, &hangup, on_hangup, c);
     }
     if (error)
         snprintf(err, err_size, "cannot set up the control thread: %s", strerror(-error));

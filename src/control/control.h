@@ -22,10 +22,9 @@ struct control_setup {
     const char *config_path;              /* the file it was read from, for saving; "" = none */
     struct state *state;                  /* open; closed by the caller, after control_free() */
     const struct control_programs *programs;
-    bool dry_run;        /* decide and say, keep the count at the minimum */
-    bool read_only;      /* refuse commands that change anything */
-    bool hangup_reloads; /* SIGHUP, blocked by the caller in every thread, reads the ini again */
-    usec_t duration;     /* stop in order after this; 0 = until told */
+    bool dry_run;    /* decide and say, keep the count at the minimum */
+    bool read_only;  /* refuse commands that change anything */
+    usec_t duration; /* stop in order after this; 0 = until told */
 };
 
 /* Opens everything: binds the balancer's address, takes over what lives on from a crash. NULL: err says why

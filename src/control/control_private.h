@@ -61,7 +61,6 @@ struct control {
 
 /* commands.c */
 void commands_run(struct control *control, const struct command *command);
-bool commands_reload(struct control *control, char *text, size_t size);
 
 /* publish.c */
 void publish_prepare(struct control *control);

@@ -57,17 +57,13 @@ void publish_detail_instance(struct control *c)
 
 static void entry_format(const struct journal_entry *entry, char *out, size_t size)
 {
-    const struct decision *d = &entry->decision;
-    char reasons[400], name[16];
+    char name[16];
     if (entry->kind == JOURNAL_DECISION) {
-        decision_format(d, "cpu", reasons, sizeof reasons);
-        snprintf(out, size, "%s %d>%d %s", verdict_name(d->verdict), d->from, d->to, reasons);
+        decision_line(&entry->decision, "cpu", out, size);
         return;
     }
-    /* The brain names the instance it speaks of, others leave that to us. */
-    int length = snprintf(name, sizeof name, "i%d ", entry->instance);
-    bool named = entry->instance == 0 || strncmp(entry->text, name, (size_t)length) == 0;
-    snprintf(out, size, "%s%s", named ? "" : name, entry->text);
+    snprintf(name, sizeof name, entry->instance ? "i%d " : "", entry->instance);
+    snprintf(out, size, "%s%s", name, entry->text);
 }
 
 static void log_entry(const struct journal_entry *entry)

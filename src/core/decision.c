@@ -175,6 +175,21 @@ int decision_format(const struct decision *d, const char *signal, char *out, siz
     return (int)o.length;
 }
 
+int decision_line(const struct decision *d, const char *signal, char *out, size_t size)
+{
+    struct text_out o = {out, size, 0};
+    char reasons[400], head[48];
+
+    if (size)
+        *out = '\0';
+    decision_format(d, signal, reasons, sizeof reasons);
+    snprintf(head, sizeof head, d->from == d->to ? "%s %d " : "%s %d>%d ", verdict_name(d->verdict), d->from,
+             d->to);
+    put(&o, head);
+    put(&o, reasons);
+    return (int)o.length;
+}
+
 bool decision_same(const struct decision *a, const struct decision *b)
 {
     if (a->verdict != b->verdict || a->from != b->from || a->to != b->to ||

@@ -63,6 +63,9 @@ struct decision {
 int reason_format(const struct reason *reason, const char *signal, char *out, size_t size);
 int decision_format(const struct decision *decision, const char *signal, char *out, size_t size);
 
+/* The whole of it as one line: "UP 3>4 cpu 30s 74% > 70% ..." or "HOLD 3 ...". As snprintf. */
+int decision_line(const struct decision *decision, const char *signal, char *out, size_t size);
+
 /* A span for the eye: "0.4s", "12s", "3m 10s", "2h 05m". As snprintf. */
 int span_format(usec_t span, char *out, size_t size);
 

@@ -117,8 +117,7 @@ static void dismiss(struct engine *e, const struct command *command, struct answ
         return;
     }
     if (replaced) {
-        journal_note(&e->journal, now, LEVEL_INFO, command->instance, "i%d leaves as the operator asked",
-                     command->instance);
+        journal_note(&e->journal, now, LEVEL_INFO, command->instance, "leaves as the operator asked");
         answer(a, true, "i%d leaves, another takes its place: %d is the minimum", command->instance, desired);
         return;
     }

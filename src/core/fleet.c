@@ -245,12 +245,10 @@ static void forget_sample(struct fleet_instance *in)
 }
 
 /* "i2 (pid 4007)" */
-static void name_instance(const struct fleet_instance *in, char *out, size_t size)
+/* The entry carries the id; a pid is worth naming beside it, because it is what the system's tools show. */
+static void name_process(const struct fleet_instance *in, char *out, size_t size)
 {
-    if (in->pid > 0)
-        snprintf(out, size, "i%d (pid %d)", in->id, in->pid);
-    else
-        snprintf(out, size, "i%d", in->id);
+    snprintf(out, size, in->pid > 0 ? "(pid %d) " : "", in->pid);
 }
 
 static void note_row(const struct turn *t, const struct life_row *row)
@@ -261,7 +259,7 @@ static void note_row(const struct turn *t, const struct life_row *row)
 
     if (!row->note)
         return;
-    name_instance(in, name, sizeof name);
+    name_process(in, name, sizeof name);
     span_format(t->now - in->state_since, span, sizeof span);
     for (const char *p = row->note; *p && length < sizeof text - 1; p++) {
         size_t room = sizeof text - length;
@@ -276,7 +274,7 @@ static void note_row(const struct turn *t, const struct life_row *row)
         p += *p == '$';
         length += strlen(text + length);
     }
-    journal_note(t->journal, t->now, row->level, in->id, "%s %s", name, text);
+    journal_note(t->journal, t->now, row->level, in->id, "%s%s", name, text);
     if (row->event == LIFE_TIMEOUT)
         snprintf(t->instance->cause, sizeof t->instance->cause, "%.*s", (int)strcspn(text, ";"), text);
 }
@@ -325,9 +323,9 @@ static void note_end(const struct turn *t, enum journal_level level, const char 
     const struct fleet_instance *in = t->instance;
     char name[40], lived[24];
 
-    name_instance(in, name, sizeof name);
+    name_process(in, name, sizeof name);
     units_format_clock(lived, sizeof lived, t->now - in->started_at);
-    journal_note(t->journal, t->now, level, in->id, "%s %s after %s; %s", name,
+    journal_note(t->journal, t->now, level, in->id, "%s%s after %s; %s", name,
                  in->cause[0] ? in->cause : "ended", lived, outcome);
 }
 
