@@ -3,3 +3,4 @@ EXTRA_DIST += \
 	assets/examples/flask-gunicorn.ini \
 	assets/examples/flask_app.py \
 	assets/examples/http-server.ini
+dist_man_MANS += assets/man/autoscaler.ini.5

@@ -30,6 +30,9 @@ bool config_dump(const struct config *cfg, FILE *out);
 /* The options by section, as --help shows them. */
 void config_print_help(FILE *out);
 
+/* The manual page autoscaler.ini(5). */
+bool config_print_manual(FILE *out);
+
 /* What saving the settings that differ between before and now would make of the file: its new text, which has
  * been read back and checked, and a unified diff ("" when nothing changes); both the caller's to free. */
 bool config_plan_save(const char *path, const struct config *before, const struct config *now, char **text,

@@ -14,6 +14,7 @@ libcontrol_a_SOURCES = \
 	src/control/commands.c \
 	src/control/config_load.c \
 	src/control/config_load.h \
+	src/control/config_manual.c \
 	src/control/config_text.c \
 	src/control/control.c \
 	src/control/control.h \

@@ -172,13 +172,13 @@ static void files_are_found_in_order(void **state)
     assert_int_equal(chdir(home), 0);
 }
 
-static char *dump(const struct config *from)
+static char *written(bool (*write)(const struct config *, FILE *), const struct config *from)
 {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    assert_true(config_dump(from, out));
+    assert_true(write(from, out));
     fclose(out);
     return text;
 }
@@ -199,7 +199,7 @@ static void a_dump_reads_back_to_the_same_settings(void **state)
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         assert_true(config_set(&cfg, changes[i][0], changes[i][1], changes[i][2], err, sizeof err));
     struct config expected = cfg;
-    char *text = dump(&cfg);
+    char *text = written(config_dump, &cfg);
     config_init(&cfg);
     if (!load(text, NULL))
         fail_msg("%s", err);
@@ -207,20 +207,53 @@ static void a_dump_reads_back_to_the_same_settings(void **state)
     free(text);
 }
 
-/* Byte for byte: ranges, help and defaults in the file can never fall behind the table. */
-static void the_sample_file_is_the_dump_of_the_defaults(void **state)
+static bool write_manual(const struct config *from, FILE *out)
+{
+    (void)from;
+    return config_print_manual(out);
+}
+
+/* What ships and is made from the option table. */
+static const struct {
+    const char *name;
+    bool (*write)(const struct config *from, FILE *out);
+} made[] = {
+    {"autoscaler.ini", config_dump},
+    {"assets/man/autoscaler.ini.5", write_manual},
+};
+
+static const char *in_source(const char *name)
+{
+    static char found[PATH_MAX];
+    const char *source = getenv("srcdir");
+    snprintf(found, sizeof found, "%s/%s", source ? source : "..", name);
+    return found;
+}
+
+/* Byte for byte: ranges, help and defaults can never fall behind the table. */
+static void what_ships_follows_the_table(void **state)
 {
     (void)state;
-    const char *source = getenv("srcdir");
-    char *text, *expected = dump(&defaults);
-    char sample[PATH_MAX];
-    snprintf(sample, sizeof sample, "%s/autoscaler.ini", source ? source : "..");
-    assert_int_equal(file_read(sample, 1 << 20, &text, NULL), 0);
-    if (strcmp(text, expected) != 0)
-        fail_msg("autoscaler.ini differs; write it anew: ascale-tui -c /dev/null --dump-config");
-    struct config_sources sources = {.file = sample};
-    assert_true(config_load(&sources, &cfg, path, err, sizeof err));
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        char *text, *expected = written(made[i].write, &defaults);
+        assert_int_equal(file_read(in_source(made[i].name), 1 << 20, &text, NULL), 0);
+        if (strcmp(text, expected) != 0)
+            fail_msg("%s does not follow the option table: write it anew by test_config_load --write",
+                     made[i].name);
+        free(text);
+        free(expected);
+    }
+}
+
+static void the_sample_file_holds_every_option_and_reads_as_the_defaults(void **state)
+{
+    (void)state;
+    struct config_sources sources = {.file = in_source("autoscaler.ini")};
+    char *text;
+    if (!config_load(&sources, &cfg, path, err, sizeof err))
+        fail_msg("%s", err);
     assert_memory_equal(&cfg, &defaults, sizeof cfg);
+    assert_int_equal(file_read(path, 1 << 20, &text, NULL), 0);
     for (size_t i = 0; i < options_count; i++) {
         char line[128];
         int size = (int)strcspn(options[i].key, "*");
@@ -230,7 +263,6 @@ static void the_sample_file_is_the_dump_of_the_defaults(void **state)
             fail_msg("%s is missing", options[i].key);
     }
     free(text);
-    free(expected);
 }
 
 static void help_names_every_option(void **state)
@@ -309,8 +341,22 @@ static void a_file_that_is_not_there_begins_with_the_changes(void **state)
     free(diff);
 }
 
-int main(void)
+static int write_anew(void)
 {
+    int error = 0;
+    config_init(&defaults);
+    for (size_t i = 0; i < sizeof made / sizeof *made && !error; i++) {
+        char *text = written(made[i].write, &defaults);
+        error = file_write_atomic(in_source(made[i].name), text, strlen(text), 0644);
+        free(text);
+    }
+    return error != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--write") == 0)
+        return write_anew();
 #define TEST(function) cmocka_unit_test_setup_teardown(function, enter, leave)
     const struct CMUnitTest tests[] = {
         TEST(built_in_is_below_the_file_and_the_file_below_the_command_line),
@@ -319,7 +365,8 @@ int main(void)
         TEST(networks_are_understood),
         TEST(files_are_found_in_order),
         TEST(a_dump_reads_back_to_the_same_settings),
-        TEST(the_sample_file_is_the_dump_of_the_defaults),
+        TEST(what_ships_follows_the_table),
+        TEST(the_sample_file_holds_every_option_and_reads_as_the_defaults),
         TEST(help_names_every_option),
         TEST(saving_changes_what_the_operator_changed),
         TEST(what_would_not_read_back_is_not_saved),
