@@ -36,6 +36,8 @@ libcore_a_SOURCES = \
 	src/core/instance.h \
 	src/core/journal.c \
 	src/core/journal.h \
+	src/core/pick.c \
+	src/core/pick.h \
 	src/core/options.c \
 	src/core/options.h \
 	src/core/orders.c \

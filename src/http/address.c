@@ -80,6 +80,12 @@ void conn_format_address(const struct sockaddr *a, bool with_port, char *out, si
     }
 }
 
+void conn_prepare_listener(int fd)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 int conn_listen(const struct sockaddr *a, socklen_t len, int backlog)
 {
     int fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -87,7 +93,7 @@ int conn_listen(const struct sockaddr *a, socklen_t len, int backlog)
         return -errno;
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    conn_prepare_listener(fd);
     if (bind(fd, a, len) < 0 || listen(fd, backlog) < 0) {
         int error = -errno;
         close(fd);

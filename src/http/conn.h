@@ -50,4 +50,7 @@ void conn_format_address(const struct sockaddr *a, bool with_port, char *out, si
  * it. */
 int conn_listen(const struct sockaddr *a, socklen_t len, int backlog);
 
+/* The options a listening socket passes on to what it accepts, for one that was made elsewhere. */
+void conn_prepare_listener(int fd);
+
 #endif

@@ -7,4 +7,6 @@ libhttp_a_SOURCES = \
 	src/http/conn.c \
 	src/http/conn.h \
 	src/http/event.c \
-	src/http/event.h
+	src/http/event.h \
+	src/http/slab.c \
+	src/http/slab.h

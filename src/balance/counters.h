@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Counters with one writer, the worker they belong to, and any number of readers: plain loads and stores,
+ * whole but in no order among one another. */
+#ifndef BALANCE_COUNTERS_H
+#define BALANCE_COUNTERS_H
+#include "core/histogram.h"
+#include <stdatomic.h>
+
+struct counter {
+    _Atomic uint64_t value;
+};
+
+static inline uint64_t counter_read(const struct counter *c)
+{
+    return atomic_load_explicit(&c->value, memory_order_relaxed);
+}
+
+static inline void counter_add(struct counter *c, uint64_t n)
+{
+    atomic_store_explicit(&c->value, counter_read(c) + n, memory_order_relaxed);
+}
+
+/* A histogram that grows under its readers. */
+struct latencies {
+    struct counter sum_us;
+    struct counter buckets[HISTOGRAM_BUCKETS];
+};
+
+static inline void latencies_record(struct latencies *l, usec_t value)
+{
+    counter_add(&l->sum_us, value > 0 ? (uint64_t)value : 0);
+    counter_add(&l->buckets[histogram_bucket(value)], 1);
+}
+
+/* What one worker counts of one backend. */
+struct backend_counters {
+    struct counter requests;     /* sent to it */
+    struct counter responses[6]; /* by the first digit of the code; [0] is not used */
+    struct counter errors;       /* given up: no answer, a bad or a cut one */
+    struct counter connect_failures;
+    struct counter retries; /* sent again, here after a failure elsewhere or on a stale connection */
+    struct counter queued;  /* of the requests, those that had waited in the queue */
+    struct counter bytes_in, bytes_out; /* from and to clients */
+    struct latencies latency;           /* from the request's head to the last byte of the answer */
+};
+
+/* What one worker counts by itself. */
+struct worker_counters {
+    struct counter connections; /* accepted */
+    struct counter rejected;    /* refused by us as malformed or too large */
+    struct counter unavailable; /* 503 by us */
+    struct counter aborted;     /* the client went away before its answer was out */
+    struct latencies wait;      /* time in the queue */
+};
+
+#endif

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns a request from its complete head to the last byte of the answer. What may have reached a backend is
+ * never sent to another: only a connect that failed leads to the next one, and once, on a kept connection
+ * that turned out to be closed, a request without a body and without harm in repeating is sent again. Every
+ * function that may end the exchange says so, and its callers touch it no more. */
+#include "balance/exchange.h"
+#include "balance/compose.h"
+#include "balance/session.h"
+#include "balance/upstream.h"
+#include <errno.h>
+#include <string.h>
+
+#define TURNS_MAX         16  /* buffers moved before others get their turn */
+#define INFORMATIONAL_MAX 16  /* 1xx before an answer */
+#define PROGRESS_MIN      512 /* bytes a client must move in body_timeout */
+
+/* How far a direction came. */
+enum flow { FLOW_WAITS, FLOW_OVER };
+
+static struct worker *worker_of(const struct exchange *x)
+{
+    return x->session->worker;
+}
+
+static usec_t now_of(const struct exchange *x)
+{
+    return event_now(worker_of(x)->loop);
+}
+
+static const struct config_balancer *options_of(const struct exchange *x)
+{
+    return &worker_of(x)->view->settings.options;
+}
+
+static struct backend_counters *counters_of(const struct exchange *x)
+{
+    return &upstream_lane(worker_of(x), x->backend)->counters;
+}
+
+static uint64_t bytes_moved(const struct exchange *x)
+{
+    return x->up.body.total + x->up.sent + x->down.body.total + x->down.sent;
+}
+
+static void set_deadline(struct exchange *x, usec_t timeout)
+{
+    x->marked = bytes_moved(x);
+    session_enter(x->session, SESSION_EXCHANGE, now_of(x) + timeout);
+}
+
+void exchange_release(struct exchange *x, bool whole)
+{
+    struct worker *w = worker_of(x);
+    struct backend *b = x->backend;
+    if (x->upstream != NULL && whole)
+        upstream_keep(x->upstream);
+    else if (x->upstream != NULL)
+        upstream_close(x->upstream);
+    x->upstream = NULL;
+    buffer_return(&w->buffers, x->up.head);
+    x->up.head = NULL;
+    x->backend = NULL;
+    if (b != NULL)
+        upstream_leave(w, b);
+}
+
+/* The backend did not do its part. */
+static void blame_backend(struct exchange *x)
+{
+    if (x->backend == NULL)
+        return;
+    counter_add(&counters_of(x)->errors, 1);
+    upstream_failed(worker_of(x), x->backend, EJECT_FAILURES);
+}
+
+/* The client went away, or what it gets cannot be completed: a cut answer must look cut. */
+static enum flow cut(struct exchange *x)
+{
+    static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    struct session *s = x->session;
+    counter_add(&worker_of(x)->counters.aborted, 1);
+    if (x->head_done)
+        setsockopt(s->conn.source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    session_close(s);
+    return FLOW_OVER;
+}
+
+static enum flow fail(struct exchange *x, unsigned code, const char *why)
+{
+    blame_backend(x);
+    if (x->head_done)
+        return cut(x);
+    session_reply(x->session, code, why);
+    return FLOW_OVER;
+}
+
+static enum flow refuse_body(struct exchange *x, unsigned code, const char *why)
+{
+    if (x->head_done)
+        return cut(x);
+    session_reply(x->session, code, why);
+    return FLOW_OVER;
+}
+
+/* The head goes into the relay; with a length, the first of the body along with it. */
+static bool load_request(struct exchange *x)
+{
+    const struct http1_head *h = &x->request.head;
+    buffer_return(&worker_of(x)->buffers, x->up.head);
+    x->up.head = NULL;
+    if (!compose_request(x))
+        return false;
+    if (h->framing == HTTP1_LENGTH && !relay_pending_body(&x->up) && x->in->start < x->in->end)
+        relay_take(&x->up);
+    return true;
+}
+
+static void dispatch(struct exchange *x)
+{
+    if (!load_request(x)) {
+        session_reply(x->session, 431, "the head is too large to pass on");
+        return;
+    }
+    x->upstream->connected = x->upstream->reused;
+    set_deadline(x, x->upstream->reused ? options_of(x)->body_timeout : options_of(x)->connect_timeout);
+}
+
+static bool is_ours(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS ||
+           error == -EADDRNOTAVAIL;
+}
+
+/* Nothing has reached this backend: it is left, and not tried again for this request. */
+static void leave_unconnected(struct exchange *x, int error)
+{
+    if (!is_ours(error)) {
+        counter_add(&counters_of(x)->connect_failures, 1);
+        upstream_failed(worker_of(x), x->backend, EJECT_CONNECT);
+    }
+    if (x->tried_count < TRIED_MAX)
+        x->tried[x->tried_count++] = x->backend;
+    exchange_release(x, false);
+}
+
+static void route_nowhere(struct exchange *x, bool empty)
+{
+    const struct config_balancer *o = options_of(x);
+    if (!empty || o->hold_when_empty)
+        session_enqueue(x->session);
+    else if (x->tried_count > 0)
+        session_reply(x->session, 502, "no instance accepts connections");
+    else
+        session_reply(x->session, 503, "no instance is ready");
+}
+
+/* Sends the request to x->backend. False: that could not be begun, and the backend is left. */
+static bool attempt(struct exchange *x)
+{
+    int error = upstream_get(x, false);
+    if (error == 0) {
+        dispatch(x);
+        return true;
+    }
+    leave_unconnected(x, error);
+    if (is_ours(error))
+        session_reply(x->session, 503, "the balancer has no descriptor or memory left");
+    return is_ours(error);
+}
+
+static struct backend *choose(struct exchange *x, bool *empty)
+{
+    x->bound = options_of(x)->algorithm == CONFIG_STICKY ? compose_bound(x) : NULL;
+    return upstream_choose(x, empty);
+}
+
+void exchange_route(struct exchange *x)
+{
+    bool empty = true;
+    while (x->tried_count < TRIED_MAX && (x->backend = choose(x, &empty)) != NULL)
+        if (attempt(x))
+            return;
+    x->awaited = empty ? NULL : x->bound;
+    route_nowhere(x, empty || x->tried_count == TRIED_MAX);
+}
+
+bool exchange_retry(struct exchange *x)
+{
+    bool empty;
+    struct backend *b = choose(x, &empty);
+    if (b == NULL)
+        return false;
+    session_dequeue(x->session);
+    x->backend = b;
+    if (!attempt(x))
+        exchange_route(x);
+    return true;
+}
+
+static enum flow connect_failed(struct exchange *x, int error)
+{
+    leave_unconnected(x, error);
+    exchange_route(x);
+    return FLOW_OVER;
+}
+
+/* A kept connection was closed under a request that nothing has answered. */
+static bool may_repeat(const struct exchange *x)
+{
+    return x->upstream->reused && !x->stale_retried && x->down.buffer == NULL && !x->head_done &&
+           x->request.head.framing == HTTP1_NO_BODY && http1_method_idempotent(x->request.method);
+}
+
+static enum flow upstream_gone(struct exchange *x, int error)
+{
+    if (!x->upstream->connected)
+        return connect_failed(x, error);
+    if (!may_repeat(x))
+        return fail(x, 502, "the instance closed the connection");
+    x->stale_retried = true;
+    x->request_sent = false;
+    counter_add(&counters_of(x)->retries, 1);
+    upstream_close(x->upstream);
+    x->upstream = NULL;
+    error = upstream_get(x, true);
+    if (error < 0)
+        return connect_failed(x, error);
+    dispatch(x);
+    return FLOW_OVER;
+}
+
+static enum flow push_failed(struct exchange *x, int error)
+{
+    if (!x->upstream->connected || may_repeat(x))
+        return upstream_gone(x, error);
+    /* It may have answered before it stopped reading: that answer is taken, what is left of the request is
+     * not. */
+    x->push_broken = true;
+    x->keep = false;
+    return FLOW_WAITS;
+}
+
+static void note_sent(struct exchange *x)
+{
+    struct backend_counters *counters = counters_of(x);
+    if (!x->upstream->connected)
+        set_deadline(x, options_of(x)->body_timeout);
+    x->upstream->connected = true;
+    if (x->counted)
+        return;
+    x->counted = true;
+    counter_add(&counters->requests, 1);
+    if (x->queued_at > 0)
+        counter_add(&counters->queued, 1);
+    if (x->tried_count > 0)
+        counter_add(&counters->retries, 1);
+}
+
+static enum flow request_done(struct exchange *x)
+{
+    if (!x->request_sent) {
+        x->request_sent = true;
+        x->sent_at = now_of(x);
+        if (!x->head_done)
+            set_deadline(x, options_of(x)->response_timeout);
+    }
+    return FLOW_WAITS;
+}
+
+/* More of the request's body; true: there is something to write or the body has ended. */
+static bool refill_request(struct exchange *x, enum flow *flow)
+{
+    struct session *s = x->session;
+    const struct config_balancer *o = options_of(x);
+    *flow = FLOW_WAITS;
+    for (bool fresh = x->in->start < x->in->end;; fresh = true) {
+        if (fresh && !relay_take(&x->up)) {
+            *flow = refuse_body(x, 400, x->up.body.why);
+            return false;
+        }
+        if (o->max_body_size > 0 && x->up.body.total > (uint64_t)o->max_body_size) {
+            *flow = refuse_body(x, 413, "the body is larger than max_body_size");
+            return false;
+        }
+        if (relay_pending(&x->up) || x->up.ended)
+            return true;
+        ssize_t n = s->conn.readable ? relay_read(&x->up, &s->conn) : -EAGAIN;
+        if (n == -EAGAIN)
+            return false;
+        if (n <= 0) {
+            *flow = cut(x);
+            return false;
+        }
+    }
+}
+
+/* The request, as far as the client has sent it and the backend takes it. */
+static enum flow push(struct exchange *x, unsigned *turns)
+{
+    struct worker *w = worker_of(x);
+    while (x->upstream != NULL && !x->push_broken && !x->request_sent && *turns > 0) {
+        if (relay_pending(&x->up)) {
+            uint64_t before = x->up.sent;
+            int error = relay_flush(&x->up, &x->upstream->conn, &w->buffers);
+            if (x->up.sent != before)
+                note_sent(x);
+            if (error == -EAGAIN)
+                return FLOW_WAITS;
+            if (error < 0)
+                return push_failed(x, error);
+            --*turns;
+        }
+        if (x->up.ended)
+            return request_done(x);
+        enum flow flow;
+        if (!refill_request(x, &flow))
+            return flow;
+    }
+    return FLOW_WAITS;
+}
+
+static void note_first_byte(struct exchange *x)
+{
+    struct lane *lane = upstream_lane(worker_of(x), x->backend);
+    float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
+    atomic_store_explicit(&lane->mean_us, pick_latency(mean, now_of(x) - x->started), memory_order_relaxed);
+}
+
+/* A final answer's head is composed and its body's way set. */
+static bool begin_answer(struct exchange *x)
+{
+    const struct http1_head *h = &x->response.head;
+    bool unknown = h->framing == HTTP1_CHUNKED || h->framing == HTTP1_UNTIL_CLOSE;
+    bool modern = x->request.head.minor == 1;
+    if ((unknown && !modern) || !x->up.ended)
+        x->keep = false;
+    relay_begin(&x->down, h, unknown && modern);
+    x->down.keep_trailers = modern;
+    if (!compose_response(x))
+        return false;
+    x->down.buffer->start += h->length;
+    x->head_done = true;
+    note_first_byte(x);
+    set_deadline(x, options_of(x)->body_timeout);
+    return true;
+}
+
+static bool take_informational(struct exchange *x)
+{
+    counter_add(&counters_of(x)->responses[1], 1);
+    if (++x->informational > INFORMATIONAL_MAX)
+        return false;
+    if (x->request.head.minor == 1 && !compose_response(x))
+        return false;
+    x->down.buffer->start += x->response.head.length;
+    http1_response_init(&x->response);
+    return true;
+}
+
+/* The answer's head, 1xx before it included. DONE: it is there; OVER in *flow: the exchange has ended. */
+static enum http1_result take_answer_head(struct exchange *x, enum flow *flow)
+{
+    struct buffer *b = x->down.buffer;
+    struct http1_response *r = &x->response;
+    const struct http1_limits *limits = &worker_of(x)->view->settings.limits;
+    while (b->start < b->end) {
+        enum http1_result result =
+            http1_response_parse(r, b->bytes + b->start, b->end - b->start, x->request.method, limits);
+        if (result == HTTP1_MORE)
+            return HTTP1_MORE;
+        x->code = r->code;
+        bool good = result == HTTP1_DONE && (r->code != 101 || x->request.upgrade);
+        if (good && r->code == 101) {
+            tunnel_begin(x);
+            *flow = FLOW_OVER;
+            return HTTP1_BAD;
+        }
+        if (good && r->code >= 200 && begin_answer(x))
+            return HTTP1_DONE;
+        if (!good || r->code >= 200 || !take_informational(x)) {
+            *flow = fail(x, 502, "the instance's answer is malformed");
+            return HTTP1_BAD;
+        }
+    }
+    return HTTP1_MORE;
+}
+
+/* What has been read of the answer; WAITS: go on. */
+static enum flow take_answer(struct exchange *x)
+{
+    enum flow flow = FLOW_WAITS;
+    if (!x->head_done && take_answer_head(x, &flow) != HTTP1_DONE)
+        return flow;
+    if (!x->down.ended && !relay_take(&x->down))
+        return fail(x, 502, "the instance's answer is malformed");
+    return FLOW_WAITS;
+}
+
+static enum flow answer_ended(struct exchange *x, int error)
+{
+    if (!x->head_done)
+        return upstream_gone(x, error);
+    if (error == 0 && relay_take_end(&x->down))
+        return FLOW_WAITS;
+    return fail(x, 502, "the instance cut its answer");
+}
+
+static bool upstream_reusable(const struct exchange *x)
+{
+    const struct buffer *b = x->down.buffer;
+    return x->request_sent && !x->push_broken && x->response.head.keep_alive && b->start == b->end;
+}
+
+static enum flow finish(struct exchange *x)
+{
+    if (x->backend != NULL) {
+        struct backend_counters *counters = counters_of(x);
+        counter_add(&counters->responses[x->code / 100], 1);
+        counter_add(&counters->bytes_in, x->request.head.length + x->up.body.total);
+        counter_add(&counters->bytes_out, x->down.sent);
+        latencies_record(&counters->latency, now_of(x) - x->started);
+        if (x->code >= 500)
+            upstream_failed(worker_of(x), x->backend, EJECT_FAILURES);
+        else
+            upstream_succeeded(x->backend);
+        exchange_release(x, upstream_reusable(x));
+    }
+    session_answered(x->session);
+    return FLOW_OVER;
+}
+
+/* The answer, as far as the backend has sent it and the client takes it. */
+static enum flow pull(struct exchange *x, unsigned *turns)
+{
+    struct worker *w = worker_of(x);
+    for (; *turns > 0; --*turns) {
+        int error = relay_pending(&x->down) ? relay_flush(&x->down, &x->session->conn, &w->buffers) : 0;
+        if (error == -EAGAIN)
+            return FLOW_WAITS;
+        if (error < 0)
+            return cut(x);
+        if (x->down.ended)
+            return finish(x);
+        if (x->upstream == NULL || !x->upstream->conn.readable)
+            return FLOW_WAITS;
+        if (x->down.buffer == NULL && (x->down.buffer = buffer_lend(&w->buffers)) == NULL)
+            return cut(x);
+        ssize_t n = relay_read(&x->down, &x->upstream->conn);
+        if (n == -EAGAIN)
+            return FLOW_WAITS;
+        if (n <= 0 && x->down.buffer->start == x->down.buffer->end && !x->head_done) {
+            buffer_return(&w->buffers, x->down.buffer);
+            x->down.buffer = NULL;
+        }
+        enum flow flow = n > 0 ? take_answer(x) : answer_ended(x, (int)n);
+        if (flow == FLOW_OVER)
+            return flow;
+    }
+    return FLOW_WAITS;
+}
+
+static void give_way(struct exchange *x)
+{
+    struct session *s = x->session;
+    struct worker *w = s->worker;
+    if (s->again)
+        return;
+    s->again = true;
+    s->again_next = w->again;
+    w->again = s;
+}
+
+bool exchange_pump(struct exchange *x)
+{
+    unsigned turns = TURNS_MAX;
+    if (x->session->conn.failed && !x->replied) {
+        cut(x);
+        return true;
+    }
+    if (push(x, &turns) == FLOW_OVER || pull(x, &turns) == FLOW_OVER)
+        return true;
+    if (turns == 0)
+        give_way(x);
+    return false;
+}
+
+/* Something has moved since the deadline was set: a body gets another period. */
+static bool progressed(struct exchange *x)
+{
+    uint64_t moved = bytes_moved(x) - x->marked;
+    bool waits_for_client = relay_pending(&x->down) || !x->up.ended;
+    if (moved < (waits_for_client ? PROGRESS_MIN : 1))
+        return false;
+    set_deadline(x, options_of(x)->body_timeout);
+    return true;
+}
+
+void exchange_expired(struct exchange *x)
+{
+    if (x->replied) {
+        cut(x);
+    } else if (!x->upstream->connected) {
+        connect_failed(x, -ETIMEDOUT);
+    } else if (x->request_sent && !x->head_done) {
+        fail(x, 504, "the instance did not answer in time");
+    } else if (progressed(x)) {
+        return;
+    } else if (!x->head_done && !relay_pending(&x->up)) {
+        session_reply(x->session, 408, "the body of the request took too long");
+    } else if (relay_pending(&x->down)) {
+        cut(x);
+    } else {
+        fail(x, 504, "the instance did not go on in time");
+    }
+}

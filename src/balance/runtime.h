@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The balancer at work: hub, workers, registry, control socket and signals, and the order of their beginning
+ * and end. Main thread. */
+#ifndef BALANCE_RUNTIME_H
+#define BALANCE_RUNTIME_H
+#include "balance/clients.h"
+#include "balance/registry.h"
+#include "base/loop.h"
+
+struct runtime {
+    struct config config;
+    struct hub hub;
+    struct registry registry;
+    struct loop *loop;
+    struct loop_timer watch_timer, stats_timer, drain_timer;
+    struct clients clients;
+    int priority; /* the nice value we got */
+    bool supervised, stopping, ended;
+    unsigned started; /* workers whose threads run */
+    char listen[80];  /* what was bound */
+};
+
+/* Everything but the threads; listen_fd becomes its own. control NULL: no control socket. False: said on
+ * stderr. */
+bool runtime_open(struct runtime *rt, const struct config *config, int listen_fd, const char *control);
+
+/* Starts the workers and serves until the end. The exit status. */
+int runtime_run(struct runtime *rt);
+void runtime_close(struct runtime *rt);
+
+/* Stops accepting, lets requests finish until the drain deadline, then ends. */
+void runtime_stop(struct runtime *rt);
+
+/* One line of a client: a command. */
+void commands_take(struct runtime *rt, struct client *client, char *line);
+
+/* The stats as text, a JSON object that begins with `prefix` ("\"event\":\"stats\""); to be freed; NULL: no
+ * memory. */
+char *report_stats(const struct runtime *rt, const char *prefix, usec_t now);
+
+/* Sends an event line to every client. */
+void runtime_tell(struct runtime *rt, const char *text);
+
+#endif

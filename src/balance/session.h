@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The client side: heads in, our own answers, the end of a connection. In the worker's thread. */
+#ifndef BALANCE_SESSION_H
+#define BALANCE_SESSION_H
+#include "balance/worker.h"
+
+/* Takes over an accepted descriptor. */
+void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer);
+
+/* Goes on with whatever its connection and state allow. */
+void session_run(struct session *s);
+
+/* Ends it at once, and what it has under way. */
+void session_close(struct session *s);
+
+/* Sets state and deadline. */
+void session_enter(struct session *s, enum session_state state, usec_t deadline);
+
+/* The exchange is over and its answer out: next request, linger or close. */
+void session_answered(struct session *s);
+
+/* Puts an answer of our own in place of the backend's and ends the request; the head must not have gone out
+ * yet. */
+void session_reply(struct session *s, unsigned code, const char *why);
+
+/* Waiting for a backend. */
+void session_enqueue(struct session *s);
+void session_dequeue(struct session *s);
+
+#endif

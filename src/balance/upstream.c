@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* Owns the idle connections of this worker's lanes and the choice of a backend. An idle connection on which
+ * anything happens (bytes nobody asked for, an end, an error) is closed, so that no answer can wait there for
+ * the next request. */
+#include "balance/upstream.h"
+#include "balance/compose.h"
+#include "balance/exchange.h"
+#include "balance/session.h"
+#include <errno.h>
+#include <sys/epoll.h>
+
+static bool was_tried(const struct exchange *x, const struct backend *b)
+{
+    for (unsigned i = 0; i < x->tried_count; i++)
+        if (x->tried[i] == b)
+            return true;
+    return false;
+}
+
+static void fill_candidate(struct worker *w, struct backend *b, struct pick_candidate *c)
+{
+    const struct config_balancer *o = &w->view->settings.options;
+    usec_t since = event_now(w->loop) - atomic_load_explicit(&b->ready_since, memory_order_relaxed);
+    c->in_flight = atomic_load_explicit(&b->in_flight, memory_order_relaxed);
+    c->limit = (uint32_t)o->max_in_flight;
+    c->share = pick_share(since, o->slow_start);
+    c->latency_us = atomic_load_explicit(&upstream_lane(w, b)->mean_us, memory_order_relaxed);
+}
+
+/* Ejected ones are left out while there are others: with all of them out, all are in. */
+static unsigned fill_candidates(struct worker *w, const struct exchange *x, bool ejected_too)
+{
+    const struct view *view = w->view;
+    unsigned usable = 0;
+    for (unsigned i = 0; i < view->count; i++) {
+        struct backend *b = view->backends[i];
+        struct pick_candidate *c = &w->candidates[i];
+        c->usable = atomic_load_explicit(&b->state, memory_order_relaxed) == BACKEND_READY &&
+                    !was_tried(x, b) &&
+                    (ejected_too || atomic_load_explicit(&b->ejected, memory_order_relaxed) == EJECT_NONE);
+        if (c->usable) {
+            fill_candidate(w, b, c);
+            usable++;
+        }
+    }
+    return usable;
+}
+
+/* The one its cookie names, if that one is still here. */
+static int find_bound(const struct view *view, const struct exchange *x)
+{
+    for (unsigned i = 0; x->bound != NULL && i < view->count; i++)
+        if (view->backends[i] == x->bound)
+            return (int)i;
+    return -1;
+}
+
+static void raise_maximum(_Atomic uint32_t *max, uint32_t value)
+{
+    uint32_t seen = atomic_load_explicit(max, memory_order_relaxed);
+    while (value > seen && !atomic_compare_exchange_weak_explicit(max, &seen, value, memory_order_relaxed,
+                                                                  memory_order_relaxed))
+        ;
+}
+
+/* Counts the request in; false when other workers were faster and the backend is full. */
+static bool enter(struct worker *w, struct backend *b)
+{
+    uint32_t limit = (uint32_t)w->view->settings.options.max_in_flight;
+    uint32_t now = atomic_fetch_add_explicit(&b->in_flight, 1, memory_order_relaxed) + 1;
+    if (limit > 0 && now > limit) {
+        upstream_leave(w, b);
+        return false;
+    }
+    raise_maximum(&b->in_flight_max, now);
+    if (now * w->view->count >= atomic_load_explicit(&w->hub->burst_level, memory_order_relaxed))
+        hub_tell(w->hub, NEWS_BURST);
+    return true;
+}
+
+struct backend *upstream_choose(struct exchange *x, bool *empty)
+{
+    struct worker *w = x->session->worker;
+    const struct view *view = w->view;
+    enum config_algorithm algorithm = (enum config_algorithm)view->settings.options.algorithm;
+    unsigned usable = fill_candidates(w, x, false);
+    if (usable == 0)
+        usable = fill_candidates(w, x, true);
+    *empty = usable == 0;
+    int bound = algorithm == CONFIG_STICKY ? find_bound(view, x) : -1;
+    if (bound >= 0 && w->candidates[bound].usable) {
+        const struct pick_candidate *c = &w->candidates[bound];
+        bool room = c->limit == 0 || c->in_flight < c->limit;
+        return room && enter(w, view->backends[bound]) ? view->backends[bound] : NULL;
+    }
+    for (unsigned attempt = 0; attempt < usable; attempt++) {
+        int chosen = pick_choose(&w->pick, algorithm, w->candidates, view->count);
+        if (chosen < 0)
+            return NULL;
+        if (enter(w, view->backends[chosen]))
+            return view->backends[chosen];
+        w->candidates[chosen].usable = false;
+    }
+    return NULL;
+}
+
+static void unlink_idle(struct upstream *u)
+{
+    if (u->link == NULL)
+        return;
+    *u->link = u->next;
+    if (u->next != NULL)
+        u->next->link = u->link;
+    u->link = NULL;
+}
+
+static void bury(struct event_task *task)
+{
+    struct upstream *u = (struct upstream *)((char *)task - offsetof(struct upstream, buried));
+    slab_give(&u->worker->upstreams_slab, u);
+}
+
+void upstream_close(struct upstream *u)
+{
+    unlink_idle(u);
+    conn_close(&u->conn);
+    u->exchange = NULL;
+    u->buried.run = bury;
+    event_later(u->worker->loop, &u->buried);
+}
+
+static void upstream_ready(struct event_source *source, uint32_t events)
+{
+    struct upstream *u = (struct upstream *)source;
+    conn_note(&u->conn, events);
+    if (u->exchange != NULL)
+        session_run(u->exchange->session);
+    else if (events & ~(uint32_t)EPOLLOUT)
+        upstream_close(u);
+}
+
+static struct upstream *take_idle(struct lane *lane)
+{
+    struct upstream *u = lane->idle;
+    if (u != NULL)
+        unlink_idle(u);
+    return u;
+}
+
+/* Has the backend closed it meanwhile? Asked before what cannot be sent twice. */
+static bool went_stale(struct upstream *u)
+{
+    char byte;
+    return recv(u->conn.source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+static struct upstream *reuse(struct exchange *x)
+{
+    struct lane *lane = upstream_lane(x->session->worker, x->backend);
+    bool ask = !http1_method_idempotent(x->request.method) || x->request.head.framing != HTTP1_NO_BODY;
+    struct upstream *u;
+    while ((u = take_idle(lane)) != NULL) {
+        if (!ask || !went_stale(u))
+            return u;
+        upstream_close(u);
+    }
+    return NULL;
+}
+
+static struct upstream *connect_new(struct exchange *x, int *error)
+{
+    struct worker *w = x->session->worker;
+    struct upstream *u = slab_take(&w->upstreams_slab);
+    *error = -ENOMEM;
+    if (u == NULL)
+        return NULL;
+    u->worker = w;
+    u->backend = x->backend;
+    *error = conn_connect(&u->conn, w->loop, (struct sockaddr *)&x->backend->peer, x->backend->peer_len,
+                          upstream_ready);
+    if (*error < 0) {
+        slab_give(&w->upstreams_slab, u);
+        return NULL;
+    }
+    u->conn.writable = true; /* to a neighbor it often is already */
+    return u;
+}
+
+int upstream_get(struct exchange *x, bool fresh)
+{
+    int error = 0;
+    struct upstream *u = fresh ? NULL : reuse(x);
+    if (u == NULL)
+        u = connect_new(x, &error);
+    if (u == NULL)
+        return error;
+    u->exchange = x;
+    x->upstream = u;
+    return 0;
+}
+
+void upstream_keep(struct upstream *u)
+{
+    struct lane *lane = upstream_lane(u->worker, u->backend);
+    if (u->conn.peer_done ||
+        atomic_load_explicit(&u->backend->state, memory_order_relaxed) != BACKEND_READY) {
+        upstream_close(u);
+        return;
+    }
+    u->exchange = NULL;
+    u->reused = true;
+    u->idle_since = event_now(u->worker->loop);
+    u->link = &lane->idle;
+    u->next = lane->idle;
+    if (u->next != NULL)
+        u->next->link = &u->next;
+    lane->idle = u;
+}
+
+void upstream_sweep(struct worker *w, struct backend *b, usec_t than)
+{
+    for (struct upstream *u = upstream_lane(w, b)->idle, *next; u != NULL; u = next) {
+        next = u->next;
+        if (u->idle_since < than)
+            upstream_close(u);
+    }
+}
+
+void upstream_leave(struct worker *w, struct backend *b)
+{
+    struct hub *hub = w->hub;
+    bool leaving = atomic_load_explicit(&b->state, memory_order_relaxed) != BACKEND_READY;
+    if (atomic_fetch_sub_explicit(&b->in_flight, 1, memory_order_release) == 1 && leaving)
+        hub_tell(hub, NEWS_EMPTIED);
+    worker_room(w);
+}
+
+void upstream_failed(struct worker *w, struct backend *b, enum eject_cause cause)
+{
+    uint32_t limit = (uint32_t)w->view->settings.options.eject_failures;
+    uint32_t row = atomic_fetch_add_explicit(&b->failures, 1, memory_order_relaxed) + 1;
+    if (limit == 0 || (cause != EJECT_CONNECT && row < limit))
+        return;
+    int none = EJECT_NONE;
+    if (atomic_compare_exchange_strong(&b->ejected, &none, (int)cause))
+        hub_tell(w->hub, NEWS_EJECTED);
+}
+
+void upstream_succeeded(struct backend *b)
+{
+    if (atomic_load_explicit(&b->failures, memory_order_relaxed) != 0)
+        atomic_store_explicit(&b->failures, 0, memory_order_relaxed);
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker's loop: accepts, adopts the newest view, serves its queue, ticks. It writes nothing that others
+ * read but counters, its lanes' means and `adopted`; after it has said a view is adopted it knows no older
+ * one. */
+#include "balance/worker.h"
+#include "balance/access.h"
+#include "balance/exchange.h"
+#include "balance/session.h"
+#include "balance/upstream.h"
+#include "base/log.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define ACCEPTS_A_TURN 32
+#define TICK_LONG      USEC_PER_SEC
+#define TICK_SHORT     (50 * USEC_PER_MSEC)
+#define UPSTREAM_IDLE  (5 * USEC_PER_SEC) /* many servers close after little more than that */
+#define BUFFERS_KEPT   256
+
+static void pause_accepting(struct worker *w)
+{
+    if (!w->listening)
+        return;
+    event_remove(w->loop, &w->listener);
+    w->listening = false;
+    worker_hurry(w);
+}
+
+static void resume_accepting(struct worker *w)
+{
+    uint32_t most = (uint32_t)w->view->settings.options.max_connections;
+    if (w->listening || w->stopping ||
+        atomic_load_explicit(&w->hub->connections, memory_order_relaxed) >= most)
+        return;
+    w->listening = event_add_as(w->loop, &w->listener, EPOLLIN | EPOLLEXCLUSIVE) == 0;
+}
+
+/* False: no more now. */
+static bool accept_one(struct worker *w)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof(peer);
+    int fd = accept4(w->listener.fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        w->short_of = false;
+        session_open(w, fd, &peer);
+        return true;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        if (!w->short_of)
+            log_warning("accept: %s; new connections wait until others end", strerror(errno));
+        w->short_of = true;
+        pause_accepting(w);
+        return false;
+    }
+    return errno == EINTR || errno == ECONNABORTED;
+}
+
+static void listener_ready(struct event_source *source, uint32_t events)
+{
+    (void)events;
+    struct worker *w = (struct worker *)((char *)source - offsetof(struct worker, listener));
+    uint32_t most = (uint32_t)w->view->settings.options.max_connections;
+    for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
+        if (atomic_load_explicit(&w->hub->connections, memory_order_relaxed) >= most) {
+            pause_accepting(w);
+            return;
+        }
+        if (!accept_one(w))
+            return;
+    }
+}
+
+void worker_hurry(struct worker *w)
+{
+    event_timer_set(w->loop, &w->tick, event_now(w->loop) + TICK_SHORT);
+}
+
+/* In order; where requests may be bound to different backends, one that must wait does not hold up the
+ * others. */
+static void serve_queue(struct worker *w)
+{
+    bool bound = w->view->settings.options.algorithm == CONFIG_STICKY;
+    struct session *next = w->queue;
+    w->room = false;
+    /* What comes back to the queue meanwhile is not tried twice. */
+    for (unsigned left = w->queue_count; left > 0 && next != NULL; left--) {
+        struct session *s = next;
+        next = s->queue_next;
+        if (exchange_retry(s->exchange))
+            session_run(s);
+        else if (!bound)
+            return;
+    }
+}
+
+void worker_room(struct worker *w)
+{
+    struct hub *hub = w->hub;
+    if (w->queue != NULL) {
+        w->room = true;
+    } else if (atomic_load_explicit(&hub->waiting, memory_order_relaxed) > 0) {
+        for (unsigned i = 0; i < hub->worker_count; i++)
+            if (i != w->index)
+                worker_wake(hub->workers[i]);
+    }
+}
+
+static void tick(struct event_timer *timer)
+{
+    struct worker *w = (struct worker *)((char *)timer - offsetof(struct worker, tick));
+    usec_t now = event_now(w->loop), idle = w->view->settings.options.idle_timeout;
+    usec_t than = now - (idle < UPSTREAM_IDLE ? idle : UPSTREAM_IDLE);
+    for (unsigned i = 0; i < w->view->count; i++)
+        upstream_sweep(w, w->view->backends[i], than);
+    access_flush(w);
+    resume_accepting(w);
+    if (w->queue != NULL)
+        w->room = true;
+    bool hurry = w->queue != NULL || !w->listening;
+    event_timer_set(w->loop, &w->tick, now + (hurry ? TICK_SHORT : TICK_LONG));
+}
+
+/* Backends that get no more requests lose their idle connections; nothing of the old view is known
+ * afterwards. */
+static void forget(struct worker *w, const struct view *old)
+{
+    for (unsigned i = 0; i < old->count; i++)
+        if (atomic_load_explicit(&old->backends[i]->state, memory_order_relaxed) != BACKEND_READY)
+            upstream_sweep(w, old->backends[i], USEC_NEVER);
+    for (struct session *s = w->queue; s != NULL; s = s->queue_next) {
+        struct exchange *x = s->exchange;
+        if (x->awaited != NULL)
+            atomic_fetch_sub_explicit(&x->awaited->waiting, 1, memory_order_relaxed);
+        x->awaited = x->bound = NULL;
+    }
+}
+
+static void adopt(struct worker *w)
+{
+    const struct view *view = atomic_load_explicit(&w->hub->view, memory_order_acquire);
+    if (view == w->view)
+        return;
+    if (w->view != NULL)
+        forget(w, w->view);
+    w->view = view;
+    w->room = w->queue != NULL;
+    atomic_store_explicit(&w->adopted, view->generation, memory_order_release);
+    hub_tell(w->hub, NEWS_ADOPTED);
+}
+
+static void close_sessions(struct worker *w, bool all)
+{
+    for (struct session *s = w->sessions, *next; s != NULL; s = next) {
+        next = s->next;
+        if (all || s->state == SESSION_IDLE)
+            session_close(s);
+    }
+}
+
+static void look_at_hub(struct worker *w)
+{
+    adopt(w);
+    if (!w->stopping && atomic_load(&w->hub->stopping)) {
+        w->stopping = true;
+        pause_accepting(w);
+        close_sessions(w, false);
+    }
+    if (w->stopping && atomic_load(&w->hub->aborting))
+        close_sessions(w, true);
+    if (w->queue != NULL)
+        w->room = true;
+}
+
+static void woken(void *context)
+{
+    look_at_hub(context);
+}
+
+void worker_wake(struct worker *w)
+{
+    event_wake(w->loop);
+}
+
+/* Those that gave way in the last turn. */
+static void run_again(struct worker *w)
+{
+    struct session *s = w->again;
+    w->again = NULL;
+    while (s != NULL) {
+        struct session *next = s->again_next;
+        s->again = false;
+        if (s->state == SESSION_CLOSED)
+            slab_give(&w->sessions_slab, s);
+        else
+            session_run(s);
+        s = next;
+    }
+}
+
+struct worker *worker_new(struct hub *hub, unsigned index)
+{
+    struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
+    if (w == NULL)
+        return NULL;
+    memset(w, 0, sizeof(*w));
+    w->hub = hub;
+    w->index = index;
+    w->loop = event_loop_new(woken, w);
+    if (w->loop == NULL) {
+        free(w);
+        return NULL;
+    }
+    w->listener = (struct event_source){hub->listen_fd, listener_ready};
+    w->tick.expired = tick;
+    w->queue_end = &w->queue;
+    w->pick.random.state = index + 1;
+    buffer_pool_init(&w->buffers, BUFFERS_KEPT);
+    slab_init(&w->sessions_slab, sizeof(struct session));
+    slab_init(&w->exchanges_slab, sizeof(struct exchange));
+    slab_init(&w->upstreams_slab, sizeof(struct upstream));
+    return w;
+}
+
+void worker_free(struct worker *w)
+{
+    buffer_pool_fini(&w->buffers);
+    slab_fini(&w->sessions_slab);
+    slab_fini(&w->exchanges_slab);
+    slab_fini(&w->upstreams_slab);
+    event_loop_free(w->loop);
+    free(w);
+}
+
+static void end(struct worker *w)
+{
+    for (unsigned i = 0; i < w->view->count; i++)
+        upstream_sweep(w, w->view->backends[i], USEC_NEVER);
+    access_flush(w);
+    run_again(w);
+    buffer_return(&w->buffers, w->access);
+    w->access = NULL;
+    event_turn(w->loop, 0); /* buries what was closed */
+    atomic_fetch_add(&w->hub->ended, 1);
+    hub_tell(w->hub, NEWS_ENDED);
+}
+
+void *worker_run(void *worker)
+{
+    struct worker *w = worker;
+    look_at_hub(w);
+    resume_accepting(w);
+    event_timer_set(w->loop, &w->tick, event_now(w->loop) + TICK_LONG);
+    while (!w->stopping || w->session_count > 0) {
+        int error = event_turn(w->loop, w->again != NULL || w->room ? 0 : USEC_NEVER);
+        if (error < 0) {
+            log_error("event loop: %s; this worker stops", strerror(-error));
+            break;
+        }
+        run_again(w);
+        if (w->room)
+            serve_queue(w);
+    }
+    close_sessions(w, true);
+    end(w);
+    return NULL;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Every algorithm walks the candidates once, beginning behind the last choice, so that equals take turns. */
+#include "core/pick.h"
+
+#define SHARE_LEAST   0.1f
+#define OUTLIER_FLOOR 10000.0f
+#define OUTLIER_PEERS 3
+
+static bool has_room(const struct pick_candidate *c)
+{
+    return c->usable && (c->limit == 0 || c->in_flight < c->limit);
+}
+
+static float load(const struct pick_candidate *c)
+{
+    return ((float)c->in_flight + 1.0f) / (c->share > 0 ? c->share : SHARE_LEAST);
+}
+
+static int least_in_flight(const struct pick *p, const struct pick_candidate *candidates, unsigned count)
+{
+    int best = -1;
+    for (unsigned step = 0; step < count; step++) {
+        unsigned i = (p->turn + 1 + step) % count;
+        if (has_room(&candidates[i]) && (best < 0 || load(&candidates[i]) < load(&candidates[best])))
+            best = (int)i;
+    }
+    return best;
+}
+
+/* One that starts slowly is passed over by the part of its turns that is not yet its share. */
+static int round_robin(struct pick *p, const struct pick_candidate *candidates, unsigned count)
+{
+    int passed_over = -1;
+    for (unsigned step = 0; step < count; step++) {
+        unsigned i = (p->turn + 1 + step) % count;
+        const struct pick_candidate *c = &candidates[i];
+        if (!has_room(c))
+            continue;
+        if (c->share >= 1.0f || random_unit(&p->random) < (double)c->share)
+            return (int)i;
+        if (passed_over < 0)
+            passed_over = (int)i;
+    }
+    return passed_over;
+}
+
+static int nth_with_room(const struct pick_candidate *candidates, unsigned count, uint64_t n)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (has_room(&candidates[i]) && n-- == 0)
+            return (int)i;
+    return -1;
+}
+
+/* One never measured counts as fast, so that it is measured. */
+static float cost(const struct pick_candidate *c)
+{
+    return load(c) * (c->latency_us > 1.0f ? c->latency_us : 1.0f);
+}
+
+static int two_choices(struct pick *p, const struct pick_candidate *candidates, unsigned count)
+{
+    uint64_t open = 0;
+    for (unsigned i = 0; i < count; i++)
+        open += has_room(&candidates[i]);
+    if (open < 2)
+        return nth_with_room(candidates, count, 0);
+    uint64_t first = random_below(&p->random, open), second = random_below(&p->random, open - 1);
+    second += second >= first;
+    int a = nth_with_room(candidates, count, first), b = nth_with_room(candidates, count, second);
+    return cost(&candidates[a]) <= cost(&candidates[b]) ? a : b;
+}
+
+int pick_choose(struct pick *p, enum config_algorithm algorithm, const struct pick_candidate *candidates,
+                unsigned count)
+{
+    int chosen = -1;
+    if (count == 0)
+        return -1;
+    if (algorithm == CONFIG_ROUND_ROBIN)
+        chosen = round_robin(p, candidates, count);
+    else if (algorithm == CONFIG_P2C_EWMA)
+        chosen = two_choices(p, candidates, count);
+    else
+        chosen = least_in_flight(p, candidates, count);
+    if (chosen >= 0)
+        p->turn = (unsigned)chosen;
+    return chosen;
+}
+
+float pick_share(usec_t since, usec_t ramp)
+{
+    if (since >= ramp)
+        return 1.0f;
+    float done = since > 0 ? (float)since / (float)ramp : 0.0f;
+    return SHARE_LEAST + (1.0f - SHARE_LEAST) * done;
+}
+
+float pick_latency(float mean_us, usec_t measured)
+{
+    float value = measured > 1 ? (float)measured : 1.0f;
+    if (mean_us <= 0)
+        return value;
+    return mean_us + (value - mean_us) * (value > mean_us ? 1.0f / 3.0f : 1.0f / 8.0f);
+}
+
+/* How many of the measured ones lie below, and how many there are. */
+static unsigned count_below(const struct pick_candidate *candidates, unsigned count, float latency,
+                            unsigned *measured)
+{
+    unsigned below = 0;
+    *measured = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (!candidates[i].usable || candidates[i].latency_us <= 0)
+            continue;
+        ++*measured;
+        below += candidates[i].latency_us < latency;
+    }
+    return below;
+}
+
+bool pick_outlier(const struct pick_candidate *candidates, unsigned count, unsigned which, float factor)
+{
+    float own = candidates[which].latency_us;
+    unsigned measured;
+    if (own < OUTLIER_FLOOR)
+        return false;
+    /* The median is below own / factor exactly when more than half of them are. */
+    unsigned below = count_below(candidates, count, own / factor, &measured);
+    return measured >= OUTLIER_PEERS && below * 2 > measured;
+}
