@@ -298,6 +298,8 @@ void demo_free(struct demo *demo)
 
 usec_t demo_step(struct demo *demo, usec_t now)
 {
+    if (demo == NULL)
+        return USEC_NEVER;
     const struct app_limit *limit = &demo->options->crash_after;
     if (limit->kind != APP_LIMIT_TIME)
         return USEC_NEVER;

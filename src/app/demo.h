@@ -15,7 +15,7 @@ void demo_set_port(struct demo *demo, int port); /* before the first request tha
 void demo_free(struct demo *demo);               /* after the server has stopped */
 
 /* Carries out what is due by time alone, such as --crash-after 30s; when it wants to be called again, or
- * USEC_NEVER. */
+ * USEC_NEVER. There may be no demo: NULL. */
 usec_t demo_step(struct demo *demo, usec_t now);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "app/chatter.h"
 #include "app/demo.h"
+#include "app/fleet.h"
 #include "app/options.h"
 #include "app/server.h"
 #include "base/clock.h"
@@ -59,7 +60,39 @@ static void run_until_signal(const struct app_options *options, struct demo *dem
     }
 }
 
-static struct server *start(const struct app_options *options, struct demo *demo)
+/* What is served: one of the two. */
+struct content {
+    struct demo *demo;
+    struct fleet *fleet;
+};
+
+static bool make_content(const struct app_options *options, struct content *content)
+{
+    if (options->simulate_fleet)
+        content->fleet = fleet_new(options);
+    else
+        content->demo = demo_new(options);
+    if (content->demo != NULL || content->fleet != NULL)
+        return true;
+    fprintf(stderr, "ascale-app: out of memory; nothing is served\n");
+    return false;
+}
+
+static void free_content(struct content *content)
+{
+    demo_free(content->demo);
+    fleet_free(content->fleet);
+}
+
+static void say_listening(const struct app_options *options, int port)
+{
+    bool bracket = strchr(options->host, ':') != NULL;
+    printf("ascale-app: listening on %s://%s%s%s:%d\n", options->tls_cert != NULL ? "https" : "http",
+           bracket ? "[" : "", options->host, bracket ? "]" : "", port);
+    fflush(stdout);
+}
+
+static struct server *start(const struct app_options *options, const struct content *content)
 {
     struct server_options how = {
         .host = options->host,
@@ -67,8 +100,8 @@ static struct server *start(const struct app_options *options, struct demo *demo
         .listen_later = options->slow_start > 0 && options->slow_start_mode == APP_SLOW_START_REFUSE,
         .tls_cert = options->tls_cert,
         .tls_key = options->tls_key,
-        .pages = demo_pages,
-        .context = demo,
+        .pages = content->fleet != NULL ? fleet_pages : demo_pages,
+        .context = content->fleet != NULL ? (void *)content->fleet : (void *)content->demo,
     };
     char error[256];
     struct server *server = server_start(&how, error, sizeof error);
@@ -76,11 +109,9 @@ static struct server *start(const struct app_options *options, struct demo *demo
         fprintf(stderr, "ascale-app: %s; nothing is served\n", error);
         return NULL;
     }
-    demo_set_port(demo, server_port(server));
-    bool bracket = strchr(options->host, ':') != NULL;
-    printf("ascale-app: listening on %s://%s%s%s:%d\n", options->tls_cert != NULL ? "https" : "http",
-           bracket ? "[" : "", options->host, bracket ? "]" : "", server_port(server));
-    fflush(stdout);
+    if (content->demo != NULL)
+        demo_set_port(content->demo, server_port(server));
+    say_listening(options, server_port(server));
     return server;
 }
 
@@ -92,16 +123,16 @@ int main(int argc, char **argv)
         return status;
     sigset_t waited;
     wait_signals(&waited);
-    struct demo *demo = demo_new(&options);
-    struct server *server = demo != NULL ? start(&options, demo) : NULL;
+    struct content content = {0};
+    struct server *server = make_content(&options, &content) ? start(&options, &content) : NULL;
     if (server == NULL) {
-        demo_free(demo);
+        free_content(&content);
         return 1;
     }
     if (options.chatty_mb > 0 && chatter_start(options.chatty_mb) != 0)
         fprintf(stderr, "ascale-app: cannot start the thread of --chatty; serving without it\n");
-    run_until_signal(&options, demo, server, &waited);
+    run_until_signal(&options, content.demo, server, &waited);
     server_stop(server, STOP_PATIENCE);
-    demo_free(demo);
+    free_content(&content);
     return 0;
 }

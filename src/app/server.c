@@ -83,6 +83,11 @@ const char *exchange_query(const struct exchange *exchange, const char *key)
     return MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, key);
 }
 
+const char *exchange_header(const struct exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
 int64_t exchange_number(const struct exchange *exchange, const char *key, int64_t fallback, int64_t max)
 {
     const char *text = exchange_query(exchange, key);

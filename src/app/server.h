@@ -53,7 +53,9 @@ enum MHD_Result exchange_cut(struct exchange *exchange);
 
 /* The number in ?key=N: fallback where it is absent, -1 where it is not a number from 0 to max. */
 int64_t exchange_number(const struct exchange *exchange, const char *key, int64_t fallback, int64_t max);
+/* NULL when there is none. */
 const char *exchange_query(const struct exchange *exchange, const char *key);
+const char *exchange_header(const struct exchange *exchange, const char *name);
 
 /* Sleeps; false when it ended early because the connection is gone. A negative duration is endless: it ends
  * only when the client hangs up or the server stops. */

@@ -169,6 +169,7 @@ void arrivals_set_rate(struct arrivals *stream, double rate_rps, usec_t now)
 {
     stream->plan.rate_rps = rate_rps;
     stream->at_us = (double)(now - stream->start);
+    stream->first = true;
 }
 
 /* Which keys a shape takes, where they go and what they are unless said. */

@@ -5,9 +5,13 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
+import ssl
+import subprocess
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -244,3 +248,106 @@ def test_help_and_version(house):
     assert status == 0 and "--simulate-fleet" in output
     status, output = house.run([program("ascale-app"), "--version"])
     assert status == 0 and re.fullmatch(r"ascale-app \d+\.\d+\.\d+\n", output)
+
+
+@pytest.fixture
+def twin(app):
+    return lambda *options: app("--simulate-fleet", *options)
+
+
+def put_replicas(port, body, **headers):
+    return request(port, "/app/replicas", method="PUT", body=body,
+                   headers={"Content-Type": "application/json", **headers})
+
+
+def status_of(process):
+    return json.loads(request(process.port, "/app/status").text)
+
+
+def test_twin_tells_cpu_and_replicas(twin):
+    process = twin()
+    answer = request(process.port, "/app/status")
+    assert answer.headers["Content-Type"] == "application/json"
+    status = json.loads(answer.text)
+    assert set(status) == {"cpu", "replicas"} and set(status["cpu"]) == {"highPriority"}
+    assert status["replicas"] == 10
+    assert status["cpu"]["highPriority"] == pytest.approx(0.64, abs=0.03)
+
+
+def test_twin_scales_after_its_boot(twin):
+    process = twin("--boot", "36s", "--speed", "60")
+    before = status_of(process)["cpu"]["highPriority"]
+    assert json.loads(put_replicas(process.port, b'{"replicas": 20}').text) == {"replicas": 20}
+    assert status_of(process)["replicas"] == 20
+    assert status_of(process)["cpu"]["highPriority"] == pytest.approx(before, rel=0.1)
+    wait_until(lambda: status_of(process)["cpu"]["highPriority"] < before * 0.6)
+    put_replicas(process.port, b'{"replicas": 1}')
+    assert status_of(process) == {"cpu": {"highPriority": 1.0}, "replicas": 1}
+    process.wait_for(r"^replicas 20 -> 1$")
+
+
+@pytest.mark.parametrize("body", [
+    b'{"replicas": 0}', b'{"replicas": -3}', b'{"replicas": 1.5}', b'{"replicas": "5"}', b'{"replicas": 1001}',
+    b'{"replicas": 2, "replicas": 3}', b'{"replicas": 99999999999999999999}', b"{}", b"[]", b"11", b"", b'{"replicas": 5',
+])
+def test_twin_refuses_bad_counts(twin, body):
+    process = twin()
+    answer = put_replicas(process.port, body)
+    assert answer.status == 400 and "error" in json.loads(answer.text)
+    assert status_of(process)["replicas"] == 10
+    assert request(process.port, "/app/replicas").status == 405
+    assert request(process.port, "/").status == 404
+
+
+def test_twin_fails_the_share_it_was_told_and_repeats_by_seed(twin):
+    def outcomes(seed):
+        process = twin("--errors", "20%", "--seed", seed)
+        answers = [try_request(process.port, "/app/status") for _ in range(400)]
+        return [answer.status if answer else 0 for answer in answers]
+
+    first = outcomes(5)
+    assert 50 <= sum(status != 200 for status in first) <= 112
+    assert {0, 500, 503} <= set(first)
+    assert outcomes(5) == first != outcomes(6)
+
+
+def test_twin_asks_for_its_token(twin):
+    process = twin("--token", "s3cret")
+    assert request(process.port, "/app/status").status == 401
+    for wrong in ("Bearer s3creT", "Bearer s3cret2", "Basic s3cret", "Bearer"):
+        assert request(process.port, "/app/status", headers={"Authorization": wrong}).status == 401
+    assert put_replicas(process.port, b'{"replicas": 5}').status == 401
+    assert put_replicas(process.port, b'{"replicas": 5}', Authorization="Bearer s3cret").status == 200
+    assert request(process.port, "/health").status == 200
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
+                   check=True, capture_output=True)
+    return files
+
+
+def test_twin_over_tls_takes_no_old_version(twin, certificate):
+    process = twin("--tls-cert", certificate[0], "--tls-key", certificate[1])
+    assert "https://127.0.0.1:" in process.output()
+    context = ssl.create_default_context(cafile=certificate[0])
+    with urllib.request.urlopen(f"https://127.0.0.1:{process.port}/app/status", context=context) as answer:
+        assert json.load(answer)["replicas"] == 10
+    for option in ("-tls1", "-tls1_1"):
+        old = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{process.port}", option,
+                              "-cipher", "ALL:@SECLEVEL=0"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert "Cipher is (NONE)" in old.stdout
+
+
+def test_a_key_of_another_certificate_is_refused(house, certificate, tmp_path):
+    other = tmp_path / "other.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-out", other], check=True, capture_output=True)
+    status, output = house.run([program("ascale-app"), "--tls-cert", certificate[0], "--tls-key", other])
+    assert status == 1 and "is the key that of the certificate?" in output
+    status, output = house.run([program("ascale-app"), "--tls-cert", certificate[0], "--tls-key", tmp_path / "none"])
+    assert status == 1 and "cannot read" in output and "No such file" in output

@@ -70,6 +70,14 @@ unit_programs += test_scenarios
 test_scenarios_SOURCES = tests/unit/test_scenarios.c tests/unit/world.c tests/unit/world.h
 test_scenarios_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 
+unit_programs += test_fleet_model test_pacer test_load_report
+test_fleet_model_SOURCES = tests/unit/test_fleet_model.c src/app/fleet_model.c
+test_fleet_model_LDADD = libcore.a $(CMOCKA_LIBS) -lm
+test_pacer_SOURCES = tests/unit/test_pacer.c src/load/pacer.c
+test_pacer_LDADD = libcore.a $(CMOCKA_LIBS) -lm
+test_load_report_SOURCES = tests/unit/test_load_report.c src/load/commands.c src/load/report.c src/load/stats.c
+test_load_report_LDADD = libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
+
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 endif

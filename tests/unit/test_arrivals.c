@@ -200,10 +200,12 @@ static void a_new_rate_counts_from_its_time_on(void **state)
     for (int i = 0; i < 3; i++)
         arrivals_next(&stream);
     arrivals_set_rate(&stream, 1000, START + 5 * USEC_PER_SEC);
+    assert_int_equal(arrivals_next(&stream), START + 5 * USEC_PER_SEC);
     assert_int_equal(arrivals_next(&stream), START + 5001 * USEC_PER_MSEC);
     arrivals_set_rate(&stream, 0, START + 6 * USEC_PER_SEC);
     assert_int_equal(arrivals_next(&stream), USEC_NEVER);
     arrivals_set_rate(&stream, 2, START + 9 * USEC_PER_SEC);
+    assert_int_equal(arrivals_next(&stream), START + 9 * USEC_PER_SEC);
     assert_int_equal(arrivals_next(&stream), START + 9500 * USEC_PER_MSEC);
 }
 

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Adding up workers, the summary and its expectations, and the orders that come in. */
+#include "load/commands.h"
+#include "load/report.h"
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct load_stats stats_of(int good, int bad, int refused)
+{
+    struct load_stats stats = {0};
+    for (int i = 0; i < good; i++)
+        load_stats_answer(&stats, 200, 1000 + i, true);
+    for (int i = 0; i < bad; i++)
+        load_stats_answer(&stats, 503, 50, false);
+    stats.errors[LOAD_ERROR_CONNECT] += (uint64_t)refused;
+    stats.bytes = 1000;
+    return stats;
+}
+
+static void workers_add_up_and_intervals_subtract(void **state)
+{
+    (void)state;
+    struct load_stats a = stats_of(10, 2, 1), b = stats_of(5, 0, 3), sum = {0};
+    load_stats_merge(&sum, &a);
+    load_stats_merge(&sum, &b);
+    assert_int_equal(sum.answered, 17);
+    assert_int_equal(sum.codes[200], 15);
+    assert_int_equal(sum.codes[503], 2);
+    assert_int_equal(load_stats_errors(&sum), 6);
+    assert_int_equal(sum.max_us, 1009);
+    assert_int_equal(histogram_count(&sum.latency), 17);
+    load_stats_subtract(&sum, &a);
+    assert_int_equal(sum.answered, 5);
+    assert_int_equal(sum.codes[503], 0);
+    assert_int_equal(load_stats_errors(&sum), 3);
+    assert_int_equal(histogram_count(&sum.latency), 5);
+}
+
+static json_t *summary_json(const struct report_summary *summary, const char *event)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert_true(report_summary_json(out, summary, event));
+    fclose(out);
+    json_t *object = json_loads(text, 0, NULL);
+    assert_non_null(object);
+    free(text);
+    return object;
+}
+
+static void the_summary_holds_its_keys(void **state)
+{
+    (void)state;
+    struct load_options options = {0};
+    struct load_stats stats = stats_of(98, 2, 5);
+    struct report_summary summary = {
+        .options = &options, .stats = &stats, .elapsed = 2 * USEC_PER_SEC, .cpu = 500, .asked_rps = 60};
+    json_t *object = summary_json(&summary, "summary");
+    double rps, cpu, seconds;
+    json_int_t requests, errors, status, connect, good, p50, max;
+    const char *event;
+    assert_int_equal(json_unpack(object,
+                                 "{s:s, s:F, s:I, s:I, s:{s:I, s:I}, s:{s:I}, s:{s:I, s:I}, s:F, s:F}",
+                                 "event", &event, "requests_per_second", &rps, "requests", &requests,
+                                 "errors", &errors, "errors_by_kind", "status", &status, "connect", &connect,
+                                 "codes", "200", &good, "latency_us", "p50", &p50, "max", &max,
+                                 "cpu_us_per_request", &cpu, "duration_s", &seconds),
+                     0);
+    assert_string_equal(event, "summary");
+    assert_float_equal(rps, 50, 1e-9);
+    assert_int_equal(requests, 100);
+    assert_int_equal(errors, 7);
+    assert_int_equal(status, 2);
+    assert_int_equal(connect, 5);
+    assert_int_equal(good, 98);
+    assert_true(p50 > 1000 && p50 < 1080);
+    assert_int_equal(max, 1097);
+    assert_float_equal(cpu, 5, 1e-9);
+    assert_float_equal(seconds, 2, 1e-9);
+    json_decref(object);
+}
+
+static void nothing_measured_is_null_not_a_number(void **state)
+{
+    (void)state;
+    struct load_options options = {0};
+    struct load_stats stats = {0};
+    struct report_summary summary = {.options = &options, .stats = &stats};
+    json_t *object = summary_json(&summary, NULL);
+    json_t *latency = json_object_get(object, "latency_us");
+    assert_true(json_is_null(json_object_get(latency, "p9999")));
+    assert_true(json_is_null(json_object_get(latency, "mean")));
+    assert_null(json_object_get(object, "event"));
+    assert_float_equal(json_number_value(json_object_get(object, "requests_per_second")), 0, 0);
+    json_decref(object);
+}
+
+static void expectations_are_checked_at_their_edges(void **state)
+{
+    (void)state;
+    static const struct {
+        usec_t p99;
+        double max_errors;
+        bool said, share;
+        int good, bad, refused;
+        bool met;
+    } cases[] = {
+        {0, 0, false, false, 10, 5, 5, true},    {0, 0, false, false, 0, 0, 5, false},
+        {2000, 0, false, false, 10, 0, 0, true}, {900, 0, false, false, 10, 0, 0, false},
+        {2000, 0, false, false, 0, 0, 0, false}, {0, 0, true, false, 10, 0, 0, true},
+        {0, 0, true, false, 10, 1, 0, false},    {0, 3, true, false, 10, 1, 2, true},
+        {0, 3, true, false, 10, 2, 2, false},    {0, 0.25, true, true, 15, 2, 3, true},
+        {0, 0.24, true, true, 15, 2, 3, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct load_options options = {.expect_p99 = cases[i].p99,
+                                       .max_errors = cases[i].max_errors,
+                                       .max_errors_said = cases[i].said,
+                                       .max_errors_share = cases[i].share};
+        struct load_stats stats = stats_of(cases[i].good, cases[i].bad, cases[i].refused);
+        struct report_summary summary = {.options = &options, .stats = &stats, .elapsed = USEC_PER_SEC};
+        char why[160] = "";
+        bool met = report_expectations_met(&summary, why, sizeof why);
+        if (met != cases[i].met || (!met && why[0] == '\0'))
+            fail_msg("case %zu: %s", i, why);
+    }
+}
+
+static void orders_are_read_or_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        bool good;
+        enum load_command_kind kind;
+        double value;
+    } cases[] = {
+        {"{\"cmd\":\"rate\",\"value\":500}", true, LOAD_COMMAND_RATE, 500},
+        {"{\"cmd\":\"rate\",\"value\":0.5}", true, LOAD_COMMAND_RATE, 0.5},
+        {"{\"value\": 30, \"cmd\": \"threads\", \"id\": 7}", true, LOAD_COMMAND_THREADS, 30},
+        {"{\"cmd\":\"stop\"}", true, LOAD_COMMAND_STOP, 0},
+        {"{\"cmd\":\"threads\",\"value\":1.5}", false, 0, 0},
+        {"{\"cmd\":\"threads\",\"value\":\"3\"}", false, 0, 0},
+        {"{\"cmd\":\"threads\",\"value\":1e9}", false, 0, 0},
+        {"{\"cmd\":\"rate\",\"value\":-1}", false, 0, 0},
+        {"{\"cmd\":\"rate\"}", false, 0, 0},
+        {"{\"cmd\":7}", false, 0, 0},
+        {"{}", false, 0, 0},
+        {"[]", false, 0, 0},
+        {"", false, 0, 0},
+        {"{\"cmd\":\"stop\",\"cmd\":\"rate\"}", false, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct load_command command;
+        char why[160] = "";
+        bool good = load_command_parse(cases[i].line, &command, why, sizeof why);
+        if (good != cases[i].good || (!good && why[0] == '\0'))
+            fail_msg("%s: %s", cases[i].line, why);
+        if (good) {
+            assert_int_equal(command.kind, cases[i].kind);
+            assert_float_equal(command.value, cases[i].value, 0);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(workers_add_up_and_intervals_subtract),
+        cmocka_unit_test(the_summary_holds_its_keys),
+        cmocka_unit_test(nothing_measured_is_null_not_a_number),
+        cmocka_unit_test(expectations_are_checked_at_their_edges),
+        cmocka_unit_test(orders_are_read_or_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
