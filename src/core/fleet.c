@@ -1,21 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of an instance.
- *
- *               SPAWN           ADMIT              DRAIN              TERM            KILL
- *     (none) --------> STARTING -----> READY ----------> DRAINING -------> STOPPING -------> KILLING
- *                       ^    |          ^  |   order       drained,          timeout          |  exited
- *                next   |    | failed   |  | EJECT         timeout                            v
- *                try    |    v          |  v                                        leaves: REMOVE, (none)
- *                      BACKOFF     UNHEALTHY -> KILLING                             restart: SPAWN, STARTING
- *                       |                                                           else it failed: SPAWN,
- *                       +--> FAILED after too many in a row                         BACKOFF or FAILED
- *
- * The table below says it exactly: one row a state and event; what has no row is ignored, for answers may
- * come late. Where an instance goes when its processes have ended is not the row's to say but its fate's.
+/* The instances: each goes through the life that fleet_life.c lays down, and there are as many as are wanted.
  * Invariants: instances[] is sorted by id and ids are never used again; one that is ready or starting has
  * fate STAY; a slot is freed only when REMOVE has been taken; todo holds what the caller has not yet taken,
  * so a flood of events can overflow nothing. Any thread, one at a time. */
 #include "core/fleet.h"
+#include "core/fleet_life.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,108 +17,6 @@
 #define STEADY_AFTER (10 * USEC_PER_SEC)
 /* How many health intervals a sick instance is given, beyond its stop timeout, to recover. */
 #define UNHEALTHY_CHECKS 3
-
-#define DO(kind)         (1u << (kind))
-
-enum life_event {
-    LIFE_SPAWNED,
-    LIFE_SPAWN_FAILED,
-    LIFE_HEALTHY,
-    LIFE_UNHEALTHY,
-    LIFE_DRAINED,
-    LIFE_EXITED,
-    LIFE_TIMEOUT,
-    LIFE_LEAVE, /* orders from here on */
-    LIFE_RESTART,
-    LIFE_KILL,
-};
-
-enum life_next {
-    NEXT_SAME = INSTANCE_STATE_COUNT, /* stays as it is */
-    NEXT_BY_FATE,                     /* its processes are gone */
-    NEXT_START,                       /* another try */
-    NEXT_GONE,                        /* had no process: remove it */
-};
-
-struct life_row {
-    enum instance_state state;
-    enum life_event event;
-    int next;         /* enum instance_state or enum life_next */
-    unsigned actions; /* DO() of enum action_kind */
-    enum journal_level level;
-    const char *note; /* $t = time spent in the state, $w = why; NULL = not worth a line */
-};
-
-static const struct life_row life[] = {
-    {INSTANCE_STARTING, LIFE_SPAWNED, NEXT_SAME, 0},
-    {INSTANCE_STARTING, LIFE_SPAWN_FAILED, NEXT_BY_FATE, 0},
-    {INSTANCE_STARTING, LIFE_UNHEALTHY, NEXT_SAME, 0},
-    {INSTANCE_STARTING, LIFE_HEALTHY, INSTANCE_READY, DO(ACTION_ADMIT), LEVEL_INFO, "ready in $t"},
-    {INSTANCE_STARTING, LIFE_EXITED, NEXT_BY_FATE, 0},
-    {INSTANCE_STARTING, LIFE_TIMEOUT, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_WARNING,
-     "not ready within $t$w; killing it"},
-    {INSTANCE_STARTING, LIFE_LEAVE, INSTANCE_STOPPING, DO(ACTION_TERM)},
-    {INSTANCE_STARTING, LIFE_RESTART, INSTANCE_STOPPING, DO(ACTION_TERM)},
-    {INSTANCE_STARTING, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_INFO, "killed by the operator"},
-
-    {INSTANCE_READY, LIFE_UNHEALTHY, INSTANCE_UNHEALTHY, DO(ACTION_EJECT), LEVEL_WARNING,
-     "fails its health checks$w; gets no requests until it recovers"},
-    {INSTANCE_READY, LIFE_EXITED, NEXT_BY_FATE, DO(ACTION_EJECT)},
-    {INSTANCE_READY, LIFE_LEAVE, INSTANCE_DRAINING, DO(ACTION_DRAIN)},
-    {INSTANCE_READY, LIFE_RESTART, INSTANCE_DRAINING, DO(ACTION_DRAIN)},
-    {INSTANCE_READY, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_EJECT) | DO(ACTION_KILL), LEVEL_INFO,
-     "killed by the operator"},
-
-    {INSTANCE_UNHEALTHY, LIFE_HEALTHY, INSTANCE_READY, DO(ACTION_ADMIT), LEVEL_INFO,
-     "healthy again after $t; gets requests again"},
-    {INSTANCE_UNHEALTHY, LIFE_UNHEALTHY, NEXT_SAME, 0},
-    {INSTANCE_UNHEALTHY, LIFE_EXITED, NEXT_BY_FATE, 0},
-    {INSTANCE_UNHEALTHY, LIFE_TIMEOUT, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_WARNING,
-     "still unhealthy after $t$w; killing it"},
-    {INSTANCE_UNHEALTHY, LIFE_LEAVE, INSTANCE_STOPPING, DO(ACTION_TERM)},
-    {INSTANCE_UNHEALTHY, LIFE_RESTART, INSTANCE_STOPPING, DO(ACTION_TERM)},
-    {INSTANCE_UNHEALTHY, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_INFO, "killed by the operator"},
-
-    {INSTANCE_DRAINING, LIFE_DRAINED, INSTANCE_STOPPING, DO(ACTION_TERM), LEVEL_INFO,
-     "drained in $t; stopping"},
-    {INSTANCE_DRAINING, LIFE_TIMEOUT, INSTANCE_STOPPING, DO(ACTION_TERM), LEVEL_WARNING,
-     "still busy after $t of draining; stopping it all the same"},
-    {INSTANCE_DRAINING, LIFE_EXITED, NEXT_BY_FATE, DO(ACTION_EJECT)},
-    {INSTANCE_DRAINING, LIFE_LEAVE, NEXT_SAME, 0},
-    {INSTANCE_DRAINING, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_EJECT) | DO(ACTION_KILL), LEVEL_INFO,
-     "killed by the operator"},
-
-    {INSTANCE_STOPPING, LIFE_SPAWNED, NEXT_SAME, DO(ACTION_TERM)},
-    {INSTANCE_STOPPING, LIFE_SPAWN_FAILED, NEXT_BY_FATE, 0},
-    {INSTANCE_STOPPING, LIFE_EXITED, NEXT_BY_FATE, 0},
-    {INSTANCE_STOPPING, LIFE_TIMEOUT, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_WARNING,
-     "has not stopped $t after TERM; killing all of its processes"},
-    {INSTANCE_STOPPING, LIFE_LEAVE, NEXT_SAME, 0},
-    {INSTANCE_STOPPING, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_INFO, "killed by the operator"},
-
-    {INSTANCE_KILLING, LIFE_SPAWNED, NEXT_SAME, DO(ACTION_KILL)},
-    {INSTANCE_KILLING, LIFE_SPAWN_FAILED, NEXT_BY_FATE, 0},
-    {INSTANCE_KILLING, LIFE_EXITED, NEXT_BY_FATE, 0},
-    {INSTANCE_KILLING, LIFE_TIMEOUT, INSTANCE_KILLING, DO(ACTION_KILL), LEVEL_ERROR,
-     "still there $t after KILL; trying again"},
-    {INSTANCE_KILLING, LIFE_LEAVE, NEXT_SAME, 0},
-    {INSTANCE_KILLING, LIFE_RESTART, NEXT_SAME, 0},
-
-    {INSTANCE_BACKOFF, LIFE_TIMEOUT, NEXT_START, 0},
-    {INSTANCE_BACKOFF, LIFE_LEAVE, NEXT_GONE, 0},
-    {INSTANCE_BACKOFF, LIFE_RESTART, NEXT_START, 0},
-
-    {INSTANCE_FAILED, LIFE_LEAVE, NEXT_GONE, 0},
-    {INSTANCE_FAILED, LIFE_RESTART, NEXT_START, 0},
-};
-
-static const struct life_row *find_row(enum instance_state state, enum life_event event)
-{
-    for (size_t i = 0; i < sizeof life / sizeof *life; i++)
-        if (life[i].state == state && life[i].event == event)
-            return &life[i];
-    return NULL;
-}
 
 /* One turn of one instance: what the steps of a transition share. */
 struct turn {
@@ -226,7 +113,7 @@ static void set_todo(const struct turn *t, unsigned actions)
 {
     struct fleet_instance *in = t->instance;
 
-    actions |= in->todo & DO(ACTION_EJECT);
+    actions |= in->todo & LIFE_DO(ACTION_EJECT);
     t->fleet->todo_count += (actions != 0) - (in->todo != 0);
     in->todo = actions;
 }
@@ -244,11 +131,12 @@ static void forget_sample(struct fleet_instance *in)
                                           .p99_us = -1};
 }
 
-/* "i2 (pid 4007)" */
 /* The entry carries the id; a pid is worth naming beside it, because it is what the system's tools show. */
-static void name_process(const struct fleet_instance *in, char *out, size_t size)
+static void name_pid(const struct fleet_instance *in, char *out, size_t size)
 {
-    snprintf(out, size, in->pid > 0 ? "(pid %d) " : "", in->pid);
+    *out = '\0';
+    if (in->pid > 0)
+        snprintf(out, size, "(pid %d) ", in->pid);
 }
 
 static void note_row(const struct turn *t, const struct life_row *row)
@@ -259,7 +147,7 @@ static void note_row(const struct turn *t, const struct life_row *row)
 
     if (!row->note)
         return;
-    name_process(in, name, sizeof name);
+    name_pid(in, name, sizeof name);
     span_format(t->now - in->state_since, span, sizeof span);
     for (const char *p = row->note; *p && length < sizeof text - 1; p++) {
         size_t room = sizeof text - length;
@@ -290,7 +178,7 @@ static void start(const struct turn *t)
     in->cause[0] = '\0';
     forget_sample(in);
     enter(t, INSTANCE_STARTING);
-    set_todo(t, DO(ACTION_SPAWN));
+    set_todo(t, LIFE_DO(ACTION_SPAWN));
 }
 
 static void start_again(const struct turn *t)
@@ -302,7 +190,7 @@ static void start_again(const struct turn *t)
 static void remove_instance(const struct turn *t)
 {
     enter(t, INSTANCE_NONE);
-    set_todo(t, DO(ACTION_REMOVE));
+    set_todo(t, LIFE_DO(ACTION_REMOVE));
 }
 
 /* Doubles with every failure; half of it is chance, so that many that failed together do not come together.
@@ -323,7 +211,7 @@ static void note_end(const struct turn *t, enum journal_level level, const char 
     const struct fleet_instance *in = t->instance;
     char name[40], lived[24];
 
-    name_process(in, name, sizeof name);
+    name_pid(in, name, sizeof name);
     units_format_clock(lived, sizeof lived, t->now - in->started_at);
     journal_note(t->journal, t->now, level, in->id, "%s%s after %s; %s", name,
                  in->cause[0] ? in->cause : "ended", lived, outcome);
@@ -389,7 +277,7 @@ static void become_ready(struct fleet_instance *in, usec_t now)
 static bool turn(const struct turn *t, enum life_event event)
 {
     struct fleet_instance *in = t->instance;
-    const struct life_row *row = find_row(in->state, event);
+    const struct life_row *row = life_find(in->state, event);
 
     if (!row)
         return false;
@@ -491,7 +379,7 @@ static void leave(const struct turn *t)
     struct fleet_instance *in = t->instance;
 
     in->fate = FATE_LEAVE;
-    if (in->todo & DO(ACTION_SPAWN))
+    if (in->todo & LIFE_DO(ACTION_SPAWN))
         remove_instance(t); /* nobody has begun to start it */
     else
         turn(t, LIFE_LEAVE);
@@ -546,7 +434,7 @@ bool fleet_adopt(struct fleet *f, int id, int pid, int port, bool ready, usec_t 
     enter(&t, ready ? INSTANCE_READY : INSTANCE_STARTING);
     if (ready) {
         become_ready(in, now);
-        set_todo(&t, DO(ACTION_ADMIT));
+        set_todo(&t, LIFE_DO(ACTION_ADMIT));
     }
     return true;
 }
@@ -592,8 +480,8 @@ bool fleet_order(struct fleet *f, struct journal *j, int id, enum fleet_order or
         snprintf(why, why_size, "there is no i%d", id);
         return false;
     }
-    if (!find_row(in->state, events[order]) || (in->fate == FATE_LEAVE && order != ORDER_KILL) ||
-        in->todo & DO(ACTION_SPAWN)) {
+    if (!life_find(in->state, events[order]) || (in->fate == FATE_LEAVE && order != ORDER_KILL) ||
+        in->todo & LIFE_DO(ACTION_SPAWN)) {
         snprintf(why, why_size, "i%d is %s", id, instance_state_name(in->state));
         return false;
     }
@@ -650,10 +538,10 @@ bool fleet_next_action(struct fleet *f, struct action *out)
     while (!f->instances[i].todo)
         i++;
     in = &f->instances[i];
-    while (!(in->todo & DO(order[k])))
+    while (!(in->todo & LIFE_DO(order[k])))
         k++;
     *out = (struct action){.kind = order[k], .id = in->id};
-    in->todo &= ~DO(order[k]);
+    in->todo &= ~LIFE_DO(order[k]);
     f->todo_count -= !in->todo;
     if (!in->todo && in->state == INSTANCE_NONE)
         drop_slot(f, i);

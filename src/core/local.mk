@@ -22,6 +22,8 @@ libcore_a_SOURCES = \
 	src/core/engine_view.c \
 	src/core/fleet.c \
 	src/core/fleet.h \
+	src/core/fleet_life.c \
+	src/core/fleet_life.h \
 	src/core/guard.c \
 	src/core/guard.h \
 	src/core/histogram.c \

@@ -66,7 +66,17 @@ unit_programs += test_config_load
 test_config_load_SOURCES = tests/unit/test_config_load.c
 test_config_load_LDADD = libcontrol.a libbase.a libcore.a $(CMOCKA_LIBS) $(INIH_LIBS)
 
-unit_programs += test_scenarios
+unit_programs += test_series test_strategy test_guard test_fleet test_engine test_scenarios
+test_series_SOURCES = tests/unit/test_series.c
+test_series_LDADD = libcore.a $(CMOCKA_LIBS) -lm
+test_strategy_SOURCES = tests/unit/test_strategy.c
+test_strategy_LDADD = libcore.a $(CMOCKA_LIBS) -lm
+test_guard_SOURCES = tests/unit/test_guard.c
+test_guard_LDADD = libcore.a $(CMOCKA_LIBS) -lm
+test_fleet_SOURCES = tests/unit/test_fleet.c
+test_fleet_LDADD = libcore.a $(CMOCKA_LIBS) -lm
+test_engine_SOURCES = tests/unit/test_engine.c tests/unit/world.c tests/unit/world.h
+test_engine_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_scenarios_SOURCES = tests/unit/test_scenarios.c tests/unit/world.c tests/unit/world.h
 test_scenarios_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of instances, event by event; whole stories are in test_scenarios.c, chaos in test_engine.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/fleet.h"
+#include <stdio.h>
+#include <string.h>
+
+#define SEC USEC_PER_SEC
+
+static struct fleet fleet;
+static struct journal journal;
+static struct config config;
+static usec_t now;
+static char why[64];
+
+static int begin(void **state)
+{
+    (void)state;
+    config_init(&config);
+    memset(&journal, 0, sizeof journal);
+    fleet_init(&fleet, 3);
+    fleet_configure(&fleet, &config);
+    now = 1000 * SEC;
+    return 0;
+}
+
+/* All that is to be done, as "S1 A2 ": a letter an action and the id. */
+static const char *todo(void)
+{
+    static const char letters[] = {
+        [ACTION_SPAWN] = 'S', [ACTION_ADMIT] = 'A', [ACTION_EJECT] = 'E', [ACTION_DRAIN] = 'D',
+        [ACTION_TERM] = 'T',  [ACTION_KILL] = 'K',  [ACTION_REMOVE] = 'R'};
+    static char text[4096];
+    struct action action;
+    size_t length = 0;
+
+    text[0] = '\0';
+    while (fleet_next_action(&fleet, &action))
+        length +=
+            (size_t)snprintf(text + length, sizeof text - length, "%c%d ", letters[action.kind], action.id);
+    return text;
+}
+
+static void event(enum event_kind kind, int id, const char *text)
+{
+    struct event e = {.kind = kind, .id = id, .pid = 100 + id, .port = 5000 + id};
+
+    snprintf(e.text, sizeof e.text, "%s", text);
+    fleet_event(&fleet, &journal, &e, now);
+}
+
+static enum instance_state state_of(int id)
+{
+    struct fleet_instance *in = fleet_find(&fleet, id);
+
+    return in ? in->state : INSTANCE_NONE;
+}
+
+static void ready(int count)
+{
+    fleet_scale(&fleet, &journal, count, now);
+    todo();
+    for (int id = 1; id <= count; id++) {
+        event(EVENT_SPAWNED, id, "");
+        event(EVENT_HEALTHY, id, "");
+    }
+    todo();
+    now += 60 * SEC;
+}
+
+static void pass(usec_t span)
+{
+    now += span;
+    fleet_tick(&fleet, &journal, now);
+}
+
+static const char *last_note(void)
+{
+    return journal.entries[(journal.head - 1 + SNAPSHOT_JOURNAL_MAX) % SNAPSHOT_JOURNAL_MAX].text;
+}
+
+static void test_a_whole_life(void **state)
+{
+    (void)state;
+    fleet_scale(&fleet, &journal, 1, now);
+    assert_string_equal(todo(), "S1 ");
+    event(EVENT_SPAWNED, 1, "");
+    assert_int_equal(fleet_find(&fleet, 1)->pid, 101);
+    assert_string_equal(todo(), "");
+    event(EVENT_HEALTHY, 1, "");
+    assert_string_equal(todo(), "A1 ");
+    fleet_scale(&fleet, &journal, 0, now);
+    assert_string_equal(todo(), "D1 ");
+    event(EVENT_DRAINED, 1, "");
+    assert_string_equal(todo(), "T1 ");
+    event(EVENT_EXITED, 1, "exit status 0");
+    assert_string_equal(todo(), "R1 ");
+    assert_int_equal(fleet.count, 0);
+    fleet_scale(&fleet, &journal, 1, now);
+    assert_string_equal(todo(), "S2 "); /* a number is used once */
+}
+
+static void test_deadlines(void **state)
+{
+    (void)state;
+    fleet_scale(&fleet, &journal, 1, now);
+    todo();
+    assert_int_equal(fleet_deadline(&fleet), now + config.app.start_timeout);
+    pass(config.app.start_timeout);
+    assert_string_equal(todo(), "K1 ");
+    event(EVENT_EXITED, 1, "killed by SIGKILL");
+    assert_int_equal(state_of(1), INSTANCE_BACKOFF);
+    assert_non_null(strstr(fleet_find(&fleet, 1)->cause, "not ready within"));
+    pass(SEC);
+    assert_string_equal(todo(), "S1 ");
+    event(EVENT_HEALTHY, 1, "");
+    todo();
+    fleet_scale(&fleet, &journal, 0, now);
+    todo();
+    pass(config.app.drain_timeout);
+    assert_string_equal(todo(), "T1 ");
+    pass(config.app.stop_timeout);
+    assert_string_equal(todo(), "K1 ");
+    pass(config.app.stop_timeout + SEC);
+    assert_string_equal(todo(), "K1 "); /* until it is gone */
+    assert_int_equal(fleet.count, 1);
+    event(EVENT_EXITED, 1, "");
+    assert_string_equal(todo(), "R1 ");
+    assert_int_equal(fleet_deadline(&fleet), USEC_NEVER);
+}
+
+static void test_a_crash_starts_again_under_the_same_id(void **state)
+{
+    (void)state;
+    ready(2);
+    event(EVENT_EXITED, 2, "killed by SIGKILL");
+    assert_string_equal(todo(), "E2 S2 ");
+    assert_string_equal(last_note(), "(pid 102) killed by SIGKILL after 00:01:00; starting again");
+    assert_int_equal(fleet_find(&fleet, 2)->restarts, 1);
+    assert_int_equal(fleet_find(&fleet, 2)->pid, 0);
+}
+
+static void test_back_off_grows_and_ends(void **state)
+{
+    usec_t last = 0;
+
+    (void)state;
+    fleet_scale(&fleet, &journal, 1, now);
+    todo();
+    for (int failure = 1; failure < 6; failure++) {
+        usec_t wait;
+
+        event(EVENT_EXITED, 1, "exit status 127");
+        assert_int_equal(state_of(1), INSTANCE_BACKOFF);
+        wait = fleet_deadline(&fleet) - now;
+        assert_in_range(wait, last, 30 * SEC);
+        assert_true(wait >= 250 * USEC_PER_MSEC << (failure - 1));
+        last = wait;
+        pass(wait);
+        assert_string_equal(todo(), "S1 ");
+    }
+    event(EVENT_EXITED, 1, "exit status 127");
+    assert_int_equal(state_of(1), INSTANCE_FAILED);
+    assert_string_equal(fleet_find(&fleet, 1)->cause, "exit status 127");
+    assert_int_equal(fleet_deadline(&fleet), USEC_NEVER);
+    fleet_revive(&fleet, &journal, now);
+    assert_string_equal(todo(), "S1 ");
+    event(EVENT_EXITED, 1, "exit status 127");
+    assert_int_equal(state_of(1), INSTANCE_BACKOFF); /* its count begins anew */
+}
+
+static void test_the_least_missed_leaves_first(void **state)
+{
+    (void)state;
+    ready(6);
+    fleet_find(&fleet, 1)->sample.in_flight = 3;
+    fleet_find(&fleet, 2)->sample.in_flight = 0;
+    fleet_find(&fleet, 3)->sample.in_flight = 5;
+    event(EVENT_UNHEALTHY, 4, "status 500");
+    event(EVENT_EXITED, 5, "exit status 1"); /* starting again */
+    event(EVENT_SPAWN_FAILED, 5, "ENOENT");  /* backing off */
+    event(EVENT_EXITED, 6, "exit status 1"); /* starting again */
+    todo();
+    fleet_scale(&fleet, &journal, 5, now);
+    assert_string_equal(todo(), "R5 ");
+    fleet_scale(&fleet, &journal, 4, now);
+    assert_string_equal(todo(), "T4 ");
+    fleet_scale(&fleet, &journal, 3, now);
+    assert_string_equal(todo(), "T6 ");
+    fleet_scale(&fleet, &journal, 2, now);
+    assert_string_equal(todo(), "D2 ");
+    fleet_scale(&fleet, &journal, 1, now);
+    assert_string_equal(todo(), "D1 ");
+}
+
+static void test_scaling_out_does_not_wait_for_those_that_leave(void **state)
+{
+    (void)state;
+    ready(2);
+    fleet_scale(&fleet, &journal, 1, now);
+    assert_string_equal(todo(), "D2 ");
+    fleet_scale(&fleet, &journal, 2, now);
+    assert_string_equal(todo(), "S3 ");
+    assert_int_equal(state_of(2), INSTANCE_DRAINING);
+}
+
+static void test_orders(void **state)
+{
+    (void)state;
+    ready(2);
+    assert_true(fleet_order(&fleet, &journal, 1, ORDER_RESTART, 2, now, why, sizeof why));
+    assert_string_equal(todo(), "D1 ");
+    assert_false(fleet_order(&fleet, &journal, 1, ORDER_RESTART, 2, now, why, sizeof why));
+    assert_string_equal(why, "i1 is DRAINING");
+    event(EVENT_DRAINED, 1, "");
+    event(EVENT_EXITED, 1, "exit status 0");
+    assert_string_equal(todo(), "S1 ");
+    assert_true(fleet_order(&fleet, &journal, 2, ORDER_LEAVE, 1, now, why, sizeof why));
+    assert_string_equal(todo(), "D2 ");
+    assert_false(fleet_order(&fleet, &journal, 2, ORDER_RESTART, 1, now, why, sizeof why));
+    assert_true(fleet_order(&fleet, &journal, 2, ORDER_KILL, 1, now, why, sizeof why));
+    assert_string_equal(todo(), "E2 K2 ");
+    event(EVENT_EXITED, 2, "killed by SIGKILL");
+    assert_string_equal(todo(), "R2 ");
+    assert_true(fleet_order(&fleet, &journal, 1, ORDER_KILL, 1, now, why, sizeof why));
+    event(EVENT_EXITED, 1, "killed by SIGKILL");
+    assert_string_equal(todo(), "S1 ");
+    assert_int_equal(fleet_find(&fleet, 1)->failures, 0); /* an order is no failure */
+    assert_false(fleet_order(&fleet, &journal, 9, ORDER_KILL, 1, now, why, sizeof why));
+}
+
+static void test_late_answers_are_ignored(void **state)
+{
+    (void)state;
+    ready(1);
+    event(EVENT_DRAINED, 1, "");
+    event(EVENT_HEALTHY, 1, "");
+    event(EVENT_DRAINED, 7, "");
+    event((enum event_kind)99, 1, "");
+    assert_string_equal(todo(), "");
+    assert_int_equal(state_of(1), INSTANCE_READY);
+    fleet_scale(&fleet, &journal, 0, now);
+    event(EVENT_UNHEALTHY, 1, "refused");
+    event(EVENT_HEALTHY, 1, "");
+    assert_string_equal(todo(), "D1 ");
+    assert_int_equal(state_of(1), INSTANCE_DRAINING);
+}
+
+static void test_a_start_not_yet_begun_is_simply_dropped(void **state)
+{
+    (void)state;
+    fleet_scale(&fleet, &journal, 3, now);
+    fleet_scale(&fleet, &journal, 1, now);
+    assert_string_equal(todo(), "S1 R2 R3 ");
+    assert_int_equal(fleet.count, 1);
+}
+
+static void test_a_full_house(void **state)
+{
+    (void)state;
+    fleet_scale(&fleet, &journal, INSTANCES_MAX, now);
+    todo();
+    for (int id = 1; id <= INSTANCES_MAX; id++)
+        event(EVENT_HEALTHY, id, "");
+    todo();
+    fleet_scale(&fleet, &journal, INSTANCES_MAX - 1, now);
+    fleet_scale(&fleet, &journal, INSTANCES_MAX, now); /* no slot yet */
+    assert_string_equal(todo(), "D256 ");
+    event(EVENT_DRAINED, 256, "");
+    event(EVENT_EXITED, 256, "");
+    assert_string_equal(todo(), "R256 ");
+    pass(SEC);
+    assert_string_equal(todo(), "S257 ");
+}
+
+static void test_adopting(void **state)
+{
+    (void)state;
+    assert_true(fleet_adopt(&fleet, 9, 77, 5001, true, now - SEC, now));
+    assert_true(fleet_adopt(&fleet, 4, 78, 5002, false, now - SEC, now));
+    assert_false(fleet_adopt(&fleet, 4, 79, 5003, true, now, now));
+    assert_false(fleet_adopt(&fleet, 0, 79, 5003, true, now, now));
+    assert_string_equal(todo(), "A9 ");
+    assert_int_equal(fleet.instances[0].id, 4); /* in order of id */
+    fleet_scale(&fleet, &journal, 3, now);
+    assert_string_equal(todo(), "S10 ");
+}
+
+static void test_postponing(void **state)
+{
+    usec_t deadline;
+
+    (void)state;
+    fleet_scale(&fleet, &journal, 1, now);
+    todo();
+    deadline = fleet_deadline(&fleet);
+    fleet_postpone(&fleet, 20 * SEC);
+    assert_int_equal(fleet_deadline(&fleet), deadline + 20 * SEC);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_a_whole_life, begin),
+        cmocka_unit_test_setup(test_deadlines, begin),
+        cmocka_unit_test_setup(test_a_crash_starts_again_under_the_same_id, begin),
+        cmocka_unit_test_setup(test_back_off_grows_and_ends, begin),
+        cmocka_unit_test_setup(test_the_least_missed_leaves_first, begin),
+        cmocka_unit_test_setup(test_scaling_out_does_not_wait_for_those_that_leave, begin),
+        cmocka_unit_test_setup(test_orders, begin),
+        cmocka_unit_test_setup(test_late_answers_are_ignored, begin),
+        cmocka_unit_test_setup(test_a_start_not_yet_begun_is_simply_dropped, begin),
+        cmocka_unit_test_setup(test_a_full_house, begin),
+        cmocka_unit_test_setup(test_adopting, begin),
+        cmocka_unit_test_setup(test_postponing, begin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
