@@ -12,7 +12,7 @@
 #define ROWS_MAX   128
 #define BLOCK_FULL 8
 
-struct chart_time chart_time_of(usec_t now, usec_t window, int cells)
+struct chart_time chart_time_of(usec_t now, usec_t window, int cells, int phase)
 {
     const usec_t grain = 100 * USEC_PER_MSEC;
     if (cells < 1)
@@ -20,7 +20,8 @@ struct chart_time chart_time_of(usec_t now, usec_t window, int cells)
     usec_t cell = (window / cells + grain - 1) / grain * grain;
     if (cell < 2 * grain)
         cell = 2 * grain;
-    usec_t end = (now / cell + 1) * cell;
+    usec_t shift = cell * phase / 4;
+    usec_t end = ((now + shift) / cell + 1) * cell - shift;
     return (struct chart_time){.start = end - cell * cells, .cell = cell};
 }
 
@@ -239,7 +240,9 @@ static void gutter_draw(const struct chart *chart, const struct glyphs *glyphs, 
         for (int i = chart->limit_count - 1; i >= 0; i--)
             if (limit_shown(chart, i) && limit_row(chart, i, rows) == y)
                 limit = i;
-        bool value = y == 0 || y == rows - 1 || (rows >= 5 && rows % 2 && y == rows / 2);
+        bool middle =
+            rows >= 5 && rows % 2 && y == rows / 2 && (chart->top >= 10 || fmod(chart->top, 2) == 0);
+        bool value = y == 0 || y == rows - 1 || middle;
         draw_code(area, CHART_GUTTER - 1, y, ROLE_AXIS, value || limit >= 0 ? glyphs->tick : glyphs->axis);
         char label[24] = "";
         if (limit >= 0)

@@ -40,7 +40,9 @@ struct chart {
     int cursor; /* a cell, or -1 */
 };
 
-struct chart_time chart_time_of(usec_t now, usec_t window, int cells);
+/* phase (0..3) puts off the step to the next cell by quarters, so that charts side by side do not all move in
+ * the same frame. */
+struct chart_time chart_time_of(usec_t now, usec_t window, int cells, int phase);
 
 /* The axis end above value: 1, 2 or 5 times a power of ten, at least least. */
 double chart_top(double value, double least);

@@ -7,7 +7,7 @@
 static struct dialog_size quit_size(const struct room *room)
 {
     (void)room;
-    return (struct dialog_size){58, 6};
+    return (struct dialog_size){64, 6};
 }
 
 static void quit_draw(struct room *room, struct area area)

@@ -35,7 +35,7 @@ static void thresholds_open(struct room *room)
 
 static struct dialog_size thresholds_size(const struct room *room)
 {
-    return (struct dialog_size){84, room->state.form.form.count + 8};
+    return (struct dialog_size){86, room->state.form.form.count + 8};
 }
 
 static void thresholds_draw(struct room *room, struct area area)
@@ -62,8 +62,7 @@ static void thresholds_draw(struct room *room, struct area area)
             draw_fit(area, 0, area.width, y + 3, ROLE_WARN, advice, unicode);
     }
     draw_fit(area, 0, area.width, area.height - 1, ROLE_DIM,
-             "Enter: apply   Up, Down: field   Esc: close; nothing is changed   (w saves to the ini)",
-             unicode);
+             "Enter: apply (w saves it later)   Up, Down: field   Esc: close; nothing is changed", unicode);
 }
 
 static void thresholds_enter(struct room *room)

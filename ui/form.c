@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_WIDTH = 20, VALUE_WIDTH = 12, FIELD_WIDTH = 16 };
+enum { NAME_WIDTH = 22, VALUE_WIDTH = 12, FIELD_WIDTH = 16 };
 
 static const struct option *find(const char *name)
 {

@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void spans_add(struct spans *spans, int rank, enum role role, const char *format, ...)
 {
@@ -28,6 +29,14 @@ int spans_width(const struct spans *spans)
     return width;
 }
 
+/* What became the first piece begins without the gap to the one before it. */
+static void trim_first(struct spans *spans)
+{
+    char *text = spans->items[0].text;
+    size_t blanks = strspn(text, " ");
+    memmove(text, text + blanks, strlen(text + blanks) + 1);
+}
+
 void spans_fit(struct spans *spans, int columns)
 {
     while (spans_width(spans) > columns) {
@@ -38,10 +47,13 @@ void spans_fit(struct spans *spans, int columns)
         if (!worst)
             return;
         int kept = 0;
+        bool first_goes = spans->items[0].rank == worst;
         for (int i = 0; i < spans->count; i++)
             if (spans->items[i].rank != worst)
                 spans->items[kept++] = spans->items[i];
         spans->count = kept;
+        if (first_goes && kept)
+            trim_first(spans);
     }
 }
 

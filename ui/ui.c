@@ -114,7 +114,9 @@ static void draw(struct ui *ui)
  */
 static usec_t ui_deadline(const struct ui *ui)
 {
-    usec_t frame = ui->drawn_at + ui->room.look.frame_interval / 10 * 11;
+    usec_t interval =
+        ui->room.look.frame_interval; /* a little later, when the next snapshot will wake us anyway */
+    usec_t frame = ui->drawn_at + (ui->options->wake_fd < 0 ? interval : interval / 10 * 11);
     usec_t deadline = room_deadline(&ui->room);
     return deadline < frame ? deadline : frame;
 }

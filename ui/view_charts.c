@@ -181,7 +181,7 @@ static struct chart chart_of(const struct room *room, enum panel panel, int cell
     const struct kind *kind = &kinds[panel];
     struct chart chart = {.points = snap->history,
                           .count = snap->history_count,
-                          .time = chart_time_of(snap->at, window_span(room), cells),
+                          .time = chart_time_of(snap->at, window_span(room), cells, (int)panel),
                           .hold = 3 * snap->config.scaling.polling_interval + USEC_PER_SEC,
                           .series_count = kind->series_count,
                           .cursor = -1};

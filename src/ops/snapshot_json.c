@@ -42,13 +42,14 @@ static const char *const kind_words[] = {"decision", "event"};
 static const char *const level_words[] = {"info", "warning", "error"};
 static const char *const override_words[] = {"none", "floor", "ceiling"};
 static const char *const breaker_words[] = {"closed", "open", "half-open"};
-static const char *const reason_words[] = {
+static const char *const reason_words[REASON_COUNT] = {
     [REASON_NONE] = "none",
     [REASON_ABOVE_UP] = "above-up",
     [REASON_BELOW_DOWN] = "below-down",
     [REASON_INSIDE_BAND] = "inside-band",
     [REASON_UNSETTLED] = "unsettled",
     [REASON_NOT_LONG_ENOUGH] = "not-long-enough",
+    [REASON_UNDONE] = "undone",
     [REASON_COOLDOWN] = "cooldown",
     [REASON_AT_MAXIMUM] = "at-maximum",
     [REASON_AT_MINIMUM] = "at-minimum",
@@ -79,7 +80,6 @@ static const char *const reason_words[] = {
 _Static_assert(sizeof verdict_words / sizeof *verdict_words == VERDICT_MANUAL + 1,
                "a word for every verdict");
 _Static_assert(sizeof state_words / sizeof *state_words == INSTANCE_STATE_COUNT, "a word for every state");
-_Static_assert(sizeof reason_words / sizeof *reason_words == REASON_COUNT, "a word for every reason");
 
 #define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
 #define ROW(kind, type, member)                                                                              \
@@ -316,7 +316,7 @@ static json_t *field_write(const struct field *row, const void *base)
         return text_write(member);
     case FIELD_WORD:
         word = word_read(member);
-        return json_string(row->words[word < (unsigned)row->word_count ? word : 0]);
+        return word < (unsigned)row->word_count && row->words[word] ? json_string(row->words[word]) : NULL;
     case FIELD_OBJECT:
         return object_write(row->rows, member);
     case FIELD_ARRAY:
@@ -408,7 +408,7 @@ static bool word_parse(struct reader *reader, const struct field *row, const jso
 {
     const char *text = json_string_value(json);
     for (unsigned i = 0; text && i < (unsigned)row->word_count; i++)
-        if (strcmp(row->words[i], text) == 0) {
+        if (row->words[i] && strcmp(row->words[i], text) == 0) {
             memcpy(member, &i, sizeof i);
             return true;
         }
