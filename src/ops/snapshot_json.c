@@ -73,7 +73,6 @@ static const char *const reason_words[REASON_COUNT] = {
     [REASON_TARGET_LAGS] = "target-lags",
     [REASON_TARGET_DOWN] = "target-down",
     [REASON_DRY_RUN] = "dry-run",
-    [REASON_UNDONE] = "undone",
 };
 
 #define COUNT(array) (int)(sizeof(array) / sizeof *(array))
