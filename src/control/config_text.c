@@ -10,17 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMMENT_COLUMNS 110
+#define COLUMNS      110
+#define HELP_COLUMNS 80
 
-/* Words of text in as many comment lines as they need. */
-static void print_comment(FILE *out, const char *text)
+/* Words of text in as many lines as they need, each begun by the indent. */
+static void print_wrapped(FILE *out, const char *indent, size_t columns, const char *text)
 {
-    size_t column = COMMENT_COLUMNS;
+    size_t column = columns;
     for (const char *word = text; *word; word += strspn(word, " ")) {
         size_t size = strcspn(word, " ");
-        if (column + 1 + size > COMMENT_COLUMNS) {
-            fputs(word == text ? "# " : "\n# ", out);
-            column = 2;
+        if (column + 1 + size > columns) {
+            fprintf(out, "%s%s", word == text ? "" : "\n", indent);
+            column = strlen(indent);
         } else {
             fputc(' ', out);
             column++;
@@ -30,6 +31,19 @@ static void print_comment(FILE *out, const char *text)
         word += size;
     }
     fputc('\n', out);
+}
+
+static void print_comment(FILE *out, const char *text)
+{
+    print_wrapped(out, "# ", COLUMNS, text);
+}
+
+/* "help (what is allowed)" */
+static void explain(const struct option *option, char *out, size_t size)
+{
+    char range[256];
+    option_range_text(option, range, sizeof range);
+    snprintf(out, size, "%s (%s)", option->help, range);
 }
 
 static void print_map(FILE *out, const struct option *option, const char *map)
@@ -43,9 +57,8 @@ static void print_map(FILE *out, const struct option *option, const char *map)
 
 static void print_option(FILE *out, const struct config *cfg, const struct option *option)
 {
-    char value[CONFIG_TEXT_MAX], range[256], comment[1024];
-    option_range_text(option, range, sizeof range);
-    snprintf(comment, sizeof comment, "%s (%s)", option->help, range);
+    char value[CONFIG_TEXT_MAX], comment[1024];
+    explain(option, comment, sizeof comment);
     fputc('\n', out);
     print_comment(out, comment);
     if (option->type == OPTION_MAP) {
@@ -74,13 +87,15 @@ bool config_dump(const struct config *cfg, FILE *out)
 
 void config_print_help(FILE *out)
 {
-    char line[1024];
+    char text[1024];
     for (size_t i = 0; i < options_count; i++) {
-        const char *section = options[i].section;
-        if (i == 0 || strcmp(section, options[i - 1].section) != 0)
-            fprintf(out, "\n%s\n", option_section_help(section));
-        option_help_line(&options[i], line, sizeof line);
-        fprintf(out, "  %s\n", line);
+        const struct option *option = &options[i];
+        if (i == 0 || strcmp(option->section, options[i - 1].section) != 0)
+            fprintf(out, "%s%s\n", i == 0 ? "" : "\n", option_section_help(option->section));
+        fprintf(out, "  %s.%s =%s%s\n", option->section, option->key, *option->preset ? " " : "",
+                option->preset);
+        explain(option, text, sizeof text);
+        print_wrapped(out, "      ", HELP_COLUMNS, text);
     }
 }
 

@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/e2e/house.py \
 	tests/e2e/test_app.py \
 	tests/e2e/test_bootstrap.py \
+	tests/e2e/test_config.py \
 	tests/e2e/test_house.py \
 	tests/e2e/test_load.py
 

@@ -275,7 +275,7 @@ static void help_names_every_option(void **state)
     fclose(out);
     for (size_t i = 0; i < options_count; i++) {
         char name[128];
-        snprintf(name, sizeof name, "\n  %s.%s = ", options[i].section, options[i].key);
+        snprintf(name, sizeof name, "\n  %s.%s =", options[i].section, options[i].key);
         if (!strstr(text, name))
             fail_msg("%s is missing", name);
     }
