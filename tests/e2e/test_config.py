@@ -2,6 +2,7 @@
 """Settings as a user meets them: where they come from, and what is said of bad ones (exit 2, file, line, key)."""
 
 import os
+import signal
 
 import pytest
 
@@ -142,3 +143,23 @@ def test_help_names_every_key_of_the_sample(tui):
     help_text = tui("--help")[1]
     for key in dumped(tui("--dump-config")):
         assert f"\n  {key} =" in help_text
+
+
+def test_a_bad_file_at_reload_keeps_the_old_settings(house, tmp_path):
+    good = ("[app]\ncommand = /usr/bin/python3 -m http.server {port} --bind 127.0.0.1\nhealth_path = /\nbase_port = 0\n"
+            "[balancer]\nenabled = no\n[scaling]\nmin_instances = %d\n")
+    ini = tmp_path / "x.ini"
+    ini.write_text(good % 1)
+    tui = house.spawn([program("ascale-tui"), "-c", str(ini), "--headless"])
+    tui.wait_for(r"i1 \(pid \d+\) ready")
+    ini.write_text("[scaling]\nmin_instances = 2\nmax_instance = 3\n")
+    tui.signal(signal.SIGHUP)
+    tui.wait_for(r"x\.ini:3: scaling\.max_instance is not an option; the nearest one is scaling\.max_instances")
+    assert tui.running()
+    ini.write_text(good % 2)
+    tui.signal(signal.SIGHUP)
+    tui.wait_for(r"i2 \(pid \d+\) ready")
+    assert tui.output().count("0>1 raised to the minimum of 1") == 1
+    assert "raised to the minimum of 2" in tui.output()
+    tui.signal(signal.SIGTERM)
+    assert tui.wait() == 0
