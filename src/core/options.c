@@ -307,14 +307,6 @@ int option_range_text(const struct option *option, char *out, size_t size)
     return snprintf(out, size, "%s..%s", min, max);
 }
 
-int option_help_line(const struct option *option, char *out, size_t size)
-{
-    char head[256], range[128];
-    snprintf(head, sizeof head, "%s.%s = %s", option->section, option->key, option->preset);
-    option_range_text(option, range, sizeof range);
-    return snprintf(out, size, "%-42s %s (%s)", head, option->help, range);
-}
-
 /* Edits apart; a beginning of the name, and a key spelled right in the wrong section, are as good as one
  * slip. */
 static int name_distance(const struct option *option, const char *name, const char *wanted, const char *key)

@@ -56,10 +56,6 @@ int option_format_number(const struct option *option, double value, char *out, s
  */
 int option_range_text(const struct option *option, char *out, size_t size);
 
-/* "scaling.max_instances = 5   most instances (1..1000)": one line of --help, no newline. As snprintf.
- */
-int option_help_line(const struct option *option, char *out, size_t size);
-
 /* For "did you mean": the valid "section.key" nearest to this one. Never empty. */
 void option_nearest(const char *section, const char *key, char *out, size_t size);
 
