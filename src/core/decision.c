@@ -147,13 +147,12 @@ int reason_format(const struct reason *reason, const char *signal, char *out, si
     return (int)o.length;
 }
 
-/* Those that had to pass the guards; orders of the operator and the bounds do not. */
-static bool was_guarded(const struct decision *d)
+bool decision_by_strategy(const struct decision *d)
 {
-    return d->verdict == VERDICT_UP || d->verdict == VERDICT_DOWN
-               ? d->reasons[0].code == REASON_ABOVE_UP || d->reasons[0].code == REASON_BELOW_DOWN ||
-                     d->reasons[0].code == REASON_TRACKING
-               : false;
+    enum reason_code first = d->reasons[0].code;
+
+    return (d->verdict == VERDICT_UP || d->verdict == VERDICT_DOWN) &&
+           (first == REASON_ABOVE_UP || first == REASON_BELOW_DOWN || first == REASON_TRACKING);
 }
 
 int decision_format(const struct decision *d, const char *signal, char *out, size_t size)
@@ -168,7 +167,7 @@ int decision_format(const struct decision *d, const char *signal, char *out, siz
             put(&o, "; ");
         put_reason(&o, &d->reasons[i], signal);
     }
-    if (was_guarded(d)) {
+    if (decision_by_strategy(d)) {
         snprintf(step, sizeof step, "; cooldown ok; step %+d", d->to - d->from);
         put(&o, step);
     }

@@ -72,6 +72,9 @@ int span_format(usec_t span, char *out, size_t size);
 /* Same verdict, same counts, same reasons, whatever their numbers. */
 bool decision_same(const struct decision *a, const struct decision *b);
 
+/* A change for the signal's sake, past all guards: not for the bounds' or the operator's. */
+bool decision_by_strategy(const struct decision *decision);
+
 /* Adds a reason; beyond DECISION_REASONS_MAX it is left out. */
 void decision_add(struct decision *decision, struct reason reason);
 

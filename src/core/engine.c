@@ -370,7 +370,6 @@ void engine_preview(const struct engine *e, void *scratch, const struct config *
     struct engine *copy = memcpy(scratch, e, sizeof *e);
 
     set_config(copy, config);
-    copy->situation.now = now;
-    strategy_observe(&copy->situation, &copy->config.scaling, &copy->signal);
+    describe(copy, e->situation.fresh, !e->situation.blind, now);
     guard_judge(&copy->guard, &copy->config.scaling, &copy->situation, out);
 }

@@ -77,7 +77,8 @@ static void learn(struct guard *g, const struct situation *s, const struct decis
 void guard_changed(struct guard *g, const struct situation *s, const struct decision *d, usec_t now)
 {
     g->changed_at = now;
-    learn(g, s, d);
+    if (decision_by_strategy(d))
+        learn(g, s, d);
 }
 
 static void add(struct judging *j, struct reason reason)

@@ -394,6 +394,7 @@ static void test_preview_changes_nothing(void **state)
     config = w->config;
     engine_preview(w->engine, scratch, &config, w->now, &d);
     assert_int_equal(d.verdict, VERDICT_HOLD);
+    assert_int_equal(d.from, 1);
     config.scaling.strategy = CONFIG_STRATEGY_TRACKING;
     config.scaling.scale_up_threshold = 20;
     config.scaling.target_cpu = 10;

@@ -238,7 +238,7 @@ static void test_an_undone_scale_in_makes_wary(void **state)
     guard_changed(&guard, &situation, &d, NOW);
     situation.desired = situation.ready = 2;
     situation.mean = situation.calm = 36;
-    d = (struct decision){.verdict = VERDICT_UP, .from = 2, .to = 3};
+    d = (struct decision){.verdict = VERDICT_UP, .from = 2, .to = 3, .reasons = {{.code = REASON_ABOVE_UP}}};
     guard_changed(&guard, &situation, &d, NOW);
     situation.calm = 14;
     situation.ready = 3;
@@ -258,7 +258,7 @@ static void test_another_load_is_no_mistake(void **state)
     guard_changed(&guard, &situation, &d, NOW);
     situation.desired = situation.ready = 1;
     situation.mean = situation.calm = 80;
-    d = (struct decision){.verdict = VERDICT_UP, .from = 1, .to = 2};
+    d = (struct decision){.verdict = VERDICT_UP, .from = 1, .to = 2, .reasons = {{.code = REASON_ABOVE_UP}}};
     guard_changed(&guard, &situation, &d, NOW);
     assert_int_equal(guard_down_need(&guard, &config.scaling, &situation), config.scaling.stabilization_down);
 }
