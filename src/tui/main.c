@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/control.h"
+#include "core/text.h"
 #include "tui/cli.h"
 #include "tui/fixture.h"
 #include "tui/programs.h"
@@ -64,6 +65,7 @@ static bool open_log(const struct config *config, const struct state *state, cha
     snprintf(path, sizeof path, "%s", config->log.file);
     if (!path[0])
         state_path(state, "ascale.log", path, sizeof path);
+    log_clean_with(text_clean);
     int error = log_open(path, (enum log_level)config->log.level, config->log.max_size);
     if (error)
         snprintf(err, err_size, "cannot write the log '%s': %s; name another in log.file", path,
