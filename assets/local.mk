@@ -4,3 +4,4 @@ EXTRA_DIST += \
 	assets/examples/flask_app.py \
 	assets/examples/http-server.ini
 dist_man_MANS += assets/man/autoscaler.ini.5
+dist_man_MANS += assets/man/ascale-tui.1

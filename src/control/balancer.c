@@ -177,8 +177,8 @@ static void on_ended(void *context, int status, const char *how)
     } else {
         b->restarts++;
         say(b, LEVEL_ERROR, 0,
-            "the balancer ended (%s; its words are in %s); starting it again, connections wait meanwhile",
-            how, b->log_path);
+            "the balancer ended (%s); starting it again, connections wait meanwhile; see %s", how,
+            b->log_path);
         restart_later(b);
     }
     b->setup.changed(b->setup.context);

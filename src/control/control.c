@@ -180,7 +180,7 @@ static void step(struct control *c, usec_t now)
     measure(c, now);
     engine_step(c->engine, &c->sample, now);
     /* A dry run has its minimum started, or there would be nothing to watch; from here on it only says. */
-    engine_set_dry_run(c->engine, c->setup.dry_run);
+    engine_set_dry_run(c->engine, c->setup.dry_run && c->stage == STAGE_RUN);
     c->next_step_at += interval;
     if (c->next_step_at <= now)
         c->next_step_at = now + interval - (now - c->next_step_at) % interval;
@@ -231,6 +231,7 @@ static void stop_instances(struct control *c, usec_t now)
 {
     usec_t patience = c->config.app.drain_timeout + c->config.app.stop_timeout + STOP_SLACK;
     enter_stage(c, STAGE_STOP_INSTANCES, patience);
+    engine_set_dry_run(c->engine, false); /* what was started is ended for real */
     engine_stop(c->engine, now);
     if (c->hurried)
         kill_instances(c, now);

@@ -10,7 +10,8 @@ EXTRA_DIST += \
 	tests/e2e/test_bootstrap.py \
 	tests/e2e/test_config.py \
 	tests/e2e/test_house.py \
-	tests/e2e/test_load.py
+	tests/e2e/test_load.py \
+	tests/e2e/test_tui_headless.py
 
 # The suite never writes into the source tree: make distcheck runs with one that is read-only. Where pytest-xdist is
 # installed, tests run side by side.
