@@ -138,6 +138,9 @@ static const unsigned short allowed[] = {
 #ifdef SYS_epoll_wait
     SYS_epoll_wait,
 #endif
+#ifdef SYS_epoll_pwait2
+    SYS_epoll_pwait2,
+#endif
 #ifdef SYS_rseq
     SYS_rseq,
 #endif
