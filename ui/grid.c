@@ -22,7 +22,9 @@ bool grid_resize(struct grid *grid, int width, int height)
     if (!cells)
         return false;
     free(grid->cells);
-    *grid = (struct grid){width, height, cells};
+    grid->width = width;
+    grid->height = height;
+    grid->cells = cells;
     grid_clear(grid);
     return true;
 }

@@ -40,7 +40,7 @@ struct url_parts {
 static bool split_authority(struct url_parts *parts)
 {
     const char *end = parts->authority + parts->authority_size;
-    const char *host_end = end;
+    const char *host_end;
     parts->host = parts->authority;
     if (parts->authority_size > 0 && parts->host[0] == '[') {
         host_end = memchr(parts->host, ']', (size_t)parts->authority_size);
