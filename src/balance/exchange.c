@@ -324,6 +324,7 @@ static void note_first_byte(struct exchange *x)
     struct lane *lane = upstream_lane(worker_of(x), x->backend);
     float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
     atomic_store_explicit(&lane->mean_us, pick_latency(mean, now_of(x) - x->started), memory_order_relaxed);
+    lane->measured_at = now_of(x);
 }
 
 /* A final answer's head is composed and its body's way set. */
@@ -332,7 +333,7 @@ static bool begin_answer(struct exchange *x)
     const struct http1_head *h = &x->response.head;
     bool unknown = h->framing == HTTP1_CHUNKED || h->framing == HTTP1_UNTIL_CLOSE;
     bool modern = x->request.head.minor == 1;
-    if ((unknown && !modern) || !x->up.ended)
+    if ((unknown && !modern) || !x->up.ended || worker_of(x)->stopping)
         x->keep = false;
     relay_begin(&x->down, h, unknown && modern);
     x->down.keep_trailers = modern;

@@ -154,7 +154,8 @@ void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer)
  */
 static bool may_keep_after(const struct exchange *x, unsigned code)
 {
-    return x->keep && x->up.ended && (code == 502 || code == 503 || code == 504);
+    return x->keep && x->up.ended && !x->session->worker->stopping &&
+           (code == 502 || code == 503 || code == 504);
 }
 
 void session_reply(struct session *s, unsigned code, const char *why)

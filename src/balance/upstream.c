@@ -24,7 +24,9 @@ static void fill_candidate(struct worker *w, struct backend *b, struct pick_cand
     c->in_flight = atomic_load_explicit(&b->in_flight, memory_order_relaxed);
     c->limit = (uint32_t)o->max_in_flight;
     c->share = pick_share(since, o->slow_start);
-    c->latency_us = atomic_load_explicit(&upstream_lane(w, b)->mean_us, memory_order_relaxed);
+    const struct lane *lane = upstream_lane(w, b);
+    float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
+    c->latency_us = pick_aged(mean, event_now(w->loop) - lane->measured_at);
 }
 
 /* Ejected ones are left out while there are others: with all of them out, all are in. */

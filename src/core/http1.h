@@ -145,8 +145,8 @@ struct http1_body {
     enum http1_framing framing;
     uint8_t state;
     uint8_t digits;
-    uint16_t extension;
-    const char *why; /* of HTTP1_BAD */
+    uint64_t extension; /* bytes of chunk extensions so far */
+    const char *why;    /* of HTTP1_BAD */
 };
 
 void http1_body_init(struct http1_body *b, const struct http1_head *h);

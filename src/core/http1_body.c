@@ -5,7 +5,8 @@
 #include "core/http1_parse.h"
 
 #define SIZE_DIGITS_MAX  15
-#define EXTENSION_BUDGET 8192
+#define EXTENSION_BUDGET 8192 /* and so many times the content */
+#define EXTENSION_FACTOR 8
 
 enum { STATE_SIZE, STATE_EXTENSION, STATE_SIZE_LF, STATE_DATA, STATE_DATA_CR, STATE_DATA_LF, STATE_ENDED };
 
@@ -49,7 +50,7 @@ static enum http1_result extension_byte(struct http1_body *b, char c)
     }
     if (!http1_is(c, CHAR_VALUE))
         return body_bad(b, "control byte in a chunk extension");
-    if (++b->extension > EXTENSION_BUDGET)
+    if (++b->extension > EXTENSION_BUDGET + EXTENSION_FACTOR * b->total)
         return body_bad(b, "chunk extensions too long");
     return HTTP1_MORE;
 }

@@ -3,6 +3,7 @@
 #include "core/pick.h"
 
 #define SHARE_LEAST   0.1f
+#define LATENCY_FLOOR 1000.0f
 #define OUTLIER_FLOOR 10000.0f
 #define OUTLIER_PEERS 3
 
@@ -52,10 +53,10 @@ static int nth_with_room(const struct pick_candidate *candidates, unsigned count
     return -1;
 }
 
-/* One never measured counts as fast, so that it is measured. */
+/* One never measured counts as fast, so that it is measured; differences below a millisecond are noise. */
 static float cost(const struct pick_candidate *c)
 {
-    return load(c) * (c->latency_us > 1.0f ? c->latency_us : 1.0f);
+    return load(c) * (c->latency_us > LATENCY_FLOOR ? c->latency_us : LATENCY_FLOOR);
 }
 
 static int two_choices(struct pick *p, const struct pick_candidate *candidates, unsigned count)
@@ -102,6 +103,11 @@ float pick_latency(float mean_us, usec_t measured)
     if (mean_us <= 0)
         return value;
     return mean_us + (value - mean_us) * (value > mean_us ? 1.0f / 3.0f : 1.0f / 8.0f);
+}
+
+float pick_aged(float mean_us, usec_t age)
+{
+    return age > 0 ? mean_us / (1.0f + (float)age / (float)USEC_PER_SEC) : mean_us;
 }
 
 /* How many of the measured ones lie below, and how many there are. */

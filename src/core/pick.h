@@ -33,6 +33,10 @@ float pick_share(usec_t since, usec_t ramp);
 /* The moving mean with one more measurement: a rise counts at once by a third, a fall by an eighth. */
 float pick_latency(float mean_us, usec_t measured);
 
+/* The mean as it counts when the last measurement is `age` ago: half of it after a second, and so on, so that
+ * one that was slow once is tried again. */
+float pick_aged(float mean_us, usec_t age);
+
 /* Is this one so slow beside the others that it harms: more than factor times the median of those measured,
  * at least three of them, and over 10 ms? */
 bool pick_outlier(const struct pick_candidate *candidates, unsigned count, unsigned which, float factor);

@@ -6,7 +6,10 @@ E2E_RESULTS = e2e.xml
 EXTRA_DIST += \
 	tests/e2e/conftest.py \
 	tests/e2e/house.py \
+	tests/e2e/balancing.py \
 	tests/e2e/test_app.py \
+	tests/e2e/test_balance.py \
+	tests/e2e/test_balance_control.py \
 	tests/e2e/test_bootstrap.py \
 	tests/e2e/test_config.py \
 	tests/e2e/test_house.py \

@@ -359,6 +359,21 @@ static void chunks_are_read_in_any_pieces(void **state)
     }
 }
 
+static void extensions_have_a_budget(void **state)
+{
+    (void)state;
+    struct http1_head head = {.framing = HTTP1_CHUNKED};
+    struct http1_body b;
+    enum http1_result result = HTTP1_MORE;
+    size_t used, at, len, fed = 0;
+    http1_body_init(&b, &head);
+    http1_body_next(&b, "1;", 2, &used, &at, &len);
+    for (; fed < 100000 && result == HTTP1_MORE; fed++)
+        result = http1_body_next(&b, "x", 1, &used, &at, &len);
+    assert_int_equal(result, HTTP1_BAD);
+    assert_in_range(fed, 8000, 9000);
+}
+
 static void trailers_are_fields(void **state)
 {
     (void)state;
@@ -403,6 +418,7 @@ int main(void)
         cmocka_unit_test(too_much_has_its_own_status),
         cmocka_unit_test(responses_are_taken_or_refused),
         cmocka_unit_test(chunks_are_read_in_any_pieces),
+        cmocka_unit_test(extensions_have_a_budget),
         cmocka_unit_test(trailers_are_fields),
         cmocka_unit_test(a_length_ends_where_it_says),
     };

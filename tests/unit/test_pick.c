@@ -81,7 +81,7 @@ static void the_slow_get_less_by_two_choices(void **state)
     unsigned chosen[N];
     fill(c);
     for (unsigned i = 0; i < N; i++)
-        c[i].latency_us = 1000;
+        c[i].latency_us = 3000;
     c[3].latency_us = 50000;
     choose_many(CONFIG_P2C_EWMA, c, 1000, chosen);
     assert_int_equal(chosen[3], 0);
@@ -119,6 +119,8 @@ static void latency_follows_what_is_measured(void **state)
     for (int i = 0; i < 100; i++)
         mean = pick_latency(mean, 200);
     assert_true(mean < 210.0f);
+    assert_true(pick_aged(4000, 0) == 4000.0f);
+    assert_true(pick_aged(4000, USEC_PER_SEC) == 2000.0f);
 }
 
 static void an_outlier_stands_out_of_three(void **state)

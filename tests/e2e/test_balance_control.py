@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: MIT
+"""ascale-balance under a controller: the control socket, the inherited listener, drain, adoption, restart."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import threading
+
+import pytest
+
+from balancing import OK, Backend, Control, read_answer
+from house import SLOW, alive, program, request, wait_until
+
+
+class Supervised:
+    """The listening socket is ours, as it is a controller's; balancers come and go on it."""
+
+    def __init__(self, house, *options):
+        self.house, self.options = house, options
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self.listener.getsockname()[1]
+        self.path = str(house.directory / "balance.sock")
+        self.start()
+
+    def start(self):
+        fd = self.listener.fileno()
+        self.process = self.house.spawn(
+            [program("ascale-balance"), f"--listen-fd={fd}", f"--control={self.path}", *self.options], pass_fds=[fd])
+        self.process.wait_for("listening on")
+        return Control(self.path)
+
+
+@pytest.fixture
+def supervised(house):
+    return Supervised(house)
+
+
+def wait_for_stats(control, condition):
+    return wait_until(lambda: (lambda stats: stats if condition(stats) else None)(control.stats()), what="the stats")
+
+
+def test_backends_come_and_go_by_command(supervised):
+    control = Control(supervised.path)
+    hello = control.command("hello", version=1)
+    assert hello["ok"] and hello["pid"] == supervised.process.pid and hello["version"] == 1
+    a, b = Backend(), Backend()
+    control.backends(("i1", a))
+    assert request(supervised.port).status == 200
+    control.backends(("i2", b))
+    assert control.event("drained")["backend"] == "i1"
+    for _ in range(5):
+        assert request(supervised.port).status == 200
+    assert (len(a.requests), len(b.requests)) == (1, 5)
+    stats = control.stats()
+    assert [item["id"] for item in stats["backends"]] == ["i2"]
+    assert stats["total"]["requests"] == 6 and stats["total"]["responses"]["2xx"] == 6
+    assert sum(count for _, count in stats["total"]["latency"]) == 6
+
+
+def test_the_socket_is_for_its_owner_only(supervised):
+    assert stat.S_IMODE(os.stat(supervised.path).st_mode) == 0o600
+
+
+def test_draining_waits_for_what_is_under_way(supervised):
+    control = Control(supervised.path)
+    gate = threading.Event()
+
+    def hold(seen):
+        gate.wait(20 * SLOW)
+        return OK
+
+    slow, other = Backend(hold), Backend()
+    control.backends(("slow", slow))
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(request(supervised.port, timeout=30).status))
+    thread.start()
+    wait_until(lambda: slow.requests)
+    control.backends(("slow", slow), ("other", other), drain=["slow"])
+    assert request(supervised.port).status == 200 and len(other.requests) == 1
+    stats = control.stats()
+    assert {item["id"]: (item["state"], item["in_flight"]) for item in stats["backends"]} == {
+        "slow": ("drain", 1), "other": ("ready", 0)}
+    assert not [event for event in control.events if event["event"] == "drained"]
+    gate.set()
+    control.event("drained", backend="slow")
+    thread.join()
+    assert answers == [200]
+
+
+def test_an_idle_backend_has_drained_at_once(supervised):
+    control = Control(supervised.path)
+    backend = Backend()
+    control.backends(("i1", backend))
+    assert request(supervised.port).status == 200
+    control.backends(("i1", backend), drain=["i1"])
+    control.event("drained", backend="i1")
+
+
+@pytest.mark.parametrize("line,error", [
+    (b"rubbish", "not JSON"),
+    (b"{}", "cmd"),
+    (b'{"id":1,"cmd":"dance"}', "unknown command"),
+    (b'{"id":1,"cmd":"hello","version":2}', "version 2"),
+    (b'{"id":1,"cmd":"backends","backends":[{"id":"a"}]}', "number 1"),
+    (b'{"id":1,"cmd":"backends","backends":[{"id":"a","address":"x","state":"ready"}]}', "address"),
+    (b'{"id":1,"cmd":"backends","backends":[{"id":"\\"","address":"127.0.0.1:1","state":"ready"}]}', "id"),
+    (b'{"id":1,"cmd":"set","key":"algorithm","value":"best"}', "algorithm"),
+    (b'{"id":1,"cmd":"set","key":"threads","value":"2"}', "next start"),
+    (b'{"id":1,"cmd":"set","key":"nothing","value":"2"}', "nothing"),
+    (b'{"id":1,"cmd":"set","key":"trusted_proxies","value":"x"}', "trusted_proxies"),
+    (b'{"id":1,"cmd":"subscribe","interval_ms":1}', "interval_ms"),
+])
+def test_bad_commands_are_answered_and_change_nothing(supervised, line, error):
+    control = Control(supervised.path)
+    backend = Backend()
+    control.backends(("i1", backend))
+    control.connection.sendall(line + b"\n")
+    reply = control.message()
+    assert reply["ok"] is False and error in reply["error"]
+    assert request(supervised.port).status == 200
+
+
+def test_live_options_are_live(supervised):
+    control = Control(supervised.path)
+    assert control.command("set", key="hold_when_empty", value="no")["ok"]
+    assert request(supervised.port).status == 503
+    assert control.command("set", key="retry_after", value="9s")["ok"]
+    assert request(supervised.port).headers["Retry-After"] == "9"
+    assert control.stats()["total"]["unavailable"] == 2
+
+
+def test_waking_from_zero_holds_requests(supervised):
+    control = Control(supervised.path)
+    backend = Backend()
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(request(supervised.port, timeout=30).status)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    burst = control.event("burst")
+    assert burst["queue"] >= 1
+    wait_for_stats(control, lambda stats: stats["total"]["queue"] == 5)
+    control.backends(("i1", backend))
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 5
+    stats = control.stats()
+    assert stats["total"]["queued"] == 5 and stats["total"]["wait_sum_us"] > 0 and stats["total"]["queue"] == 0
+
+
+def test_a_burst_is_told_at_once(supervised):
+    control = Control(supervised.path)
+    gate = threading.Event()
+
+    def hold(seen):
+        gate.wait(20 * SLOW)
+        return OK
+
+    control.backends(("i1", Backend(hold)))
+    connections = [socket.create_connection(("127.0.0.1", supervised.port)) for _ in range(40)]
+    for connection in connections:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert control.event("burst")["in_flight"] >= 16
+    gate.set()
+    for connection in connections:
+        assert read_answer(connection.makefile("rb"))[0] == 200
+        connection.close()
+
+
+def test_stats_come_by_subscription(supervised):
+    control = Control(supervised.path)
+    assert control.command("subscribe", interval_ms=100)["ok"]
+    first, second = control.event("stats"), control.event("stats")
+    assert second["at_us"] > first["at_us"] and second["version"] == 1
+    assert control.command("subscribe", interval_ms=0)["ok"]
+
+
+def test_ejections_are_told(supervised):
+    control = Control(supervised.path)
+    dead, backend = Backend(), Backend()
+    dead.close()
+    control.backends(("dead", dead), ("live", backend))
+    for _ in range(4):
+        assert request(supervised.port).status == 200
+    assert "refuses" in control.event("ejected", backend="dead")["cause"]
+    control.event("admitted", backend="dead")
+
+
+def test_controllers_come_and_go_without_a_request_lost(supervised):
+    backend = Backend()
+    control = Control(supervised.path)
+    control.backends(("i1", backend))
+    control.close()
+    assert request(supervised.port).status == 200
+    again = Control(supervised.path)
+    assert [item["id"] for item in again.stats()["backends"]] == ["i1"]
+    supervised.process.signal(signal.SIGINT)
+    supervised.process.signal(signal.SIGHUP)
+    assert request(supervised.port).status == 200
+    others = [Control(supervised.path) for _ in range(7)]
+    extra = Control(supervised.path)
+    assert extra.connection.recv(1) == b""
+    for other in others:
+        other.close()
+    wait_until(lambda: again.command("hello", version=1)["ok"])
+
+
+def test_the_listener_is_handed_over(supervised):
+    control = Control(supervised.path)
+    assert control.command("listener")["ok"]
+    with socket.socket(fileno=control.descriptors[0]) as passed:
+        assert passed.getsockname() == ("127.0.0.1", supervised.port)
+
+
+def test_a_killed_balancer_is_replaced_on_the_same_listener(supervised):
+    backend = Backend()
+    Control(supervised.path).backends(("i1", backend))
+    assert request(supervised.port).status == 200
+    supervised.process.signal(signal.SIGKILL)
+    supervised.process.wait()
+    with socket.create_connection(("127.0.0.1", supervised.port), timeout=20 * SLOW) as waiting:
+        waiting.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        supervised.start().backends(("i1", backend))
+        assert read_answer(waiting.makefile("rb"))[0] == 200
+
+
+def test_stop_drains_and_ends(supervised):
+    control = Control(supervised.path)
+    gate = threading.Event()
+
+    def hold(seen):
+        gate.wait(20 * SLOW)
+        return OK
+
+    backend = Backend(hold)
+    control.backends(("i1", backend))
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(request(supervised.port, timeout=30).status))
+    thread.start()
+    wait_until(lambda: backend.requests)
+    assert control.command("stop")["ok"]
+    assert alive(supervised.process.pid)
+    gate.set()
+    thread.join()
+    assert answers == [200] and supervised.process.wait() == 0
+
+
+def test_a_flood_of_lines_is_bounded(supervised):
+    control = Control(supervised.path)
+    control.connection.settimeout(10 * SLOW)
+    with pytest.raises(OSError):
+        for _ in range(64):
+            control.connection.sendall(b"x" * 65536)
+    assert Control(supervised.path).command("hello", version=1)["ok"]
+
+
+@pytest.mark.threads
+def test_backends_change_under_load_without_an_error(house):
+    supervised = Supervised(house, "--threads=3")
+    backends = [(f"i{number}", Backend()) for number in range(5)]
+    control = Control(supervised.path)
+    control.backends(*backends[:1])
+    stop, statuses = threading.Event(), []
+
+    def client():
+        with socket.create_connection(("127.0.0.1", supervised.port), timeout=20 * SLOW) as connection:
+            stream = connection.makefile("rb")
+            while not stop.is_set():
+                connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+                statuses.append(read_answer(stream)[0])
+
+    threads = [threading.Thread(target=client) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for turn in range(60):
+        count = 1 + turn * 7 % 5
+        control.backends(*backends[:count], drain=["i0"] if turn % 3 == 0 and count > 1 else [])
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {200}
+    seen = sum(len(backend.requests) for _, backend in backends)
+    total = control.stats()["total"]
+    assert seen == len(statuses) == total["requests"] == total["responses"]["2xx"]
+    assert total["errors"] == 0
