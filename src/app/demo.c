@@ -25,7 +25,6 @@ struct demo {
     const struct app_options *options;
     usec_t started;
     sem_t slots;
-    int port;
     atomic_llong requests;
     atomic_int failing; /* enum failing, by /fail */
 };
@@ -148,8 +147,8 @@ static enum MHD_Result serve_root(void *context, struct exchange *exchange)
     usec_t began = clock_now_us();
     work(demo, exchange);
     char text[128];
-    snprintf(text, sizeof text, "ascale-app pid %d port %d requests %lld\n", (int)getpid(), demo->port,
-             (long long)atomic_load(&demo->requests));
+    snprintf(text, sizeof text, "ascale-app pid %d port %d requests %lld\n", (int)getpid(),
+             server_port(exchange->server), (long long)atomic_load(&demo->requests));
     result = reply_padded(exchange, text, demo->options->body_size);
     log_request(demo, exchange, 200, began);
     return result;
@@ -281,11 +280,6 @@ struct demo *demo_new(const struct app_options *options)
     demo->started = clock_now_us();
     sem_init(&demo->slots, 0, (unsigned)options->threads);
     return demo;
-}
-
-void demo_set_port(struct demo *demo, int port)
-{
-    demo->port = port;
 }
 
 void demo_free(struct demo *demo)

@@ -11,8 +11,7 @@ extern const struct server_page demo_pages[]; /* their context is a struct demo 
 
 /* NULL: out of memory. The options stay the caller's and must outlive it. */
 struct demo *demo_new(const struct app_options *options);
-void demo_set_port(struct demo *demo, int port); /* before the first request that shows it */
-void demo_free(struct demo *demo);               /* after the server has stopped */
+void demo_free(struct demo *demo); /* after the server has stopped */
 
 /* Carries out what is due by time alone, such as --crash-after 30s; when it wants to be called again, or
  * USEC_NEVER. There may be no demo: NULL. */

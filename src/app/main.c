@@ -109,8 +109,6 @@ static struct server *start(const struct app_options *options, const struct cont
         fprintf(stderr, "ascale-app: %s; nothing is served\n", error);
         return NULL;
     }
-    if (content->demo != NULL)
-        demo_set_port(content->demo, server_port(server));
     say_listening(options, server_port(server));
     return server;
 }
