@@ -186,7 +186,7 @@ static json_t *codes_json(const struct load_stats *stats)
 {
     json_t *object = json_object();
     for (int i = 0; i < LOAD_CODES; i++) {
-        char code[8];
+        char code[16];
         snprintf(code, sizeof code, "%d", i);
         if (stats->codes[i] > 0)
             json_object_set_new(object, code, json_integer((json_int_t)stats->codes[i]));

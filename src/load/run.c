@@ -282,8 +282,8 @@ static void watch(struct run *run)
     }
 }
 
-/* Until when the rates are counted: the end that was set or ordered, or the last answer if that came later; where
- * only the number of requests ended it, now. */
+/* Until when the rates are counted: the end that was set or ordered, or the last answer if that came later;
+ * where only the number of requests ended it, now. */
 static usec_t end_of(const struct run *run)
 {
     usec_t now = clock_now_us();
