@@ -15,7 +15,7 @@ import urllib.request
 
 import pytest
 
-from house import accepts, program, raw_request, request, try_request, wait_until
+from house import SOURCE, accepts, program, raw_request, request, try_request, wait_until
 
 
 @pytest.fixture
@@ -248,6 +248,14 @@ def test_help_and_version(house):
     assert status == 0 and "--simulate-fleet" in output
     status, output = house.run([program("ascale-app"), "--version"])
     assert status == 0 and re.fullmatch(r"ascale-app \d+\.\d+\.\d+\n", output)
+
+
+def test_every_option_is_in_the_man_page(house):
+    _, output = house.run([program("ascale-app"), "--help"])
+    page = (SOURCE / "assets/man/ascale-app.1").read_text().replace("\\-", "-")
+    options = set(re.findall(r"--[a-z][a-z0-9-]+", output))
+    assert len(options) > 20
+    assert [option for option in sorted(options) if option not in page] == []
 
 
 @pytest.fixture

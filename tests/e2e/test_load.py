@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from house import SLOW, free_port, program, wait_until
+from house import SLOW, SOURCE, free_port, program, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -469,6 +469,14 @@ def test_help_names_every_option(house):
     assert status == 0
     for option in ("--url", "--threads", "--duration", "--infinite", "--rate", "--poisson", "--even", "--shape", "--json"):
         assert option in output
+
+
+def test_every_option_is_in_the_man_page(house):
+    _, output = house.run([program("ascale-load"), "--help"])
+    page = (SOURCE / "assets/man/ascale-load.1").read_text().replace("\\-", "-")
+    options = set(re.findall(r"--[a-z][a-z0-9-]+", output))
+    assert len(options) > 25
+    assert [option for option in sorted(options) if option not in page] == []
 
 
 @pytest.fixture
