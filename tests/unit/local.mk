@@ -20,6 +20,15 @@ test_config_LDADD = libcore.a $(CMOCKA_LIBS)
 unit_programs += test_argv
 test_argv_SOURCES = tests/unit/test_argv.c
 test_argv_LDADD = libcore.a $(CMOCKA_LIBS)
+
+unit_programs += test_proctree
+test_proctree_SOURCES = tests/unit/test_proctree.c
+test_proctree_LDADD = libtarget.a libbase.a libcore.a $(CMOCKA_LIBS)
+
+unit_programs += test_process
+test_process_SOURCES = tests/unit/test_process.c
+test_process_LDADD = libtarget.a libbase.a libcore.a $(CURL_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
+EXTRA_test_process_DEPENDENCIES = ascale-launch$(EXEEXT)
 unit_programs += test_arrivals
 test_arrivals_SOURCES = tests/unit/test_arrivals.c
 test_arrivals_LDADD = libcore.a $(CMOCKA_LIBS) -lm
