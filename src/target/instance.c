@@ -41,11 +41,9 @@ static __attribute__((format(printf, 3, 4))) void emit(const struct instance *in
     setup->event(setup->ctx, &event);
 }
 
-static void describe_status(const struct instance *instance, int status, char *out, size_t size)
+static void describe_status(int status, char *out, size_t size)
 {
-    if (instance->adopted)
-        snprintf(out, size, "ended; it was adopted, so its exit status is unknown");
-    else if (WIFSIGNALED(status))
+    if (WIFSIGNALED(status))
         snprintf(out, size, "killed by SIG%s (%d)%s", sigabbrev_np(WTERMSIG(status)), WTERMSIG(status),
                  WCOREDUMP(status) ? ", core dumped" : "");
     else
@@ -242,14 +240,16 @@ static void exit_ready(struct loop_watch *watch, uint32_t events)
     (void)events;
     struct instance *instance = watch->context;
     int status = 0;
-    char text[80];
-    if (!instance->adopted && !spawn_reap(instance->pidfd, &status))
+    char text[80] = "ended; its exit status went to the controller that started it";
+    bool reaped = spawn_reap(instance->pidfd, &status);
+    if (!reaped && !instance->adopted)
         return;
     if (instance->error_fd >= 0) {
         read_error(instance);
         conclude_launch(instance);
     }
-    describe_status(instance, status, text, sizeof text);
+    if (reaped)
+        describe_status(status, text, sizeof text);
     begin_ending(instance, text, loop_now(instance->house->setup.loop));
 }
 

@@ -26,7 +26,7 @@
 
 enum { DEADLINE_US = 30 * 1000 * 1000, EVENTS_MAX = 64 };
 
-#define SERVE "python3 -m http.server --bind 127.0.0.1 {port}"
+#define SERVE "/usr/bin/python3 -m http.server --bind 127.0.0.1 {port}"
 
 struct rig {
     struct loop *loop;
@@ -139,6 +139,18 @@ static const struct event *wait_for(struct rig *rig, enum event_kind kind, int i
     return event;
 }
 
+/* Puts a script where its instance finds it. */
+static void write_script(struct rig *rig, const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", rig->directory, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    set(rig, "directory", rig->directory);
+}
+
 static const struct event *spawn(struct rig *rig, int id, const char *command)
 {
     set(rig, "command", command);
@@ -241,15 +253,17 @@ static void nothing_of_a_daemon_is_left(void **state)
 {
     struct rig *rig = *state;
     char lines[64][200];
-    spawn(
-        rig, 1,
-        "sh -c 'setsid sh -c \"(trap : TERM; echo \\$\\$; while :; do sleep 0.05; done) & exit\"; sleep 0.1; "
-        "setsid sh -c \"(sleep 1000 & echo \\$!) & exit\"; exec sleep 1000'");
+    write_script(rig, "flee.sh",
+                 "setsid sh -c '(trap \"\" TERM; while :; do sleep 1000; done) & echo $!; exit'\n"
+                 "setsid sh -c 'setsid -f sh -c \"echo \\$\\$; exec sleep 1000\"'\n"
+                 "exec sleep 1000\n");
+    spawn(rig, 1, "sh flee.sh");
     wait_for_lines(rig, 1, lines, 2);
-    pid_t daemon = (pid_t)atoi(lines[1]);
-    assert_true(is_running(daemon));
+    pid_t first = (pid_t)atoi(lines[0]), second = (pid_t)atoi(lines[1]);
+    assert_true(is_running(first) && is_running(second));
     stop(rig, 1);
-    assert_false(is_running(daemon));
+    assert_false(is_running(first));
+    assert_false(is_running(second));
 }
 
 /* The leader crashes; its worker lives on, ignoring TERM, and must not. */
@@ -372,22 +386,30 @@ static void a_child_sees_nothing_of_ours(void **state)
     setenv("ASCALE_TEST_SECRET", "hunter2", 1);
     set(rig, "env.COLOR", "blue {port}");
     set(rig, "env.TZ", "Asia/Tokyo");
-    int port = spawn(rig, 3,
-                     "sh -c 'ls /proc/$$/fd; grep -E \"^Sig(Blk|Ign)\" /proc/$$/status | tr -d \"\\t\"; env; "
-                     "echo end'")
-                   ->port;
+    write_script(rig, "dump.py",
+                 "import os\n"
+                 "print(*(fd for fd in range(256) if os.path.exists(f'/proc/self/fd/{fd}')))\n"
+                 "for line in open('/proc/self/status'):\n"
+                 "    if line.startswith('SigBlk'):\n"
+                 "        print(line.split()[1])\n"
+                 "for name in os.environ:\n"
+                 "    print(f'{name}={os.environ[name]}')\n");
+    write_script(rig, "dump.sh", "grep SigIgn /proc/$$/status | tr -d '\\t'; exec /usr/bin/python3 dump.py");
+    int port = spawn(rig, 3, "sh dump.sh")->port;
     wait_for(rig, EVENT_EXITED, 3);
     int count = log_lines(rig, 3, lines, 64);
     sigprocmask(SIG_SETMASK, &before, NULL);
     signal(SIGPIPE, SIG_DFL);
+    unsetenv("ASCALE_TEST_SECRET");
     close(leaked);
     char all[8192] = "", expected[64];
     for (int i = 0; i < count; i++) {
-        strcat(all, "\n");
         strcat(all, lines[i]);
+        strcat(all, "\n");
     }
-    strcat(all, "\n");
-    assert_int_equal(strncmp(all, "\n0\n1\n2\nSigBlk:0000000000000000\nSigIgn:0000000000000000\n", 56), 0);
+    static const char wanted[] = "SigIgn:0000000000000000\n0 1 2\n0000000000000000\n";
+    if (strncmp(all, wanted, sizeof wanted - 1) != 0)
+        fail_msg("%s", all);
     snprintf(expected, sizeof expected, "\nPORT=%d\n", port);
     assert_non_null(strstr(all, expected));
     assert_non_null(strstr(all, "\nASCALE_INSTANCE=3\n"));
@@ -395,7 +417,6 @@ static void a_child_sees_nothing_of_ours(void **state)
     assert_non_null(strstr(all, "\nTZ=Asia/Tokyo\n"));
     assert_non_null(strstr(all, "\nPATH=/nonexistent:"));
     assert_null(strstr(all, "hunter2"));
-    unsetenv("ASCALE_TEST_SECRET");
 }
 
 static void cpu_and_memory_of_the_whole_tree(void **state)
@@ -487,16 +508,18 @@ static void the_requests_of_the_application_are_counted(void **state)
     set(rig, "requests_path", "/requests");
     char err[CONFIG_ERROR_SIZE];
     assert_true(config_set(&rig->config, "scaling", "polling_interval", "250ms", err, sizeof err));
-    spawn(rig, 1,
-          "python3 -c \"\n"
-          "import http.server, time\n"
-          "class H(http.server.BaseHTTPRequestHandler):\n"
-          "  def do_GET(self):\n"
-          "    body = b'{\\\"requests\\\": %d}' % (time.monotonic() * 10)\n"
-          "    self.send_response(200); self.send_header('Content-Length', str(len(body))); "
-          "self.end_headers()\n"
-          "    self.wfile.write(body)\n"
-          "http.server.ThreadingHTTPServer(('127.0.0.1', {port}), H).serve_forever()\"");
+    write_script(
+        rig, "count.py",
+        "import http.server, sys, time\n"
+        "class Handler(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        body = b'{\"requests\": %d}' % (time.monotonic() * 10)\n"
+        "        self.send_response(200)\n"
+        "        self.send_header('Content-Length', str(len(body)))\n"
+        "        self.end_headers()\n"
+        "        self.wfile.write(body)\n"
+        "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()\n");
+    spawn(rig, 1, "/usr/bin/python3 count.py {port}");
     wait_for(rig, EVENT_HEALTHY, 1);
     int64_t deadline = clock_now_us() + DEADLINE_US;
     do {
