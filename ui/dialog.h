@@ -39,7 +39,7 @@ struct form_state {
     struct form form;
     uint64_t preview_id; /* CMD_PREVIEW on its way */
     usec_t preview_at;   /* ask again then; 0 = asked */
-    char preview[2][200];
+    char preview[200];
 };
 
 struct detail_state {

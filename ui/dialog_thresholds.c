@@ -38,31 +38,36 @@ static struct dialog_size thresholds_size(const struct room *room)
     return (struct dialog_size){86, room->state.form.form.count + 8};
 }
 
+/* What is allowed but likely to disappoint. */
+static bool advice(const struct room *room, char *out, size_t size)
+{
+    const struct form *form = &room->state.form.form;
+    struct config trial = room->live->config;
+    char error[CONFIG_ERROR_SIZE];
+    for (int i = 0; i < form->count; i++) {
+        const struct form_row *row = &form->rows[i];
+        config_set(&trial, row->option->section, row->option->key, row->line.text, error, sizeof error);
+    }
+    return config_advise(&trial, out, size);
+}
+
 static void thresholds_draw(struct room *room, struct area area)
 {
     const struct form_state *state = &room->state.form;
-    bool unicode = room->glyphs->unicode;
-    char advice[256];
-    struct config trial = room->live->config;
+    char text[256];
     form_draw(&state->form, room->glyphs, area);
     int y = state->form.count + 2;
     if (state->form.error[0]) {
-        draw_fit(area, 0, area.width, y, ROLE_BAD, state->form.error, unicode);
+        dialog_wrap(area, y, ROLE_BAD, state->form.error);
     } else {
-        draw_text(area, 0, y, ROLE_STRONG, "With these, the scaler would now:");
-        draw_fit(area, 0, area.width, y + 1, ROLE_NORMAL, state->preview[0][0] ? state->preview[0] : "...",
-                 unicode);
-        draw_fit(area, 0, area.width, y + 2, ROLE_NORMAL, state->preview[1], unicode);
-        for (int i = 0; i < state->form.count; i++) {
-            char error[CONFIG_ERROR_SIZE];
-            const struct form_row *row = &state->form.rows[i];
-            config_set(&trial, row->option->section, row->option->key, row->line.text, error, sizeof error);
-        }
-        if (config_advise(&trial, advice, sizeof advice))
-            draw_fit(area, 0, area.width, y + 3, ROLE_WARN, advice, unicode);
+        draw_text(area, 0, y++, ROLE_STRONG, "With these, the scaler would now:");
+        y += dialog_wrap(area, y, ROLE_NORMAL, state->preview[0] ? state->preview : "...");
+        if (advice(room, text, sizeof text))
+            dialog_wrap(area, y, ROLE_WARN, text);
     }
     draw_fit(area, 0, area.width, area.height - 1, ROLE_DIM,
-             "Enter: apply (w saves it later)   Up, Down: field   Esc: close; nothing is changed", unicode);
+             "Enter: apply (w saves it later)   Up, Down: field   Esc: close; nothing is changed",
+             room->glyphs->unicode);
 }
 
 static void thresholds_enter(struct room *room)

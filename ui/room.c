@@ -114,6 +114,7 @@ void room_turn(struct room *room, usec_t now)
     room->now = now;
     if (room->port->read(room->port->ctx, room->live)) {
         room->dirty = true;
+        room->urgent |= room->dialog != NULL; /* it may hold what the dialog asked for */
         look_follow(room);
         answers_note(room);
     }

@@ -73,43 +73,43 @@ void view_header_draw(struct room *room, struct area area)
 
 enum banner { BANNER_ALERT, BANNER_STOPPING, BANNER_SILENT, BANNER_FROZEN, BANNER_DROPPED, BANNER_LIMIT };
 
+struct banner_text {
+    enum role role;
+    char text[SPANS_TEXT_MAX];
+    const char *hint; /* what to do about it; stays when the text is cut */
+};
+
 /* False: this banner has nothing to say. */
-static bool banner_text(const struct room *room, enum banner banner, struct spans *spans)
+static bool banner_text(const struct room *room, enum banner banner, struct banner_text *out)
 {
     const struct snapshot *live = room->live;
     char age[FORMAT_SIZE];
     usec_t silent = room->now - live->at;
+    *out = (struct banner_text){.role = ROLE_NOTICE, .hint = ""};
     switch (banner) {
     case BANNER_ALERT:
-        if (!live->alert[0])
-            return false;
-        spans_add(spans, 0, ROLE_ALERT, " ! %s", live->alert);
-        spans_add(spans, 1, ROLE_ALERT, "   (press ! to acknowledge)");
-        return true;
+        out->role = ROLE_ALERT;
+        out->hint = "  ! = seen ";
+        snprintf(out->text, sizeof out->text, " ! %s", live->alert);
+        return live->alert[0];
     case BANNER_STOPPING:
-        if (!live->stopping && !room->quitting)
-            return false;
-        spans_add(spans, 0, ROLE_NOTICE, " STOPPING  %d instances left: drain, TERM, then KILL",
-                  live->instance_count);
-        return true;
+        snprintf(out->text, sizeof out->text, " STOPPING  %d instances left: drain, TERM, then KILL",
+                 live->instance_count);
+        return live->stopping || room->quitting;
     case BANNER_SILENT:
-        if (silent < SILENT_AFTER + 3 * live->config.scaling.polling_interval)
-            return false;
-        spans_add(spans, 0, ROLE_ALERT, " ! the scaler has said nothing for %s; what you see is that old",
-                  format_span(age, silent));
-        return true;
+        out->role = ROLE_ALERT;
+        snprintf(out->text, sizeof out->text,
+                 " ! the scaler has said nothing for %s; what you see is that old", format_span(age, silent));
+        return silent >= SILENT_AFTER + 3 * live->config.scaling.polling_interval;
     case BANNER_FROZEN:
-        if (!room->frozen)
-            return false;
-        spans_add(spans, 0, ROLE_NOTICE, " FROZEN %s ago", format_span(age, room->now - room->frozen_at));
-        spans_add(spans, 0, ROLE_NOTICE, "  the scaler still runs, %d ready now", live->ready);
-        spans_add(spans, 1, ROLE_NOTICE, "   (Space goes on)");
-        return true;
+        out->hint = "  Space = go on ";
+        snprintf(out->text, sizeof out->text, " FROZEN %s ago; the scaler still runs, %d ready now",
+                 format_span(age, room->now - room->frozen_at), live->ready);
+        return room->frozen;
     case BANNER_DROPPED:
-        if (live->dropped <= 0)
-            return false;
-        spans_add(spans, 0, ROLE_NOTICE, " %lld log or history records were lost", (long long)live->dropped);
-        return true;
+        snprintf(out->text, sizeof out->text, " %lld log or history records were lost",
+                 (long long)live->dropped);
+        return live->dropped > 0;
     case BANNER_LIMIT:
         break;
     }
@@ -120,8 +120,8 @@ int view_banners_wish(const struct room *room)
 {
     int wanted = 0;
     for (int banner = 0; banner < BANNER_LIMIT; banner++) {
-        struct spans spans = {0};
-        wanted += banner_text(room, (enum banner)banner, &spans);
+        struct banner_text text;
+        wanted += banner_text(room, (enum banner)banner, &text);
     }
     return wanted;
 }
@@ -130,12 +130,13 @@ void view_banners_draw(struct room *room, struct area area)
 {
     int y = 0;
     for (int banner = 0; banner < BANNER_LIMIT && y < area.height; banner++) {
-        struct spans spans = {0};
-        if (!banner_text(room, (enum banner)banner, &spans))
+        struct banner_text text;
+        if (!banner_text(room, (enum banner)banner, &text))
             continue;
-        spans_fit(&spans, area.width);
-        draw_fill(area, 0, y, area.width, 1, spans.items[0].role, ' ');
-        spans_draw(&spans, area, 0, y++);
+        int hint = text_width(text.hint);
+        draw_fill(area, 0, y, area.width, 1, text.role, ' ');
+        draw_fit(area, 0, area.width - hint, y, text.role, text.text, room->glyphs->unicode);
+        draw_right(area, area.width, y++, text.role, text.hint);
     }
 }
 
