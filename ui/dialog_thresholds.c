@@ -104,9 +104,7 @@ static void thresholds_turn(struct room *room)
         preview_ask(room);
     if (!state->preview_id || detail->command_id != state->preview_id)
         return;
-    for (int i = 0; i < 2; i++)
-        snprintf(state->preview[i], sizeof state->preview[i], "%s",
-                 i < detail->line_count ? detail->lines[i] : "");
+    snprintf(state->preview, sizeof state->preview, "%s", detail->line_count > 0 ? detail->lines[0] : "");
     state->preview_id = 0;
     state->preview_at = state->preview_at ? state->preview_at : room->now + 2 * USEC_PER_SEC;
     room->dirty = room->urgent = true;

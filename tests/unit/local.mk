@@ -97,6 +97,24 @@ test_pacer_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_load_report_SOURCES = tests/unit/test_load_report.c src/load/commands.c src/load/report.c src/load/stats.c
 test_load_report_LDADD = libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
 
+unit_programs += test_ui_parts test_ui_room test_ui_golden test_snapshot_json
+fake_port = tests/unit/fake_port.c tests/unit/fake_port.h
+ui_test_libs = libui.a libops.a libcore.a $(CMOCKA_LIBS) $(JANSSON_LIBS) $(NCURSES_LIBS) -lm
+test_ui_parts_SOURCES = tests/unit/test_ui_parts.c $(fake_port)
+test_ui_parts_LDADD = $(ui_test_libs)
+test_ui_room_SOURCES = tests/unit/test_ui_room.c $(fake_port)
+test_ui_room_LDADD = $(ui_test_libs)
+test_ui_golden_SOURCES = tests/unit/test_ui_golden.c $(fake_port)
+test_ui_golden_LDADD = $(ui_test_libs)
+test_snapshot_json_SOURCES = tests/unit/test_snapshot_json.c $(fake_port)
+test_snapshot_json_LDADD = $(ui_test_libs)
+EXTRA_DIST += tests/unit/fixtures
+
+# Look at what changed before committing it.
+.PHONY: golden
+golden: test_ui_golden
+	$(AM_V_GEN)srcdir='$(srcdir)' ./test_ui_golden --write
+
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 endif

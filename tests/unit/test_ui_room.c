@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: MIT */
+/* What keys do: the commands that go out, what the screen says, and that nothing at all makes it fall over.
+ */
+#include "fake_port.h"
+#include "ui/print.h"
+#include "ui/view.h"
+#include <cmocka.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct desk {
+    struct fake_port fake;
+    struct room room;
+    struct grid grid;
+    usec_t now;
+    char *shown;
+};
+
+static void desk_open(struct desk *desk, const char *fixture, bool read_only)
+{
+    memset(desk, 0, sizeof *desk);
+    fake_port_init(&desk->fake, fixture);
+    desk->now = desk->fake.snapshot->at;
+    assert_true(room_init(&desk->room, &desk->fake.port, read_only, true));
+    assert_true(grid_resize(&desk->grid, 120, 40));
+    room_turn(&desk->room, desk->now);
+    room_draw(&desk->room, &desk->grid);
+}
+
+static void desk_close(struct desk *desk)
+{
+    free(desk->shown);
+    grid_fini(&desk->grid);
+    room_fini(&desk->room);
+    fake_port_fini(&desk->fake);
+}
+
+static void press(struct desk *desk, int key)
+{
+    room_key(&desk->room, key);
+    room_turn(&desk->room, desk->now);
+    room_draw(&desk->room, &desk->grid);
+}
+
+static void type(struct desk *desk, const char *keys)
+{
+    for (; *keys; keys++)
+        press(desk, *keys == '\n' ? UI_KEY_ENTER : *keys);
+}
+
+static void pass(struct desk *desk, usec_t span)
+{
+    desk->now += span;
+    room_turn(&desk->room, desk->now);
+    room_draw(&desk->room, &desk->grid);
+}
+
+static const char *screen(struct desk *desk)
+{
+    size_t size = 0;
+    free(desk->shown);
+    desk->shown = NULL;
+    FILE *out = open_memstream(&desk->shown, &size);
+    assert_non_null(out);
+    assert_true(print_grid(&desk->grid, true, false, THEME_DARK, out));
+    fclose(out);
+    return desk->shown;
+}
+
+#define assert_shown(desk, text)  assert_non_null(strstr(screen(desk), text))
+#define assert_hidden(desk, text) assert_null(strstr(screen(desk), text))
+
+static void scaling_asks_first(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, '+');
+    assert_shown(&desk, "Scale 5 -> 6? y = yes, n = no");
+    press(&desk, UI_KEY_ENTER);
+    press(&desk, 'a'); /* swallowed */
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    press(&desk, 'y');
+    struct command command = fake_take(&desk.fake);
+    assert_int_equal(command.kind, CMD_SCALE);
+    assert_int_equal(command.count, 6);
+    assert_shown(&desk, "done: as you wish");
+    press(&desk, '-');
+    press(&desk, 'n');
+    assert_hidden(&desk, "Scale 5");
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    desk_close(&desk);
+}
+
+static void the_question_goes_after_5_s(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, '-');
+    pass(&desk, 4900 * USEC_PER_MSEC);
+    assert_shown(&desk, "Scale 5 -> 4?");
+    pass(&desk, 200 * USEC_PER_MSEC);
+    assert_hidden(&desk, "Scale 5 -> 4?");
+    press(&desk, 'y');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    desk_close(&desk);
+}
+
+static void without_confirmations_it_scales_at_once(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    desk.fake.snapshot->config.ui.confirm = false;
+    fake_publish(&desk.fake);
+    pass(&desk, USEC_PER_SEC);
+    press(&desk, '+');
+    assert_int_equal(fake_take(&desk.fake).count, 6);
+    desk_close(&desk);
+}
+
+static void refusals_are_shown(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    desk.fake.refuse = "5 is the maximum";
+    type(&desk, "+y");
+    assert_shown(&desk, "refused: 5 is the maximum");
+    pass(&desk, 10 * USEC_PER_SEC);
+    assert_hidden(&desk, "refused");
+    desk.fake.full = true;
+    press(&desk, 'a');
+    assert_shown(&desk, "refused: too many commands");
+    desk_close(&desk);
+}
+
+static void the_mode_changes_at_once(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, 'a');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_MANUAL);
+    assert_shown(&desk, "[MANUAL]");
+    press(&desk, 'a');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_AUTO);
+    assert_shown(&desk, "[AUTO]");
+    desk_close(&desk);
+}
+
+static void read_only_changes_nothing(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", true);
+    desk.room.selected = 1;
+    for (size_t i = 0; i < keymap_count; i++) {
+        if (!(keymap[i].needs & KEY_WRITES))
+            continue;
+        press(&desk, keymap[i].keys[0]);
+        assert_shown(&desk, "refused: this screen is read-only");
+        assert_null(desk.room.dialog);
+        assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    }
+    type(&desk, "o"); /* its own look is its own */
+    press(&desk, UI_KEY_RIGHT);
+    press(&desk, UI_KEY_ENTER);
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    assert_int_equal(desk.room.look.palette, CONFIG_PALETTE_DARK);
+    desk_close(&desk);
+}
+
+static void quitting_asks_while_something_runs(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, 'q');
+    assert_shown(&desk, "5 instances and a load are still running.");
+    press(&desk, 'l');
+    assert_shown(&desk, "refused: instances cannot be left running");
+    press(&desk, UI_KEY_ESC);
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    type(&desk, "qs");
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_QUIT);
+    assert_shown(&desk, "STOPPING");
+    assert_false(room_over(&desk.room));
+    desk.fake.snapshot->instance_count = 0;
+    desk.fake.snapshot->load.running = false;
+    fake_publish(&desk.fake);
+    pass(&desk, USEC_PER_SEC);
+    assert_true(room_over(&desk.room));
+    desk_close(&desk);
+}
+
+static void ctrl_c_twice_stops(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, 't');
+    press(&desk, UI_CTRL('c'));
+    assert_shown(&desk, "still running");
+    fake_take(&desk.fake);
+    press(&desk, UI_CTRL('c'));
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_QUIT);
+    desk_close(&desk);
+}
+
+static void a_quit_that_found_the_queue_full_is_posted_later(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "empty", false);
+    desk.fake.full = true;
+    press(&desk, 'q');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    desk.fake.full = false;
+    pass(&desk, USEC_PER_SEC);
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_QUIT);
+    desk_close(&desk);
+}
+
+static void escape_on_top_does_nothing(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    char *before = strdup(screen(&desk));
+    press(&desk, UI_KEY_ESC);
+    assert_string_equal(screen(&desk), before);
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    free(before);
+    desk_close(&desk);
+}
+
+static void load_starts_with_enter_and_stops(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "empty", false);
+    type(&desk, "l\n");
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_LOAD_START);
+    type(&desk, "l\n");
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_LOAD_STOP);
+    press(&desk, 'l');
+    for (int i = 0; i < 3; i++)
+        press(&desk, UI_KEY_DOWN); /* the rate */
+    type(&desk, "500/s\n");
+    struct command command = fake_take(&desk.fake);
+    assert_int_equal(command.kind, CMD_LOAD_START);
+    assert_string_equal(command.text, "load.rate=500/s");
+    desk_close(&desk);
+}
+
+static void arrows_change_a_running_load_at_once(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, 'l');
+    press(&desk, UI_KEY_DOWN); /* from the button around to the URL */
+    press(&desk, UI_KEY_DOWN);
+    press(&desk, UI_KEY_RIGHT);
+    struct command command = fake_take(&desk.fake);
+    assert_int_equal(command.kind, CMD_LOAD_SET);
+    assert_string_equal(command.text, "load.threads=22");
+    desk_close(&desk);
+}
+
+static void thresholds_are_checked_previewed_and_set(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, 't');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_PREVIEW);
+    assert_shown(&desk, "first line for");
+    type(&desk, "20%"); /* below the down threshold of 30% */
+    assert_shown(&desk, "scale_down_threshold");
+    assert_shown(&desk, "scale_up_threshold (20%)");
+    press(&desk, UI_KEY_ENTER);
+    assert_non_null(desk.room.dialog);
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    press(&desk, UI_CTRL('u'));
+    type(&desk, "80%");
+    pass(&desk, 200 * USEC_PER_MSEC);
+    struct command command = fake_take(&desk.fake);
+    assert_int_equal(command.kind, CMD_PREVIEW);
+    assert_string_equal(command.text, "scaling.scale_up_threshold=80%");
+    press(&desk, UI_KEY_ENTER);
+    command = fake_take(&desk.fake);
+    assert_int_equal(command.kind, CMD_SET);
+    assert_string_equal(command.text, "scaling.scale_up_threshold=80%");
+    assert_null(desk.room.dialog);
+    desk_close(&desk);
+}
+
+static void saving_shows_the_difference_first(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, 'w');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_SAVE_PREVIEW);
+    assert_shown(&desk, "+second line");
+    press(&desk, UI_KEY_ENTER);
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    press(&desk, 'y');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_SAVE);
+    desk_close(&desk);
+}
+
+static void an_instance_is_hit_by_its_id(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    type(&desk, "jjx");
+    assert_shown(&desk, "i3  READY  pid 4019");
+    memmove(desk.fake.snapshot->instances, desk.fake.snapshot->instances + 1,
+            4 * sizeof desk.fake.snapshot->instances[0]);
+    desk.fake.snapshot->instance_count = 4;
+    fake_publish(&desk.fake);
+    pass(&desk, USEC_PER_SEC);
+    type(&desk, "ry");
+    struct command command = fake_take(&desk.fake);
+    assert_int_equal(command.kind, CMD_INSTANCE_RESTART);
+    assert_int_equal(command.instance, 3);
+    desk_close(&desk);
+}
+
+static void a_detail_is_asked_for_and_given_back(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, UI_KEY_ENTER);
+    struct command command = fake_take(&desk.fake);
+    assert_int_equal(command.kind, CMD_DETAIL_INSTANCE);
+    assert_int_equal(command.instance, 1);
+    assert_shown(&desk, "+second line");
+    press(&desk, UI_KEY_ESC);
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_DETAIL_NONE);
+    desk_close(&desk);
+}
+
+static void decisions_are_explained(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, UI_KEY_TAB);
+    for (int i = 0; i < 9; i++)
+        press(&desk, 'j');
+    press(&desk, UI_KEY_ENTER);
+    assert_shown(&desk, "UP  3 -> 4  more instances");
+    assert_shown(&desk, "because  cpu");
+    assert_shown(&desk, "and      ");
+    press(&desk, UI_KEY_ESC);
+    assert_hidden(&desk, "because");
+    desk_close(&desk);
+}
+
+static void a_filter_leaves_what_matches(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    type(&desk, "/cart\n");
+    assert_shown(&desk, "i4    5003");
+    assert_hidden(&desk, "i1    5000");
+    assert_int_equal(desk.room.selected, 4);
+    press(&desk, UI_KEY_ESC);
+    assert_shown(&desk, "i1    5000");
+    type(&desk, "/zzz");
+    assert_shown(&desk, "no instance matches");
+    press(&desk, UI_CTRL('c'));
+    assert_shown(&desk, "i1    5000");
+    assert_null(desk.room.dialog);
+    desk_close(&desk);
+}
+
+static void sorting_follows_the_column(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    type(&desk, ">>>>r"); /* CPU%, the largest first */
+    const char *text = screen(&desk);
+    assert_non_null(strstr(text, "CPU%v"));
+    const char *fourth = strstr(text, "i4    5003"), *third = strstr(text, "i3    5002"),
+               *fifth = strstr(text, "i5    5004");
+    assert_true(fourth && third && fifth && fourth < third && third < fifth);
+    desk_close(&desk);
+}
+
+static void freezing_keeps_the_view(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, ' ');
+    desk.fake.snapshot->cpu_pct = 99;
+    desk.fake.snapshot->ready = 2;
+    fake_publish(&desk.fake);
+    pass(&desk, 3 * USEC_PER_SEC);
+    assert_shown(&desk, "63 now");
+    assert_shown(&desk, "the scaler still runs, 2 ready now");
+    press(&desk, ' ');
+    assert_shown(&desk, "99 now");
+    desk_close(&desk);
+}
+
+static void an_alert_stays_until_seen(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "remote", false);
+    assert_shown(&desk, "! the target has not followed the order");
+    pass(&desk, 2 * USEC_PER_SEC);
+    press(&desk, '!');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_ALERT_ACK);
+    assert_hidden(&desk, "! the target has not");
+    press(&desk, '!');
+    assert_shown(&desk, "refused: there is no alert");
+    desk_close(&desk);
+}
+
+static void a_silent_scaler_is_told(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    pass(&desk, 7 * USEC_PER_SEC);
+    assert_hidden(&desk, "has said nothing");
+    pass(&desk, 3 * USEC_PER_SEC);
+    assert_shown(&desk, "the scaler has said nothing for");
+    desk_close(&desk);
+}
+
+static void a_counted_target_has_no_instances(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "remote", false);
+    assert_shown(&desk, "ANSWERING");
+    assert_shown(&desk, "HALF OPEN");
+    press(&desk, 'x');
+    assert_shown(&desk, "refused: this target takes a count");
+    press(&desk, UI_KEY_ENTER);
+    assert_shown(&desk, "refused: the instances of this target are not ours");
+    desk_close(&desk);
+}
+
+static void nothing_a_terminal_obeys_gets_in(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "hostile", false);
+    const char *keys[] = {"", "\n", "\t\n", "x"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        desk.room.dialog = NULL;
+        type(&desk, keys[i]);
+        for (int cell = 0; cell < desk.grid.width * desk.grid.height; cell++) {
+            uint32_t code = desk.grid.cells[cell].code;
+            bool bidi =
+                (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) || code == 0x200B;
+            assert_false((code < ' ' && code != 0) || (code >= 0x7F && code < 0xA0) || bidi);
+        }
+    }
+    desk_close(&desk);
+}
+
+static void every_size_can_be_drawn(void **ctx)
+{
+    struct desk desk;
+    static const char keys[] = {0, 't', '?', 'q', 'z', 'w'};
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    for (int width = 1; width <= 400; width += width < 90 ? 1 : 31)
+        for (int height = 1; height <= 120; height += height < 45 ? 1 : 25) {
+            assert_true(grid_resize(&desk.grid, width, height));
+            for (size_t i = 0; i < sizeof keys; i++) {
+                desk.room.dialog = NULL;
+                if (keys[i])
+                    room_key(&desk.room, keys[i]);
+                room_draw(&desk.room, &desk.grid);
+            }
+        }
+    desk_close(&desk);
+}
+
+static const int odd_keys[] = {
+    UI_KEY_UP,  UI_KEY_DOWN,   UI_KEY_LEFT,     UI_KEY_RIGHT, UI_KEY_PAGE_UP, UI_KEY_PAGE_DOWN, UI_KEY_HOME,
+    UI_KEY_END, UI_KEY_DELETE, UI_KEY_BACK_TAB, UI_KEY_ENTER, UI_KEY_ESC,     UI_KEY_BACKSPACE, UI_KEY_TAB,
+    UI_KEY_F1,  0x4F60,        0x1F600,         0xE9,         UI_CTRL('l'),   UI_CTRL('c')};
+
+static void random_keys_and_sizes_do_no_harm(void **ctx)
+{
+    static const char *const fixtures[] = {"busy", "remote", "hostile", "empty"};
+    (void)ctx;
+    srand(4711);
+    for (size_t f = 0; f < sizeof fixtures / sizeof *fixtures; f++) {
+        struct desk desk;
+        desk_open(&desk, fixtures[f], false);
+        for (int i = 0; i < 4000; i++) {
+            int odd = rand() % 3 == 0;
+            int key = odd ? odd_keys[rand() % (int)(sizeof odd_keys / sizeof *odd_keys)] : 1 + rand() % 126;
+            if (rand() % 40 == 0)
+                assert_true(grid_resize(&desk.grid, 1 + rand() % 200, 1 + rand() % 70));
+            if (rand() % 25 == 0) {
+                desk.fake.snapshot->instance_count = rand() % (desk.fake.snapshot->instance_count + 1);
+                desk.fake.snapshot->stopping = rand() % 8 == 0;
+                fake_publish(&desk.fake);
+            }
+            if (rand() % 20 == 0)
+                room_click(&desk.room, &desk.grid, rand() % 200, rand() % 70);
+            desk.now += rand() % (int)(300 * USEC_PER_MSEC);
+            press(&desk, key);
+            desk.room.quit_wanted = desk.room.quitting = false;
+        }
+        desk_close(&desk);
+    }
+}
+
+int main(void)
+{
+    setenv("TZ", "UTC", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scaling_asks_first),
+        cmocka_unit_test(the_question_goes_after_5_s),
+        cmocka_unit_test(without_confirmations_it_scales_at_once),
+        cmocka_unit_test(refusals_are_shown),
+        cmocka_unit_test(the_mode_changes_at_once),
+        cmocka_unit_test(read_only_changes_nothing),
+        cmocka_unit_test(quitting_asks_while_something_runs),
+        cmocka_unit_test(ctrl_c_twice_stops),
+        cmocka_unit_test(a_quit_that_found_the_queue_full_is_posted_later),
+        cmocka_unit_test(escape_on_top_does_nothing),
+        cmocka_unit_test(load_starts_with_enter_and_stops),
+        cmocka_unit_test(arrows_change_a_running_load_at_once),
+        cmocka_unit_test(thresholds_are_checked_previewed_and_set),
+        cmocka_unit_test(saving_shows_the_difference_first),
+        cmocka_unit_test(an_instance_is_hit_by_its_id),
+        cmocka_unit_test(a_detail_is_asked_for_and_given_back),
+        cmocka_unit_test(decisions_are_explained),
+        cmocka_unit_test(a_filter_leaves_what_matches),
+        cmocka_unit_test(sorting_follows_the_column),
+        cmocka_unit_test(freezing_keeps_the_view),
+        cmocka_unit_test(an_alert_stays_until_seen),
+        cmocka_unit_test(a_silent_scaler_is_told),
+        cmocka_unit_test(a_counted_target_has_no_instances),
+        cmocka_unit_test(nothing_a_terminal_obeys_gets_in),
+        cmocka_unit_test(every_size_can_be_drawn),
+        cmocka_unit_test(random_keys_and_sizes_do_no_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
