@@ -78,7 +78,9 @@ static void count_stats(const struct room *room, double peak, struct spans *stat
     spans_add(stats, 0, ROLE_COUNT_LINE, "%d", snap->ready);
     spans_add(stats, 0, ROLE_DIM, " ready");
     if (snap->starting > 0)
-        spans_add(stats, 0, ROLE_BUSY, " +%d starting", snap->starting);
+        spans_add(stats, 0, ROLE_BUSY, " +%d", snap->starting);
+    if (snap->starting > 0)
+        spans_add(stats, 2, ROLE_BUSY, " starting");
     if (snap->draining > 0)
         spans_add(stats, 1, ROLE_DOWN, " -%d leaving", snap->draining);
     if (snap->failed > 0)
@@ -108,8 +110,9 @@ static void latency_stats(const struct room *room, double peak, struct spans *st
     spans_add(stats, 1, ROLE_DIM, "  p99 ");
     spans_add(stats, 1, ROLE_P99, "%s", format_ms(text, snap->p99_us));
     spans_add(stats, 0, ROLE_DIM, "  err ");
-    spans_add(stats, 0, snap->error_pct > 0 ? ROLE_BAD : ROLE_NORMAL, "%s%%",
-              format_rate(text, snap->error_pct));
+    format_rate(text, snap->error_pct);
+    spans_add(stats, 0, snap->error_pct > 0 ? ROLE_BAD : ROLE_NORMAL, snap->error_pct >= 0 ? "%s%%" : "%s",
+              text);
 }
 
 struct kind {
@@ -226,6 +229,14 @@ static void title_draw(struct room *room, enum panel panel, const struct chart *
     spans_draw(&stats, area, area.width - 1 - spans_width(&stats), 0);
 }
 
+static bool measured(const struct chart *chart)
+{
+    for (int s = 0; s < chart->series_count; s++)
+        if (!isnan(chart_peak(chart, s, chart->time.start, USEC_NEVER)))
+            return true;
+    return false;
+}
+
 static void large_draw(struct room *room, enum panel panel, struct area area)
 {
     int cells = area.width - CHART_GUTTER - 1;
@@ -235,6 +246,8 @@ static void large_draw(struct room *room, enum panel panel, struct area area)
     title_draw(room, panel, &chart, area);
     struct area plot = area_part(area, 0, 1, area.width - 1, area.height - 2);
     chart_draw(&chart, room->glyphs, plot);
+    if (!measured(&chart))
+        draw_text(plot, CHART_GUTTER + 2, plot.height / 2, ROLE_DIM, "nothing measured");
     chart_marks(&chart, room->glyphs, area_part(area, 0, area.height - 1, area.width - 1, 1));
 }
 

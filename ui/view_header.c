@@ -55,7 +55,9 @@ void view_header_draw(struct room *room, struct area area)
     units_format_clock(up, sizeof up, room->now - snap->started_at);
     add_mode(&spans, room);
     bool remote = snap->target_flags & TARGET_COUNT;
-    spans_add(&spans, 4, ROLE_BAR, "  %s", remote ? snap->remote.url : snap->balancer.url);
+    const char *url = remote ? snap->remote.url : snap->balancer.url;
+    if (url[0])
+        spans_add(&spans, 4, ROLE_BAR, "  %s", url);
     spans_add(&spans, 0, ROLE_BAR_NAME, "  %d ready", snap->ready);
     spans_add(&spans, 2, ROLE_BAR, " (%d..%d)", snap->config.scaling.min_instances,
               snap->config.scaling.max_instances);

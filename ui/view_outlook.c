@@ -58,7 +58,8 @@ void view_outlook_draw(struct room *room, struct area area)
     if (last->verdict != VERDICT_HOLD)
         spans_add(&spans, 0, role, "%d>%d ", last->from, last->to);
     view_reasons(last, why, sizeof why);
-    spans_add(&spans, 0, ROLE_NORMAL, " %s", why);
+    if (why[0])
+        spans_add(&spans, 0, ROLE_NORMAL, " %s", why);
     if (!snap->manual && !snap->stopping) {
         bool down_first = snap->outlook.below_for > 0;
         add_cooldown(&spans, room);

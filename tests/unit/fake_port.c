@@ -2,12 +2,13 @@
 /* Answers at once and plays the commands the screen can see the effect of: mode, load, quit, previews. */
 #include "fake_port.h"
 #include "ops/snapshot_json.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static bool fake_read(void *ctx, struct snapshot *out)
 {

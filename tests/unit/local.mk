@@ -110,11 +110,12 @@ test_snapshot_json_SOURCES = tests/unit/test_snapshot_json.c $(fake_port)
 test_snapshot_json_LDADD = $(ui_test_libs)
 EXTRA_DIST += tests/unit/fixtures
 
-# Look at what changed before committing it.
-.PHONY: golden
-golden: test_ui_golden
-	$(AM_V_GEN)srcdir='$(srcdir)' ./test_ui_golden --write
-
 check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 endif
+
+# Writes the golden screens anew. Look at what changed before committing it.
+.PHONY: golden
+golden:
+	$(MAKE) $(AM_MAKEFLAGS) test_ui_golden
+	$(AM_V_GEN)srcdir='$(srcdir)' ./test_ui_golden --write

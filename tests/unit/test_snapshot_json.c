@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake_port.h"
 #include "ops/snapshot_json.h"
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static struct snapshot *snapshot_new(void)
 {

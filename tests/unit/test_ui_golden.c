@@ -4,12 +4,13 @@
 #include "fake_port.h"
 #include "ui/print.h"
 #include "ui/room.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 struct screen {
     const char *fixture;

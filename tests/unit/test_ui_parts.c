@@ -7,13 +7,15 @@
 #include "ui/layout.h"
 #include "ui/line.h"
 #include "ui/spans.h"
-#include <cmocka.h>
+#include <ctype.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static void wide_characters_keep_their_columns(void **ctx)
 {
@@ -254,7 +256,8 @@ static void every_key_is_in_the_man_page(void **ctx)
         char name[64], help[256], entry[400];
         roff(name, sizeof name, keymap[i].name);
         roff(help, sizeof help, keymap[i].help);
-        snprintf(entry, sizeof entry, ".TP\n.B %s\n%s\n", name, help);
+        help[0] = (char)toupper((unsigned char)help[0]);
+        snprintf(entry, sizeof entry, ".TP\n.B \"%s\"\n%s.\n", name, help);
         if (!strstr(page, entry))
             print_error("assets/man/ascale-tui.1 lacks:\n%s", entry);
         assert_non_null(strstr(page, entry));

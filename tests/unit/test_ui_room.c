@@ -4,13 +4,14 @@
 #include "fake_port.h"
 #include "ui/print.h"
 #include "ui/view.h"
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 struct desk {
     struct fake_port fake;
@@ -374,15 +375,15 @@ static void a_filter_leaves_what_matches(void **ctx)
     (void)ctx;
     desk_open(&desk, "busy", false);
     type(&desk, "/cart\n");
-    assert_shown(&desk, "i4    5003");
-    assert_hidden(&desk, "i1    5000");
+    assert_shown(&desk, "i4   5003");
+    assert_hidden(&desk, "i1   5000");
     assert_int_equal(desk.room.selected, 4);
     press(&desk, UI_KEY_ESC);
-    assert_shown(&desk, "i1    5000");
+    assert_shown(&desk, "i1   5000");
     type(&desk, "/zzz");
     assert_shown(&desk, "no instance matches");
     press(&desk, UI_CTRL('c'));
-    assert_shown(&desk, "i1    5000");
+    assert_shown(&desk, "i1   5000");
     assert_null(desk.room.dialog);
     desk_close(&desk);
 }
@@ -395,8 +396,8 @@ static void sorting_follows_the_column(void **ctx)
     type(&desk, ">>>>r"); /* CPU%, the largest first */
     const char *text = screen(&desk);
     assert_non_null(strstr(text, "CPU%v"));
-    const char *fourth = strstr(text, "i4    5003"), *third = strstr(text, "i3    5002"),
-               *fifth = strstr(text, "i5    5004");
+    const char *fourth = strstr(text, "i4   5003"), *third = strstr(text, "i3   5002"),
+               *fifth = strstr(text, "i5   5004");
     assert_true(fourth && third && fifth && fourth < third && third < fifth);
     desk_close(&desk);
 }
