@@ -35,7 +35,8 @@ struct client {
     struct client *next, **link; /* link: idle list only */
     const struct load_target *target;
     enum client_state state;
-    bool keep; /* the connection may serve another request */
+    bool keep;              /* the connection may serve another request */
+    uint8_t address, tries; /* connecting: to which address of the origin, and how many were tried */
     uint16_t code;
     size_t sent;
     usec_t scheduled;
@@ -54,7 +55,7 @@ struct plain {
     struct buffer_pool pool;
     struct buffer *input;
     struct client *idle[LOAD_WORDS_MAX]; /* by origin */
-    size_t address[LOAD_WORDS_MAX];      /* the address of each origin that worked last */
+    uint8_t address[LOAD_WORDS_MAX];     /* the address of each origin that worked last */
     struct client *cold, *resting;
     struct client_block *blocks;
     struct http1_head trailers;
@@ -165,26 +166,28 @@ static void send_request(struct client *client)
         client->state = CLIENT_HEAD;
 }
 
+/* Connects to the address that worked last, and from there on to each of the others once. */
 static void connect_client(struct client *client)
 {
     struct plain *plain = client->plain;
-    size_t index = client->target->origin;
-    const struct load_origin *origin = &plain->worker->plan->origins[index];
-    size_t address = plain->address[index];
+    const struct load_origin *origin = &plain->worker->plan->origins[client->target->origin];
     client->state = CLIENT_CONNECTING;
-    plain->worker->stats.connects++;
-    int error = conn_connect(&client->conn, plain->loop, (const struct sockaddr *)&origin->addresses[address],
-                             origin->address_lengths[address], client_ready);
-    if (error < 0)
-        fail(client, LOAD_ERROR_CONNECT);
+    for (; client->tries < origin->address_count; client->tries++) {
+        client->address = (uint8_t)((client->address + (client->tries > 0)) % origin->address_count);
+        plain->worker->stats.connects++;
+        if (conn_connect(&client->conn, plain->loop,
+                         (const struct sockaddr *)&origin->addresses[client->address],
+                         origin->address_lengths[client->address], client_ready) == 0)
+            return;
+    }
+    fail(client, LOAD_ERROR_CONNECT);
 }
 
 static void connect_failed(struct client *client)
 {
-    struct plain *plain = client->plain;
-    size_t index = client->target->origin;
-    plain->address[index] = (plain->address[index] + 1) % plain->worker->plan->origins[index].address_count;
-    fail(client, LOAD_ERROR_CONNECT);
+    conn_close(&client->conn);
+    client->tries++;
+    connect_client(client);
 }
 
 static bool add_clients(struct plain *plain)
@@ -236,10 +239,13 @@ static void begin_request(struct plain *plain, usec_t scheduled)
     client->keep = false;
     event_timer_set(plain->loop, &client->timer,
                     event_now(plain->loop) + plain->worker->plan->options->timeout);
-    if (client->conn.source.fd >= 0)
+    if (client->conn.source.fd >= 0) {
         send_request(client);
-    else
-        connect_client(client);
+        return;
+    }
+    client->address = plain->address[target->origin];
+    client->tries = 0;
+    connect_client(client);
 }
 
 static void begin_due_requests(struct plain *plain)
@@ -453,6 +459,7 @@ static void client_ready(struct event_source *source, uint32_t events)
         }
         if (!client->conn.writable)
             return;
+        client->plain->address[client->target->origin] = client->address;
         client->state = CLIENT_SENDING;
     }
     if (client->state == CLIENT_SENDING && client->conn.writable)

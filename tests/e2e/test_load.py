@@ -224,6 +224,13 @@ def test_refused_connections_are_errors_without_a_spin(load):
     assert summary["latency_us"]["p50"] is None
 
 
+def test_a_name_with_several_addresses_is_tried_through(serve, load):
+    """localhost is [::1] first where there is IPv6; the server listens on 127.0.0.1 only."""
+    server = serve()
+    _, summary = load("--requests", 30, "--threads", 3, "--url", f"http://localhost:{server.port}/")
+    assert summary["errors"] == 0 and summary["requests"] == len(server.requests) == 30
+
+
 def test_several_urls_by_weight(serve, load):
     one, two = serve(), serve()
     _, summary = load("--requests", 2000, "--threads", 4, "--url", f"{one.url}a@3", "--url", f"{two.url}b")
