@@ -5,8 +5,11 @@ EXTRA_DIST += tests/totals tests/layering tests/purity tests/distribution tests/
 EXTRA_DIST += tests/bench/idle_vs_htop tests/bench/load_vs_wrk
 
 # Built only for the benchmarks, by name.
-EXTRA_PROGRAMS = bench_responder
+EXTRA_PROGRAMS = bench_responder bench_answer
 bench_responder_SOURCES = tests/bench/responder.c
+bench_answer_SOURCES = tests/bench/answer.c
+bench_answer_LDADD = libhttp.a libbase.a
+EXTRA_DIST += tests/bench/balance_vs_haproxy tests/bench/haproxy.cfg
 
 include tests/unit/local.mk
 include tests/fuzz/local.mk

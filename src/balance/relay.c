@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define SMALL_BODY 4096
+
 void relay_begin(struct relay *r, const struct http1_head *head, bool chunked)
 {
     http1_body_init(&r->body, head);
@@ -141,12 +143,24 @@ static void drop_written(struct relay *r, size_t n, struct buffer_pool *pool)
     r->out += (uint32_t)n;
 }
 
+/* To copy a little is cheaper than to have the kernel gather two pieces. */
+static void join_small(struct relay *r)
+{
+    uint32_t len = r->out_end - r->out;
+    if (r->head == NULL || len == 0 || len > SMALL_BODY || BUFFER_LIMIT - r->head->end < len)
+        return;
+    memcpy(r->head->bytes + r->head->end, r->buffer->bytes + r->out, len);
+    r->head->end += len;
+    r->out = r->out_end;
+}
+
 int relay_flush(struct relay *r, struct conn *to, struct buffer_pool *pool)
 {
     struct iovec parts[2];
     int count = 0;
     if (!to->writable)
         return -EAGAIN;
+    join_small(r);
     if (r->head != NULL)
         parts[count++] = (struct iovec){r->head->bytes + r->head->start, r->head->end - r->head->start};
     if (r->out < r->out_end)

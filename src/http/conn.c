@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void conn_begin(struct conn *c, int fd, void (*ready)(struct event_source *, uint32_t))
@@ -55,11 +56,28 @@ void conn_note(struct conn *c, uint32_t events)
         c->writable = true;
 }
 
+/* Straight to the kernel: as a point of cancellation the C library's calls cost two atomic operations each
+ * once a process has threads, a twentieth of a proxied request; nothing here is ever cancelled. */
+static ssize_t plain_recv(int fd, char *into, size_t room)
+{
+    return syscall(SYS_recvfrom, fd, into, room, 0, NULL, NULL);
+}
+
+static ssize_t plain_send(int fd, const void *from, size_t len)
+{
+    return syscall(SYS_sendto, fd, from, len, MSG_NOSIGNAL, NULL, 0);
+}
+
+static ssize_t plain_sendmsg(int fd, const struct msghdr *m)
+{
+    return syscall(SYS_sendmsg, fd, m, MSG_NOSIGNAL);
+}
+
 ssize_t conn_read(struct conn *c, char *into, size_t room)
 {
     ssize_t n;
     do
-        n = recv(c->source.fd, into, room, 0);
+        n = plain_recv(c->source.fd, into, room);
     while (n < 0 && errno == EINTR);
     if (n < 0) {
         if (errno == EWOULDBLOCK)
@@ -79,12 +97,12 @@ ssize_t conn_write(struct conn *c, const struct iovec *parts, int count)
     ssize_t n;
     if (count == 1) {
         do
-            n = send(c->source.fd, parts[0].iov_base, total, MSG_NOSIGNAL);
+            n = plain_send(c->source.fd, parts[0].iov_base, total);
         while (n < 0 && errno == EINTR);
     } else {
         struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
         do
-            n = sendmsg(c->source.fd, &m, MSG_NOSIGNAL);
+            n = plain_sendmsg(c->source.fd, &m);
         while (n < 0 && errno == EINTR);
     }
     if (n < 0) {
