@@ -3,6 +3,7 @@
  * interpreter fills in. Nothing is kept. Marks:
  *   $s the signal's name       $w the window of the mean (other), with a blank, or nothing
  *   $v $l value, limit as %    $V $L $O value, limit, other as bare numbers
+ *   $f the span, " for 12s", when it is worth a word
  *   $t the span                $p the span of other, "12/30s"       $c '<' or '>' between value and limit */
 #include "core/decision.h"
 #include <math.h>
@@ -11,8 +12,8 @@
 
 static const char *const templates[REASON_COUNT] = {
     [REASON_NONE] = "",
-    [REASON_ABOVE_UP] = "$s $w$v > $l for $t",
-    [REASON_BELOW_DOWN] = "$s $w$v < $l for $t",
+    [REASON_ABOVE_UP] = "$s $w$v > $l$f",
+    [REASON_BELOW_DOWN] = "$s $w$v < $l$f",
     [REASON_INSIDE_BAND] = "$s $v inside $L..$O",
     [REASON_UNSETTLED] = "$s $v now, mean $l: no clear trend",
     [REASON_NOT_LONG_ENOUGH] = "$s $v $c $l but only $p",
@@ -23,7 +24,7 @@ static const char *const templates[REASON_COUNT] = {
     [REASON_RAISED_TO_MINIMUM] = "raised to the minimum of $L",
     [REASON_CUT_TO_MAXIMUM] = "cut to the maximum of $L",
     [REASON_STEP_LIMIT] = "$V wanted, at most $L a step",
-    [REASON_WOULD_EXCEED_UP] = "one fewer would put $s at $v, over $l",
+    [REASON_WOULD_EXCEED_UP] = "one fewer could put $s at $v, over $l",
     [REASON_STARTING] = "$V still starting",
     [REASON_WAKE] = "none runs and $V requests wait",
     [REASON_STILL_USED] = "still used, $V requests a minute",
@@ -59,12 +60,15 @@ static void put(struct text_out *o, const char *text)
 
 int span_format(usec_t span, char *out, size_t size)
 {
+    long long tenths = span / (USEC_PER_SEC / 10) + (span % (USEC_PER_SEC / 10) >= USEC_PER_SEC / 20);
     long long s = span / USEC_PER_SEC + (span % USEC_PER_SEC >= USEC_PER_SEC / 2);
 
     if (span == USEC_NEVER)
         return snprintf(out, size, "ever");
-    if (span < 10 * USEC_PER_SEC && span % USEC_PER_SEC)
-        return snprintf(out, size, "%.1fs", (double)span / (double)USEC_PER_SEC);
+    if (span > 0 && tenths == 0)
+        return snprintf(out, size, "%lldms", (long long)(span + 999) / 1000);
+    if (tenths < 100 && tenths % 10)
+        return snprintf(out, size, "%lld.%llds", tenths / 10, tenths % 10);
     if (s < 120)
         return snprintf(out, size, "%llds", s);
     if (s < 7200)
@@ -108,6 +112,12 @@ static void put_mark(struct text_out *o, char mark, const struct reason *r, cons
         break;
     case 'O':
         format_number(text, sizeof text - 1, r->other, NAN);
+        break;
+    case 'f':
+        if (r->span >= USEC_PER_SEC) {
+            strcpy(text, " for ");
+            span_format(r->span, text + strlen(text), sizeof text - strlen(text));
+        }
         break;
     case 't':
         span_format(r->span, text, sizeof text);

@@ -116,7 +116,6 @@ void engine_watch_time(struct engine *e, usec_t now)
     if (e->stepped && span > limit) {
         e->gap = span;
         fleet_postpone(&e->fleet, span);
-        series_restart(&e->signal, now);
     }
     if (span > 0)
         e->seen_at = now;
@@ -228,7 +227,7 @@ static bool take_sample(struct engine *e, const struct sample *sample, usec_t no
     return !isnan(e->total.cpu_pct);
 }
 
-/* Starts a new window where the old one measured something else, then adds the sample. */
+/* After a hole in time (no data, or no steps) the window starts anew. */
 static void add_signal(struct engine *e, usec_t now)
 {
     bool hole = e->measured_at != USEC_NEVER && e->sample_at - e->measured_at > engine_patience(e);

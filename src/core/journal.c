@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* How many decisions back a HOLD looks for its like. */
-#define FOLD_DEPTH 4
+#define FOLD_DEPTH 6
 
 static struct journal_entry *entry(struct journal *j, int back)
 {

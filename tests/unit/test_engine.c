@@ -237,7 +237,12 @@ static void test_a_lagging_target_is_told_again_and_shown(void **state)
     r->stuck = false;
     remote_run(r, 10);
     assert_int_equal(r->replicas, 12);
-    remote_run(r, 60);
+    r->stuck = true;
+    r->demand = 11;
+    remote_run(r, 30);
+    assert_true(r->last_order > 12);
+    r->demand = 9.6; /* no longer needed: the order is dropped */
+    remote_run(r, 30);
     assert_false(world_has_reason(&remote_look(r)->last, REASON_TARGET_LAGS));
     remote_free(r);
 }

@@ -273,6 +273,21 @@ static void says(struct reason reason, const char *expected)
 
 static void test_sentences(void **state)
 {
+    static const struct {
+        usec_t span;
+        const char *text;
+    } spans[] = {
+        {0, "0s"},
+        {40000, "40ms"},
+        {400000, "0.4s"},
+        {2960000, "3s"},
+        {9990000, "10s"},
+        {90 * SEC, "90s"},
+        {190 * SEC, "3m 10s"},
+        {300 * SEC, "5m"},
+        {7500 * SEC, "2h 05m"},
+        {USEC_NEVER, "ever"},
+    };
     char small[8];
     struct reason cooldown = {.code = REASON_COOLDOWN, .span = 12 * SEC};
 
@@ -292,6 +307,10 @@ static void test_sentences(void **state)
     says((struct reason){.code = REASON_FLOOR, .limit = 4, .span = USEC_NEVER},
          "the operator's floor of 4 holds for ever");
     says(cooldown, "cooldown 12s left");
+    for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
+        span_format(spans[i].span, small, sizeof small);
+        assert_string_equal(small, spans[i].text);
+    }
     for (int code = 0; code < REASON_COUNT; code++) {
         char text[120];
         struct reason r = {

@@ -158,7 +158,50 @@ static void test_missing_data_holds(void **state)
     assert_int_equal(world_look(w)->ready, before);
     assert_int_equal(world_decision(w, VERDICT_HOLD)->reasons[0].code, REASON_STALE_DATA);
     w->blind = false;
+    world_run(w, 9 * SEC); /* what lies before the hole is no evidence */
+    assert_int_equal(world_look(w)->ready, before);
     assert_true(world_settle(w, 1, 2 * MIN));
+    world_free(w);
+}
+
+static double dipping(const struct world *w)
+{
+    return (w->now / SEC) % 4 ? 60 : 10;
+}
+
+static void test_short_dips_do_not_hide_a_load(void **state)
+{
+    struct world *w = world_new();
+
+    (void)state;
+    w->demand = dipping;
+    w->config.scaling.stabilization = 12 * SEC;
+    world_begin(w);
+    world_run(w, 30 * SEC);
+    assert_int_equal(world_look(w)->ready, 2);
+    world_free(w);
+}
+
+/* While one starts no other is started, and once ready it is given time to show its effect. */
+static void test_no_piling_on(void **state)
+{
+    struct world *w = begin(1000);
+    const struct snapshot *s;
+    usec_t last = 0;
+
+    (void)state;
+    w->boot = 8 * SEC;
+    world_run(w, 2 * MIN);
+    s = world_look(w);
+    assert_int_equal(s->ready, 5);
+    for (int i = 0; i < s->journal_count; i++) {
+        const struct journal_entry *j = &s->journal[i];
+
+        if (j->kind != JOURNAL_DECISION || j->decision.verdict != VERDICT_UP)
+            continue;
+        assert_true(!last || j->at - last >= 11 * SEC);
+        last = j->at;
+    }
     world_free(w);
 }
 
@@ -588,6 +631,8 @@ int main(void)
         cmocka_unit_test(test_a_short_spike_changes_nothing),
         cmocka_unit_test(test_steady_noise_does_not_flap),
         cmocka_unit_test(test_missing_data_holds),
+        cmocka_unit_test(test_short_dips_do_not_hide_a_load),
+        cmocka_unit_test(test_no_piling_on),
         cmocka_unit_test(test_a_gap_is_dropped),
         cmocka_unit_test(test_a_gap_ends_no_start),
         cmocka_unit_test(test_a_crash_is_replaced_at_once),
