@@ -28,7 +28,7 @@ struct sample {
 
 /* What to do now; each is answered by an event. */
 enum action_kind {
-    ACTION_SPAWN,  /* start instance id */
+    ACTION_SPAWN,  /* start instance id; one that ended is started again under its id, without a REMOVE */
     ACTION_ADMIT,  /* give it requests */
     ACTION_EJECT,  /* give it none, at once */
     ACTION_DRAIN,  /* no new requests; EVENT_DRAINED when none is in flight */

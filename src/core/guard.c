@@ -120,8 +120,10 @@ static bool is_stale(const struct judging *j)
 
 static bool hold_without_data(struct judging *j)
 {
-    return hold(j, (struct reason){.code = is_stale(j) ? REASON_STALE_DATA : REASON_NO_DATA,
-                                   .span = j->situation->data_age});
+    enum reason_code stale = j->situation->blind ? REASON_TARGET_DOWN : REASON_STALE_DATA;
+
+    return hold(
+        j, (struct reason){.code = is_stale(j) ? stale : REASON_NO_DATA, .span = j->situation->data_age});
 }
 
 static bool judge_blind(struct judging *j)

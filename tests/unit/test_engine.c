@@ -197,7 +197,7 @@ static void test_silence_keeps_the_count(void **state)
     r->demand = 0.1;
     remote_run(r, 600);
     assert_int_equal(r->replicas, replicas);
-    assert_int_equal(remote_look(r)->last.reasons[0].code, REASON_STALE_DATA);
+    assert_int_equal(remote_look(r)->last.reasons[0].code, REASON_TARGET_DOWN);
     r->silent = false;
     remote_run(r, 60);
     assert_int_equal(r->replicas, 1);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* The virtual world of world.h. Time goes from event to event: the answers that are due, the engine's
+ * deadlines, its steps. An instance that is told to end answers once; nothing of its earlier life comes after
+ * that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
