@@ -64,7 +64,7 @@ struct save_state {
     bool ready;
     int line_count;
     char lines[SAVE_LINES_MAX][200];
-    char refusal[160];
+    char refusal[ANSWER_TEXT_MAX];
 };
 
 #define STRATEGY_MAX 8

@@ -30,7 +30,7 @@ static usec_t soonest(usec_t a, usec_t b)
 
 void control_note(struct control *c, enum journal_level level, const char *format, ...)
 {
-    char text[200];
+    char text[JOURNAL_TEXT_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);

@@ -8,16 +8,16 @@
 
 enum command_kind {
     CMD_NONE,
-    CMD_SCALE,          /* count = desired instances */
-    CMD_AUTO,           /* decisions by the strategy again; ends a floor or ceiling */
-    CMD_MANUAL,         /* hold the present desired count */
-    CMD_SET,            /* text = "section.key=value" lines; live options only, all or none */
-    CMD_PREVIEW,        /* text as CMD_SET: what would be decided now; answer in the detail slot */
-    CMD_SAVE_PREVIEW,   /* the diff that CMD_SAVE would write; answer in the detail slot */
-    CMD_SAVE,           /* write changed settings to the ini */
-    CMD_RELOAD,         /* read the ini again */
-    CMD_LOAD_START,     /* text = "load.key=value" lines for this run; none = as configured */
-    CMD_LOAD_SET,       /* text as above, of a running load */
+    CMD_SCALE,        /* count = desired instances */
+    CMD_AUTO,         /* decisions by the strategy again; ends a floor or ceiling */
+    CMD_MANUAL,       /* hold the present desired count */
+    CMD_SET,          /* text = "section.key=value" lines; live options only, all or none */
+    CMD_PREVIEW,      /* text as CMD_SET: what would be decided now; answer in the detail slot */
+    CMD_SAVE_PREVIEW, /* the diff that CMD_SAVE would write; answer in the detail slot */
+    CMD_SAVE,         /* write changed settings to the ini */
+    CMD_RELOAD,       /* read the ini again */
+    CMD_LOAD_START,   /* text = "load.key=value" lines for this run; none = as configured */
+    CMD_LOAD_SET,     /* text as above, of a running load */
     CMD_LOAD_STOP,
     CMD_INSTANCE_DRAIN, /* instance = id; the rest of these too */
     CMD_INSTANCE_RESTART,
@@ -31,6 +31,7 @@ enum command_kind {
 };
 
 #define COMMAND_TEXT_MAX 512
+#define ANSWER_TEXT_MAX  400
 
 struct command {
     uint64_t id; /* given by the port */
@@ -43,7 +44,7 @@ struct command {
 struct answer {
     uint64_t id; /* of the command; 0 = empty */
     bool accepted;
-    char text[160]; /* what was done, or why not */
+    char text[ANSWER_TEXT_MAX]; /* what was done, or why not */
 };
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The plain value that goes out to whoever looks: screen, API, recording, test. It owns nothing and points nowhere.
- * Instants are monotonic; add wall_offset_us for the wall clock. NaN and negative latencies mean "not measured".
- * About half a megabyte: keep it on the heap or static, never on a stack. */
+/* The plain value that goes out to whoever looks: screen, API, recording, test. It owns nothing and points
+ * nowhere. Instants are monotonic; add wall_offset_us for the wall clock. NaN and negative latencies mean
+ * "not measured". About half a megabyte: keep it on the heap or static, never on a stack. */
 #ifndef CORE_SNAPSHOT_H
 #define CORE_SNAPSHOT_H
 #include "core/command.h"
@@ -10,10 +10,11 @@
 #include "core/options.h"
 #include "core/units.h"
 
-#define SNAPSHOT_VERSION 1
-#define SNAPSHOT_HISTORY_MAX 3600
-#define SNAPSHOT_JOURNAL_MAX 256
-#define SNAPSHOT_ANSWERS_MAX 16
+#define SNAPSHOT_VERSION      1
+#define SNAPSHOT_HISTORY_MAX  3600
+#define SNAPSHOT_JOURNAL_MAX  256
+#define JOURNAL_TEXT_MAX      400 /* a path, a line, a key and the nearest one must fit */
+#define SNAPSHOT_ANSWERS_MAX  16
 #define SNAPSHOT_DETAIL_LINES 64
 
 /* What a target can do; keys that make no sense for it are greyed. */
@@ -53,9 +54,9 @@ struct journal_entry {
     usec_t at;
     enum journal_kind kind;
     enum journal_level level;
-    int instance;             /* 0 = none */
-    struct decision decision; /* of JOURNAL_DECISION */
-    char text[200];           /* of JOURNAL_EVENT; may quote an application: sanitise before showing */
+    int instance;                /* 0 = none */
+    struct decision decision;    /* of JOURNAL_DECISION */
+    char text[JOURNAL_TEXT_MAX]; /* of JOURNAL_EVENT; may quote an application: sanitise before showing */
 };
 
 /* What the next step will look at. */
@@ -73,7 +74,7 @@ enum override_kind { OVERRIDE_NONE, OVERRIDE_FLOOR, OVERRIDE_CEILING };
 struct load_view {
     bool running;
     int pid, threads;
-    double rate_rps; /* asked; 0 = closed loop */
+    double rate_rps;            /* asked; 0 = closed loop */
     usec_t started_at, ends_at; /* USEC_NEVER = until stopped */
     int64_t requests, errors;
     double rps;
@@ -130,9 +131,9 @@ struct snapshot {
     int desired, ready, starting, draining, failed;
     struct decision last; /* of the newest step */
     struct outlook outlook;
-    struct config config; /* secrets and env blanked */
+    struct config config;  /* secrets and env blanked */
     char config_path[256]; /* "" = built-in defaults */
-    int unsaved;          /* settings that differ from the file */
+    int unsaved;           /* settings that differ from the file */
     double host_cpu_pct, rpm, error_pct, cpu_pct;
     int64_t p50_us, p95_us, p99_us;
     int64_t dropped; /* log or history records lost */
@@ -143,9 +144,9 @@ struct snapshot {
     struct detail detail;
     struct answer answers[SNAPSHOT_ANSWERS_MAX]; /* newest last; id 0 = empty */
     int instance_count, history_count, journal_count;
-    struct instance_view instances[INSTANCES_MAX];       /* by id */
-    struct history_point history[SNAPSHOT_HISTORY_MAX];  /* oldest first */
-    struct journal_entry journal[SNAPSHOT_JOURNAL_MAX];  /* oldest first */
+    struct instance_view instances[INSTANCES_MAX];      /* by id */
+    struct history_point history[SNAPSHOT_HISTORY_MAX]; /* oldest first */
+    struct journal_entry journal[SNAPSHOT_JOURNAL_MAX]; /* oldest first */
 };
 
 #endif
