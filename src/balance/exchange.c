@@ -85,21 +85,23 @@ static enum flow cut(struct exchange *x)
     return FLOW_OVER;
 }
 
-static enum flow fail(struct exchange *x, unsigned code, const char *why)
+/* An answer of ours in place of the backend's, as long as the client has seen nothing of that one. */
+static enum flow refuse(struct exchange *x, unsigned code, const char *why)
 {
-    blame_backend(x);
-    if (x->head_done)
+    if (x->head_done && x->down.sent > 0)
         return cut(x);
+    if (x->head_done) {
+        buffer_return(&worker_of(x)->buffers, x->down.head);
+        x->down.head = NULL;
+    }
     session_reply(x->session, code, why);
     return FLOW_OVER;
 }
 
-static enum flow refuse_body(struct exchange *x, unsigned code, const char *why)
+static enum flow fail(struct exchange *x, unsigned code, const char *why)
 {
-    if (x->head_done)
-        return cut(x);
-    session_reply(x->session, code, why);
-    return FLOW_OVER;
+    blame_backend(x);
+    return refuse(x, code, why);
 }
 
 /* The head goes into the relay; with a length, the first of the body along with it. */
@@ -275,11 +277,11 @@ static bool refill_request(struct exchange *x, enum flow *flow)
     *flow = FLOW_WAITS;
     for (bool fresh = x->in->start < x->in->end;; fresh = true) {
         if (fresh && !relay_take(&x->up)) {
-            *flow = refuse_body(x, 400, x->up.body.why);
+            *flow = refuse(x, 400, x->up.body.why);
             return false;
         }
         if (o->max_body_size > 0 && x->up.body.total > (uint64_t)o->max_body_size) {
-            *flow = refuse_body(x, 413, "the body is larger than max_body_size");
+            *flow = refuse(x, 413, "the body is larger than max_body_size");
             return false;
         }
         if (relay_pending(&x->up) || x->up.ended)

@@ -7,6 +7,9 @@ EXTRA_DIST += \
 	tests/e2e/conftest.py \
 	tests/e2e/house.py \
 	tests/e2e/balancing.py \
+	tests/e2e/http_cases.py \
+	tests/e2e/raw_backend.py \
+	tests/e2e/test_balance_strict.py \
 	tests/e2e/test_app.py \
 	tests/e2e/test_balance.py \
 	tests/e2e/test_balance_control.py \

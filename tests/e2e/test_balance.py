@@ -278,7 +278,7 @@ def test_a_cut_answer_looks_cut(house, answer):
     backend = Backend(serve=serve)
     balancer = Balancer(house, [backend])
     with balancer.connect() as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         got = b""
         try:
             while data := connection.recv(65536):

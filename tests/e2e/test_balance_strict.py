@@ -261,7 +261,7 @@ def test_bad_response(answering, row):
 @pytest.mark.parametrize("row", CUT_RESPONSES, ids=names(CUT_RESPONSES))
 def test_cut_response(answering, row):
     balancer, backend = answering(row[1], close=True)
-    got, closed = balancer.talk(b"GET /bad HTTP/1.1\r\nHost: a\r\n\r\n", until_close=True)
+    got, closed = balancer.talk(b"GET /bad HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", until_close=True)
     status, head, rest = final(got)
     assert closed
     if status == 200:
