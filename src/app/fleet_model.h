@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A remote application that does not exist: a demand that rises and falls over a day, replicas that take time
- * to boot, and the CPU that follows from both. Pure: the caller passes the time; a plain value, one thread.
- */
+ * to boot, and the CPU that follows from both. Pure: the caller passes the time. A plain value. */
 #ifndef APP_FLEET_MODEL_H
 #define APP_FLEET_MODEL_H
 #include "core/units.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The inside of a worker, for the two engines that can drive it: what both share is the pacer, the statistics
- * and the exchange with the owner. Everything here belongs to the worker's thread but what the lock guards.
- */
+ * and the exchange with the owner. All of it belongs to the worker's thread but what the lock guards. */
 #ifndef LOAD_ENGINE_H
 #define LOAD_ENGINE_H
 #include "core/random.h"
@@ -21,7 +20,6 @@ struct worker {
     usec_t drain_until; /* USEC_NEVER until the pacer is over */
 
     usec_t shown_at, second_at, second_cpu;
-    double cpu_share;
     unsigned seconds, busy;
 
     pthread_t thread;

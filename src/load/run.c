@@ -95,12 +95,18 @@ static struct pacer make_pacer(const struct run *run, int i)
     return pacer;
 }
 
-static bool start_workers(struct run *run)
+/* At most one a CPU, and none that could never have anything to do: but orders may add users later. */
+static int count_workers(const struct run *run)
 {
     int64_t most = run->rate_rps > 0 ? open_loop_connections(run) : run->users;
     if (run->options->threads < most)
         most = run->options->threads;
-    run->worker_count = most < cpu_count() ? (int)most : cpu_count();
+    return run->control || most > cpu_count() ? cpu_count() : (int)most;
+}
+
+static bool start_workers(struct run *run)
+{
+    run->worker_count = count_workers(run);
     run->start = run->told_at = clock_now_us();
     for (int i = 0; i < run->worker_count; i++) {
         struct pacer pacer = make_pacer(run, i);
@@ -367,9 +373,9 @@ static int run_to_end(struct run *run)
         watch(run);
     else
         stop_workers(run, clock_now_us(), 0);
-    usec_t now = clock_now_us();
-    if (started && run->options->output == LOAD_OUTPUT_CSV && now > run->told_at)
-        tell_progress(run, now);
+    bool rows = run->options->output == LOAD_OUTPUT_CSV || run->progress == LOAD_PROGRESS_JSON;
+    if (started && rows)
+        tell_progress(run, clock_now_us()); /* so that the rows add up to the whole */
     int status = started ? tell_summary(run) : 1;
     for (int i = 0; i < run->worker_count; i++)
         worker_free(run->workers[i]);

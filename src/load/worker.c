@@ -24,7 +24,6 @@ static void show(struct worker *worker, usec_t now, bool done)
     view->late = worker->pacer.late;
     view->missed = worker->pacer.missed;
     view->last_answer_at = worker->last_answer_at;
-    view->cpu_share = worker->cpu_share;
     view->seconds = worker->seconds;
     view->busy = worker->busy;
     view->done = done;
@@ -34,9 +33,9 @@ static void show(struct worker *worker, usec_t now, bool done)
 static void measure_cpu(struct worker *worker, usec_t now)
 {
     usec_t cpu = clock_thread_cpu_us();
-    worker->cpu_share = (double)(cpu - worker->second_cpu) / (double)(now - worker->second_at);
+    double share = (double)(cpu - worker->second_cpu) / (double)(now - worker->second_at);
     worker->seconds++;
-    worker->busy += worker->cpu_share >= BUSY;
+    worker->busy += share >= BUSY;
     worker->second_at = now;
     worker->second_cpu = cpu;
 }

@@ -15,12 +15,11 @@ struct worker_view {
     int64_t in_flight;
     uint64_t late, missed;
     usec_t last_answer_at;
-    double cpu_share;       /* of one core, over its last second */
     unsigned seconds, busy; /* whole seconds so far, and those of which it was on the CPU nearly all */
     bool done;              /* it will do no more */
 };
 
-/* Starts the thread; NULL with errno set. The pacer is its share of the load; the eventfd is told of its end.
+/* Starts the thread; NULL with errno set. The pacer is its share of the load; its end is told to the eventfd.
  */
 struct worker *worker_start(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed,
                             int done_fd);

@@ -366,6 +366,7 @@ def test_progress_and_orders_as_json_lines(serve, controlled):
     assert run.popen.wait(10 * SLOW) == 0
     summary = run.wait_for(lambda event: event["event"] == "summary")
     assert summary["requests"] == len(server.requests) and summary["errors"] == 0
+    assert run.events[-2]["event"] == "progress" and run.events[-2]["requests"] == summary["requests"]
 
 
 def test_the_end_of_orders_stops_the_load(serve, controlled):

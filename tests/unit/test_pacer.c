@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may start a request and when: users in a closed loop, due times in an open one, ends, stalls, orders.
- */
+/* Who may start a request and when: users in a closed loop, due times in an open one, ends, orders. */
 #include "load/pacer.h"
 #include <setjmp.h>
 #include <stdarg.h>
