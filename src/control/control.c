@@ -434,7 +434,8 @@ static bool open_target(struct control *c, char *err, size_t err_size)
                                  .program_dir = c->setup.programs->directory,
                                  .ctx = c,
                                  .event = on_event,
-                                 .note = on_note};
+                                 .note = on_note,
+                                 .first_sample = on_burst};
     c->target = c->ops->open(&setup, err, err_size);
     return c->target != NULL;
 }

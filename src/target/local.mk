@@ -17,6 +17,9 @@ libtarget_a_SOURCES = \
 	src/target/proctree.c \
 	src/target/proctree.h \
 	src/target/process.c \
+	src/target/remote.c \
+	src/target/remote_wire.c \
+	src/target/remote_wire.h \
 	src/target/requests.c \
 	src/target/requests.h \
 	src/target/target.c \

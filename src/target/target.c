@@ -3,7 +3,7 @@
 #include "target/target.h"
 #include <string.h>
 
-static const struct target_ops *const targets[] = {&target_process};
+static const struct target_ops *const targets[] = {&target_process, &target_http};
 
 const struct target_ops *target_find(const char *name)
 {

@@ -19,6 +19,8 @@ struct target_setup {
     void *ctx;
     void (*event)(void *ctx, const struct event *event);
     void (*note)(void *ctx, enum journal_level level, int instance, const char *text);
+    /* The first values have come: a step need not wait for its time. May be NULL. */
+    void (*first_sample)(void *ctx);
 };
 
 struct target_adoption {
@@ -52,7 +54,8 @@ struct target_ops {
     void (*close)(void *target);
 };
 
-extern const struct target_ops target_process;
+extern const struct target_ops target_process; /* our own processes on this machine */
+extern const struct target_ops target_http;    /* an application behind an API */
 
 /* By its name in the ini; NULL = none such. */
 const struct target_ops *target_find(const char *name);

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/* The http target: an application somebody else runs, scaled through an API that sometimes fails. Owns one
+ * HTTP client and what it last heard.
+ *
+ * Invariants: at most one call is under way, so never two writes; a write is absolute and goes out only when
+ * the count was read after the order was given and after the write before it; what was read is given to one
+ * step only, so a step never decides on old data without knowing.
+ *
+ * A round is the reading of one step: it begins a little before the step is due and lasts, with its retries,
+ * at most until the next begins. Only a round or an order that fails altogether counts against the breaker;
+ * while that is not closed, one call is the probe. Control thread only. */
+#include "core/backoff.h"
+#include "core/breaker.h"
+#include "target/remote_wire.h"
+#include "target/target.h"
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { LEAD_MAX_US = 5000000, ANSWER_MAX = 64 * 1024 };
+
+/* Something to be achieved by calls that may have to be repeated. */
+struct task {
+    bool active;
+    usec_t since, next_at; /* the next call not before that */
+    int failures;          /* of its calls, in a row */
+};
+
+struct remote {
+    struct target_setup setup;
+    struct config config;
+    struct remote_headers headers;
+    struct http_client *client;
+    struct http_client_call *call; /* the one under way */
+    bool writing;                  /* it is a write */
+    usec_t called_at;
+    struct loop_timer timer;
+    struct task round, order;
+    int ordered;         /* count of the order */
+    usec_t reread_after; /* the order's write needs a reading begun later than this */
+    usec_t round_at;     /* when the next round begins */
+    struct remote_status status;
+    usec_t read_at; /* when the reading of status began; 0: never read */
+    bool fresh;     /* no step has seen it */
+    struct backoff backoff;
+    struct breaker breaker;
+    struct remote_view view;
+};
+
+static void advance(struct remote *r, usec_t now);
+
+static void note(const struct remote *r, enum journal_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void note(const struct remote *r, enum journal_level level, const char *format, ...)
+{
+    char text[200];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    r->setup.note(r->setup.ctx, level, 0, text);
+}
+
+static usec_t interval_of(const struct remote *r)
+{
+    return r->config.scaling.polling_interval;
+}
+
+/* How long before a step its reading begins. */
+static usec_t lead_of(const struct remote *r)
+{
+    usec_t quarter = interval_of(r) / 4;
+    return quarter < LEAD_MAX_US ? quarter : LEAD_MAX_US;
+}
+
+static void begin_task(struct task *task, usec_t now)
+{
+    *task = (struct task){.active = true, .since = now, .next_at = now};
+}
+
+/* The whole of a round or an order has come to nothing. */
+static void task_failed(struct remote *r, struct task *task, usec_t now)
+{
+    task->active = false;
+    backoff_succeeded(&r->backoff);
+    if (r->breaker.state == BREAKER_CLOSED && breaker_failed(&r->breaker, now))
+        note(r, LEVEL_ERROR, "%s fails (%s): the count is kept, calls pause for %d s", r->view.url,
+             r->view.last_error, (int)(r->config.http.breaker_open_time / USEC_PER_SEC));
+}
+
+static void order_failed(struct remote *r, usec_t now)
+{
+    r->view.orders_failed++;
+    snprintf(r->view.last_order, sizeof r->view.last_order, "%d: given up after %d failed calls: %.100s",
+             r->ordered, r->order.failures, r->view.last_error);
+    note(r, LEVEL_WARNING, "order %.170s", r->view.last_order);
+    task_failed(r, &r->order, now);
+}
+
+static bool has_time(const struct remote *r, const struct task *task, usec_t at)
+{
+    return at < task->since + interval_of(r);
+}
+
+/* One call of a task has failed: again after a while, or not at all. */
+static void try_again(struct remote *r, struct task *task, bool may_retry, usec_t now)
+{
+    if (!task->active)
+        return;
+    task->failures++;
+    task->next_at = now + backoff_failed(&r->backoff);
+    bool again = may_retry && r->breaker.state == BREAKER_CLOSED &&
+                 task->failures <= r->config.http.retries && has_time(r, task, task->next_at);
+    if (again)
+        r->view.retries++;
+    else if (task == &r->order)
+        order_failed(r, now);
+    else
+        task_failed(r, task, now);
+}
+
+static void call_failed(struct remote *r, bool may_retry, const char *why, usec_t now)
+{
+    r->view.failures++;
+    r->view.reachable = false;
+    snprintf(r->view.last_error, sizeof r->view.last_error, "%s: %s", r->writing ? "PUT" : "GET", why);
+    if (r->breaker.state == BREAKER_HALF_OPEN)
+        breaker_failed(&r->breaker, now);
+    struct task *task = r->order.active ? &r->order : &r->round;
+    try_again(r, task, may_retry, now);
+    /* What failed for an order was the reading of this round too. */
+    if (task == &r->order && r->round.active && !r->writing)
+        r->round.next_at = r->order.active ? r->order.next_at : now + backoff_failed(&r->backoff);
+}
+
+static void call_succeeded(struct remote *r, const struct http_client_result *result)
+{
+    r->view.reachable = true;
+    r->view.latency_us = result->total_us;
+    r->view.answered_at = loop_now(r->setup.loop);
+    backoff_succeeded(&r->backoff);
+    if (breaker_succeeded(&r->breaker))
+        note(r, LEVEL_INFO, "%s answers again", r->view.url);
+}
+
+static void read_done(struct remote *r, const struct http_client_result *result, usec_t now)
+{
+    char why[160];
+    struct remote_status status;
+    if (!remote_status_read(result, &r->config.http, &status, why, sizeof why)) {
+        call_failed(r, remote_may_retry(result), why, now);
+        return;
+    }
+    bool first = r->read_at == 0;
+    call_succeeded(r, result);
+    r->status = status;
+    r->read_at = r->called_at;
+    r->fresh = true;
+    r->round.active = false;
+    r->view.replicas = status.replicas;
+    if (first && r->setup.first_sample != NULL)
+        r->setup.first_sample(r->setup.ctx);
+}
+
+static void write_done(struct remote *r, const struct http_client_result *result, usec_t now)
+{
+    char why[160];
+    r->reread_after = now;
+    if (remote_failed(result, why, sizeof why)) {
+        call_failed(r, remote_may_retry(result), why, now);
+        return;
+    }
+    call_succeeded(r, result);
+    r->order.active = false;
+    snprintf(r->view.last_order, sizeof r->view.last_order, "%d: accepted (status %d)", r->ordered,
+             result->status);
+}
+
+static void call_done(void *context, const struct http_client_result *result)
+{
+    struct remote *r = context;
+    usec_t now = loop_now(r->setup.loop);
+    r->call = NULL;
+    if (r->writing)
+        write_done(r, result, now);
+    else
+        read_done(r, result, now);
+    advance(r, now);
+}
+
+static void start_call(struct remote *r, struct http_client_request *request, const char *path, usec_t now)
+{
+    const struct config_http *http = &r->config.http;
+    char url[sizeof http->app_url + sizeof http->status_path];
+    remote_url(http->app_url, path, url, sizeof url);
+    request->url = url;
+    request->headers = r->headers.items;
+    request->body_max = ANSWER_MAX;
+    request->connect_timeout_us = http->connect_timeout;
+    request->timeout_us = http->timeout;
+    request->ca_file = http->ca_file;
+    request->cert_file = http->cert_file;
+    request->key_file = http->key_file;
+    request->done = call_done;
+    request->context = r;
+    r->called_at = now;
+    r->view.calls++;
+    r->call = http_client_start(r->client, request);
+    if (r->call == NULL)
+        call_failed(r, true, "out of memory", now);
+}
+
+static void start_read(struct remote *r, usec_t now)
+{
+    r->writing = false;
+    start_call(r, &(struct http_client_request){0}, r->config.http.status_path, now);
+}
+
+static void start_write(struct remote *r, usec_t now)
+{
+    char body[128];
+    int size = remote_order_text(r->config.http.replicas_key, r->ordered, body, sizeof body);
+    r->writing = true;
+    if (size < 0) {
+        call_failed(r, false, "http.replicas_key cannot be sent", now);
+        return;
+    }
+    struct http_client_request request = {.method = "PUT", .body = body, .body_size = (size_t)size};
+    start_call(r, &request, r->config.http.replicas_path, now);
+}
+
+/* The order's next call: look first, write only what is not there already. */
+static void pursue_order(struct remote *r, usec_t now)
+{
+    if (r->read_at < r->reread_after) {
+        start_read(r, now);
+    } else if (r->status.replicas == r->ordered) {
+        r->order.active = false;
+        snprintf(r->view.last_order, sizeof r->view.last_order, "%d: it has that many", r->ordered);
+    } else {
+        start_write(r, now);
+    }
+}
+
+/* The task whose call is due; NULL: none yet. */
+static struct task *due_task(struct remote *r, usec_t now)
+{
+    if (r->order.active && now >= r->order.next_at)
+        return &r->order;
+    return r->round.active && now >= r->round.next_at ? &r->round : NULL;
+}
+
+static void begin_round(struct remote *r, usec_t now)
+{
+    r->round_at = now + interval_of(r); /* unless a step says better */
+    if (r->round.active && r->call == NULL)
+        task_failed(r, &r->round, now);
+    if (!r->round.active)
+        begin_task(&r->round, now);
+}
+
+static void arm(struct remote *r)
+{
+    usec_t at = r->round_at;
+    if (r->call == NULL && r->order.active && r->order.next_at < at)
+        at = r->order.next_at;
+    if (r->call == NULL && r->round.active && r->round.next_at < at)
+        at = r->round.next_at;
+    loop_timer_set(r->setup.loop, &r->timer, at);
+}
+
+/* A call may go while the breaker is closed; otherwise only as its probe. */
+static bool may_call(struct remote *r, struct task *task, usec_t now)
+{
+    if (r->breaker.state == BREAKER_CLOSED || breaker_allow(&r->breaker, now))
+        return true;
+    if (task == &r->order)
+        order_failed(r, now);
+    task->active = false;
+    return false;
+}
+
+/* Does what is due; called whenever something has changed. */
+static void advance(struct remote *r, usec_t now)
+{
+    struct task *task;
+    if (now >= r->round_at)
+        begin_round(r, now);
+    while (r->call == NULL && (task = due_task(r, now)) != NULL) {
+        if (!may_call(r, task, now))
+            continue;
+        if (task == &r->order)
+            pursue_order(r, now);
+        else
+            start_read(r, now);
+    }
+    arm(r);
+}
+
+static void timer_due(struct loop_timer *timer, int64_t now_us)
+{
+    advance(timer->context, now_us);
+}
+
+static bool configure(struct remote *r, const struct config *config, char *err, size_t err_size)
+{
+    struct remote_headers headers;
+    if (!remote_headers_build(&headers, &config->http, err, err_size))
+        return false;
+    r->config = *config;
+    r->headers = headers;
+    /* The items point into the copy that was built. */
+    for (int i = 0; i < headers.count; i++)
+        r->headers.items[i] = r->headers.text + (headers.items[i] - headers.text);
+    explicit_bzero(&headers, sizeof headers);
+    r->backoff.base = config->http.retry_base;
+    r->backoff.cap = config->http.retry_max;
+    r->breaker.threshold = config->http.breaker_failures;
+    r->breaker.open_time = config->http.breaker_open_time;
+    remote_url_shown(config->http.app_url, r->view.url, sizeof r->view.url);
+    return true;
+}
+
+static void reconfigure(void *target, const struct config *config)
+{
+    struct remote *r = target;
+    char err[512];
+    if (!configure(r, config, err, sizeof err))
+        note(r, LEVEL_ERROR, "%.150s; the earlier settings stay", err);
+}
+
+static void close_target(void *target)
+{
+    struct remote *r = target;
+    loop_timer_cancel(r->setup.loop, &r->timer);
+    http_client_free(r->client);
+    explicit_bzero(&r->headers, sizeof r->headers);
+    free(r);
+}
+
+static uint64_t seed(void)
+{
+    uint64_t value = 1;
+    return getrandom(&value, sizeof value, GRND_NONBLOCK) == sizeof value ? value : 1;
+}
+
+static struct remote *new_remote(const struct target_setup *setup)
+{
+    struct remote *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return NULL;
+    const struct config_http *http = &setup->config->http;
+    r->setup = *setup;
+    r->timer = (struct loop_timer){.due = timer_due, .context = r};
+    r->view.replicas = r->view.ordered = -1;
+    backoff_init(&r->backoff, http->retry_base, http->retry_max, seed());
+    breaker_init(&r->breaker, http->breaker_failures, http->breaker_open_time);
+    return r;
+}
+
+static void *open_target(const struct target_setup *setup, char *err, size_t err_size)
+{
+    if (setup->config->http.app_url[0] == '\0') {
+        snprintf(err, err_size,
+                 "http.app_url is not set: target = http needs the address of the application");
+        return NULL;
+    }
+    struct remote *r = new_remote(setup);
+    if (r == NULL) {
+        snprintf(err, err_size, "http target: out of memory");
+        return NULL;
+    }
+    int error = 0;
+    if (!configure(r, setup->config, err, err_size) ||
+        (error = http_client_new(setup->loop, &r->client)) != 0) {
+        if (error != 0)
+            snprintf(err, err_size, "http target: %s", strerror(-error));
+        free(r);
+        return NULL;
+    }
+    r->round_at = loop_now(setup->loop);
+    arm(r);
+    return r;
+}
+
+static void sample(void *target, struct sample *out, usec_t now)
+{
+    struct remote *r = target;
+    if (r->fresh) {
+        out->cpu_pct = r->status.cpu_pct;
+        out->replicas = r->status.replicas;
+        r->fresh = false;
+    }
+    r->round_at = now + interval_of(r) - lead_of(r);
+    arm(r);
+}
+
+/* The call that may be under way ends first; a newer order takes the place of an older one. */
+static void apply(void *target, const struct action *action, usec_t now)
+{
+    struct remote *r = target;
+    if (action->kind != ACTION_COUNT)
+        return;
+    begin_task(&r->order, now);
+    r->ordered = action->count;
+    r->reread_after = now;
+    r->view.orders++;
+    r->view.order_at = now;
+    snprintf(r->view.last_order, sizeof r->view.last_order, "%d: on its way", r->ordered);
+    arm(r);
+}
+
+static void view(void *target, struct snapshot *out, usec_t now)
+{
+    (void)now;
+    struct remote *r = target;
+    out->remote = r->view;
+    out->remote.ordered = r->order.active ? r->ordered : -1;
+    out->remote.breaker = r->breaker.state;
+    out->remote.breaker_until = r->breaker.until;
+}
+
+const struct target_ops target_http = {
+    .name = "http",
+    .flags = TARGET_COUNT,
+    .open = open_target,
+    .reconfigure = reconfigure,
+    .sample = sample,
+    .apply = apply,
+    .view = view,
+    .close = close_target,
+};
