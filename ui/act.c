@@ -34,13 +34,13 @@ static void panel_previous(struct room *room)
 
 static void scale(struct room *room, int step)
 {
-    int from = room->live->desired, to = from + step;
+    int from = room_desired(room), to = from + step;
     if (to < 0) {
         room_say(room, ROLE_WARN, "refused: there is no instance left to take");
         return;
     }
     if (!room->look.confirm) {
-        room_post(room, &(struct command){.kind = CMD_SCALE, .count = to}, false);
+        room_scale(room, to);
         return;
     }
     room_open(room, &dialog_scale);

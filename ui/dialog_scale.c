@@ -39,7 +39,7 @@ static void scale_key(struct room *room, int key)
         return;
     room_close(room);
     if (key == 'y' || key == 'Y')
-        room_post(room, &(struct command){.kind = CMD_SCALE, .count = to}, false);
+        room_scale(room, to);
 }
 
 static void scale_turn(struct room *room)

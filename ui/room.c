@@ -85,6 +85,20 @@ const struct answer *room_answer(const struct room *room, uint64_t id)
     return NULL;
 }
 
+int room_desired(const struct room *room)
+{
+    for (int i = 0; room->scale_id && i < ROOM_PENDING_MAX; i++)
+        if (room->pending[i].id == room->scale_id)
+            return room->scale_count;
+    return room->live->desired;
+}
+
+void room_scale(struct room *room, int count)
+{
+    room->scale_count = count;
+    room->scale_id = room_post(room, &(struct command){.kind = CMD_SCALE, .count = count}, false);
+}
+
 static void answers_note(struct room *room)
 {
     for (int i = 0; i < ROOM_PENDING_MAX; i++) {

@@ -54,6 +54,8 @@ struct room {
     enum role message_role;
     usec_t message_until;
     struct pending pending[ROOM_PENDING_MAX];
+    uint64_t scale_id; /* of the last CMD_SCALE, and its count */
+    int scale_count;
 
     const struct dialog_ops *dialog; /* NULL = none */
     union dialog_state state;
@@ -85,6 +87,9 @@ void room_say(struct room *room, enum role role, const char *format, ...)
 /* Posts a command; the answer becomes a message (a quiet one only when refused). Returns its id, 0 = not
  * posted. */
 uint64_t room_post(struct room *room, const struct command *command, bool quiet);
+/* The count in force, or the one asked for while that has no answer yet: quick keys must add up. */
+int room_desired(const struct room *room);
+void room_scale(struct room *room, int count);
 /* The answer to a command, or NULL while there is none. */
 const struct answer *room_answer(const struct room *room, uint64_t id);
 void room_open(struct room *room, const struct dialog_ops *dialog);

@@ -209,7 +209,7 @@ class Process:
 
 
 class Screen(pyte.Screen):
-    """pyte without REP: ncurses uses it for runs of one character."""
+    """pyte lacks REP, SU and SD: ncurses uses them for runs of one character and to move rows."""
 
     last = " "
 
@@ -221,14 +221,27 @@ class Screen(pyte.Screen):
     def repeat_last(self, count=1, **_):
         super().draw(self.last * max(count, 1))
 
+    def _scroll(self, edge, step, count):
+        x, y = self.cursor.x, self.cursor.y
+        self.cursor.y = (self.margins or (0, self.lines - 1))[edge]
+        for _ in range(max(count, 1)):
+            step()
+        self.cursor.x, self.cursor.y = x, y
+
+    def scroll_up(self, count=1, **_):
+        self._scroll(1, self.index, count)
+
+    def scroll_down(self, count=1, **_):
+        self._scroll(0, self.reverse_index, count)
+
     def select_graphic_rendition(self, *attributes, **private):
         if not private:
             super().select_graphic_rendition(*attributes)
 
 
 class Stream(pyte.ByteStream):
-    csi = dict(pyte.ByteStream.csi, b="repeat_last")
-    events = pyte.ByteStream.events | {"repeat_last"}
+    csi = dict(pyte.ByteStream.csi, b="repeat_last", S="scroll_up", T="scroll_down")
+    events = pyte.ByteStream.events | {"repeat_last", "scroll_up", "scroll_down"}
 
 
 class Terminal:

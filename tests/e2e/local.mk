@@ -10,6 +10,7 @@ EXTRA_DIST += \
 	tests/e2e/http_cases.py \
 	tests/e2e/raw_backend.py \
 	tests/e2e/test_balance_strict.py \
+	tests/e2e/forcing.py \
 	tests/e2e/test_app.py \
 	tests/e2e/test_balance.py \
 	tests/e2e/test_balance_control.py \
@@ -17,6 +18,7 @@ EXTRA_DIST += \
 	tests/e2e/test_config.py \
 	tests/e2e/test_house.py \
 	tests/e2e/test_load.py \
+	tests/e2e/test_scaling_under_load.py \
 	tests/e2e/test_tui_headless.py
 
 # The suite never writes into the source tree: make distcheck runs with one that is read-only. Where pytest-xdist is

@@ -53,6 +53,13 @@ def test_terminal_repeats_a_character(terminal):
     assert term.on_alternate_screen() and term.cursor_hidden()
 
 
+def test_terminal_moves_rows(terminal):
+    down, up = r"\033[2;4r\033[2T", r"\033[1;3r\033[S"
+    term = terminal(["printf", rf"1\n2\n3\n4\n5{down}{up}\033[r\033[6;1Hend"])
+    term.wait_for_text(r"^end$")
+    assert term.lines()[:6] == ["", "", "", "2", "5", "end"]
+
+
 def test_hanging_up_ends_the_session(terminal):
     term = terminal(["sh", "-c", "echo up; tail -f /dev/null"])
     term.wait_for_text("up")

@@ -97,6 +97,20 @@ static void scaling_asks_first(void **ctx)
     desk_close(&desk);
 }
 
+static void quick_keys_add_up(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    for (const char *key = "+y+y"; *key; key++) /* no snapshot comes in between */
+        room_key(&desk.room, *key);
+    assert_int_equal(fake_take(&desk.fake).count, 7);
+    pass(&desk, USEC_PER_SEC); /* answered: the snapshot's count rules again, here still 5 */
+    press(&desk, '-');
+    assert_shown(&desk, "Scale 5 -> 4?");
+    desk_close(&desk);
+}
+
 static void the_question_goes_after_5_s(void **ctx)
 {
     struct desk desk;
@@ -536,6 +550,7 @@ int main(void)
     setenv("TZ", "UTC", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scaling_asks_first),
+        cmocka_unit_test(quick_keys_add_up),
         cmocka_unit_test(the_question_goes_after_5_s),
         cmocka_unit_test(without_confirmations_it_scales_at_once),
         cmocka_unit_test(refusals_are_shown),
