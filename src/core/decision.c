@@ -15,7 +15,7 @@ static const char *const templates[REASON_COUNT] = {
     [REASON_ABOVE_UP] = "$s $w$v > $l$f",
     [REASON_BELOW_DOWN] = "$s $w$v < $l$f",
     [REASON_INSIDE_BAND] = "$s $v inside $L..$O",
-    [REASON_UNSETTLED] = "$s $v now, mean $l: no clear trend",
+    [REASON_UNSETTLED] = "$s $v now, mean $O%: no clear trend",
     [REASON_NOT_LONG_ENOUGH] = "$s $v $c $l but only $p",
     [REASON_UNDONE] = "a scale-in at this load was undone before",
     [REASON_COOLDOWN] = "cooldown $t left",
@@ -199,15 +199,33 @@ int decision_line(const struct decision *d, const char *signal, char *out, size_
     return (int)o.length;
 }
 
+/* What is only said along with it, and comes and goes with every sample. */
+static bool is_remark(enum reason_code code)
+{
+    return code == REASON_HOST_FULL || code == REASON_STEP_LIMIT;
+}
+
+static const struct reason *next_reason(const struct decision *d, int *i)
+{
+    while (*i < d->reason_count && is_remark(d->reasons[*i].code))
+        ++*i;
+    return *i < d->reason_count ? &d->reasons[(*i)++] : NULL;
+}
+
 bool decision_same(const struct decision *a, const struct decision *b)
 {
-    if (a->verdict != b->verdict || a->from != b->from || a->to != b->to ||
-        a->reason_count != b->reason_count)
+    const struct reason *x, *y;
+    int i = 0, j = 0;
+
+    if (a->verdict != b->verdict || a->from != b->from || a->to != b->to)
         return false;
-    for (int i = 0; i < a->reason_count; i++)
-        if (a->reasons[i].code != b->reasons[i].code)
+    do {
+        x = next_reason(a, &i);
+        y = next_reason(b, &j);
+        if (x && y && (x->code != y->code || x->limit != y->limit))
             return false;
-    return true;
+    } while (x && y);
+    return !x && !y;
 }
 
 void decision_add(struct decision *decision, struct reason reason)

@@ -12,7 +12,7 @@ enum reason_code {
     REASON_ABOVE_UP,          /* signal value, its mean over other (us) > limit, for span */
     REASON_BELOW_DOWN,        /* signal value, its mean over other (us) < limit, for span */
     REASON_INSIDE_BAND,       /* value lies within [limit, other] */
-    REASON_UNSETTLED,         /* value now, mean limit: neither past a threshold nor at rest */
+    REASON_UNSETTLED,         /* value now, mean other: neither past a threshold nor at rest */
     REASON_NOT_LONG_ENOUGH,   /* value is past limit, but only for span of other (us) */
     REASON_UNDONE,            /* the last scale-in at about this load was undone: more patience */
     REASON_COOLDOWN,          /* span left */
@@ -69,7 +69,8 @@ int decision_line(const struct decision *decision, const char *signal, char *out
 /* A span for the eye: "0.4s", "12s", "3m 10s", "2h 05m". As snprintf. */
 int span_format(usec_t span, char *out, size_t size);
 
-/* Same verdict, same counts, same reasons, whatever their numbers. */
+/* Same verdict, counts, reasons and limits, whatever the measured numbers; what is only remarked (host full,
+ * step limit) does not count. */
 bool decision_same(const struct decision *a, const struct decision *b);
 
 /* A change for the signal's sake, past all guards: not for the bounds' or the operator's. */

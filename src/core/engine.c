@@ -304,7 +304,7 @@ static void decide(struct engine *e, usec_t now)
     struct decision *d = &e->last;
 
     guard_judge(&e->guard, &e->config.scaling, &e->situation, d);
-    if (is_only_said(e, d))
+    if (d->to != d->from && is_only_said(e, d))
         decision_add(d, (struct reason){.code = REASON_DRY_RUN});
     else if (d->to != d->from)
         change(e, d, now);

@@ -77,7 +77,7 @@ struct reason strategy_rest_reason(const struct situation *s, const struct confi
         return (struct reason){.code = REASON_INSIDE_BAND, .value = s->mean, .limit = low, .other = high};
     if (s->signal >= low && s->signal <= high)
         return (struct reason){.code = REASON_INSIDE_BAND, .value = s->signal, .limit = low, .other = high};
-    return (struct reason){.code = REASON_UNSETTLED, .value = s->signal, .limit = s->mean};
+    return (struct reason){.code = REASON_UNSETTLED, .value = s->signal, .other = s->mean};
 }
 
 bool strategy_saturated(const struct situation *s)

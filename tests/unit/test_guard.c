@@ -263,6 +263,26 @@ static void test_another_load_is_no_mistake(void **state)
     assert_int_equal(guard_down_need(&guard, &config.scaling, &situation), config.scaling.stabilization_down);
 }
 
+static void test_what_counts_as_the_same(void **state)
+{
+    struct decision a = judge(), b;
+
+    (void)state;
+    situation.host = 99;
+    situation.signal = situation.mean = 90;
+    b = judge();
+    assert_true(b.reason_count > a.reason_count);
+    assert_true(decision_same(&a, &b));
+    situation.above_for = SEC;
+    a = judge();
+    assert_false(decision_same(&a, &b));
+    idle();
+    situation.below_for = SEC;
+    b = judge(); /* not long enough either, but the other way */
+    assert_int_equal(a.reasons[0].code, b.reasons[0].code);
+    assert_false(decision_same(&a, &b));
+}
+
 static void says(struct reason reason, const char *expected)
 {
     char text[120];
@@ -340,6 +360,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_full_host_is_said, begin),
         cmocka_unit_test_setup(test_an_undone_scale_in_makes_wary, begin),
         cmocka_unit_test_setup(test_another_load_is_no_mistake, begin),
+        cmocka_unit_test_setup(test_what_counts_as_the_same, begin),
         cmocka_unit_test_setup(test_sentences, begin),
     };
 
