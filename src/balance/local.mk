@@ -20,8 +20,6 @@ ascale_balance_SOURCES = \
 	src/balance/protocol.h \
 	src/balance/registry.c \
 	src/balance/registry.h \
-	src/balance/relay.c \
-	src/balance/relay.h \
 	src/balance/report.c \
 	src/balance/runtime.c \
 	src/balance/runtime.h \

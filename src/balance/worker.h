@@ -4,7 +4,7 @@
 #ifndef BALANCE_WORKER_H
 #define BALANCE_WORKER_H
 #include "balance/hub.h"
-#include "balance/relay.h"
+#include "http/relay.h"
 #include "core/pick.h"
 #include "http/slab.h"
 #include <pthread.h>

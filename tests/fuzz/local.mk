@@ -21,6 +21,11 @@ fuzz_http1_SOURCES = tests/fuzz/fuzz_http1.c
 fuzz_http1_LDADD = libfuzz.a libcore.a
 EXTRA_DIST += tests/fuzz/seeds/http1
 
+fuzz_programs += fuzz_relay
+fuzz_relay_SOURCES = tests/fuzz/fuzz_relay.c
+fuzz_relay_LDADD = libfuzz.a libhttp.a libbase.a libcore.a
+EXTRA_DIST += tests/fuzz/seeds/relay
+
 fuzz_programs += fuzz_ini
 fuzz_ini_SOURCES = tests/fuzz/fuzz_ini.c
 fuzz_ini_LDADD = libfuzz.a libbase.a libcore.a $(INIH_LIBS)

@@ -2,7 +2,7 @@
 /* The in-place arithmetic: what goes out never needs more room than what came in, save for the size line,
  * which fits before the first span (BUFFER_BASE), and the end of a chunk, which fits behind the last one when
  * the message goes on (nothing lies there) and replaces the end that came in when it does not. */
-#include "balance/relay.h"
+#include "http/relay.h"
 #include <errno.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 void relay_begin(struct relay *r, const struct http1_head *head, bool chunked)
 {
     http1_body_init(&r->body, head);
-    r->chunked = chunked && head->framing != HTTP1_NO_BODY;
+    r->chunked = chunked && (head->framing == HTTP1_CHUNKED || head->framing == HTTP1_UNTIL_CLOSE);
     r->in_trailers = false;
     r->ended = head->framing == HTTP1_NO_BODY;
     r->out = r->out_end = 0;
@@ -175,7 +175,7 @@ int relay_flush(struct relay *r, struct conn *to, struct buffer_pool *pool)
     return relay_pending(r) ? -EAGAIN : 0;
 }
 
-ssize_t relay_read(struct relay *r, struct conn *from)
+char *relay_room(struct relay *r, size_t *room)
 {
     struct buffer *b = r->buffer;
     if (b->start == b->end) {
@@ -185,8 +185,16 @@ ssize_t relay_read(struct relay *r, struct conn *from)
         b->end -= b->start - BUFFER_BASE;
         b->start = BUFFER_BASE;
     }
-    ssize_t n = conn_read(from, b->bytes + b->end, BUFFER_LIMIT - b->end);
+    *room = BUFFER_LIMIT - b->end;
+    return b->bytes + b->end;
+}
+
+ssize_t relay_read(struct relay *r, struct conn *from)
+{
+    size_t room;
+    char *into = relay_room(r, &room);
+    ssize_t n = conn_read(from, into, room);
     if (n > 0)
-        b->end += (uint32_t)n;
+        r->buffer->end += (uint32_t)n;
     return n;
 }

@@ -2,8 +2,8 @@
 /* One direction of an exchange: bytes read into a lent buffer are turned in place into what goes out (chunks
  * are joined and framed anew, extensions dropped), behind a head composed elsewhere. Reading stops while
  * anything waits to go out: that is the back-pressure. Owned by the worker's thread. */
-#ifndef BALANCE_RELAY_H
-#define BALANCE_RELAY_H
+#ifndef HTTP_RELAY_H
+#define HTTP_RELAY_H
 #include "core/http1.h"
 #include "http/buffer.h"
 #include "http/conn.h"
@@ -20,7 +20,8 @@ struct relay {
     uint64_t sent; /* bytes written, heads included */
 };
 
-/* After the head is parsed and buffer->start is behind it. */
+/* After the head is parsed and buffer->start is behind it. A body of known length keeps it: chunked is for
+ * the others. */
 void relay_begin(struct relay *r, const struct http1_head *head, bool chunked);
 
 /* Anything waiting to go out? */
@@ -44,8 +45,11 @@ bool relay_take_end(struct relay *r);
 /* Writes what is pending. 0: all is out; -EAGAIN: some is left; -errno. */
 int relay_flush(struct relay *r, struct conn *to, struct buffer_pool *pool);
 
-/* Reads more into the buffer; what conn_read says. There is room whenever nothing is pending and all was
- * taken. */
+/* Where more raw bytes go, after those the buffer holds; there is room whenever nothing is pending and all
+ * was taken. Add what came to buffer->end. */
+char *relay_room(struct relay *r, size_t *room);
+
+/* Reads more into the buffer; what conn_read says. */
 ssize_t relay_read(struct relay *r, struct conn *from);
 
 #endif
