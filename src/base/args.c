@@ -83,7 +83,17 @@ static int fail_unknown(const struct args_program *program, const char *word)
     return fail_usage(program);
 }
 
-/* Finds the option of a word and, where the word brings it ("--name=VALUE"), the value. */
+static const struct args_option *match_letter(const struct args_program *program, const char *word,
+                                              const char **value)
+{
+    const struct args_option *option = find_letter(program, word[1]);
+    if (word[2] == '\0' || option == NULL)
+        return option;
+    *value = word + 2;
+    return option->operand != NULL ? option : NULL;
+}
+
+/* Finds the option of a word and, where the word brings it ("--name=VALUE", "-nVALUE"), the value. */
 static const struct args_option *match(const struct args_program *program, const char *word,
                                        const char **value)
 {
@@ -91,7 +101,7 @@ static const struct args_option *match(const struct args_program *program, const
     if (word[0] != '-' || word[1] == '\0')
         return NULL;
     if (word[1] != '-')
-        return word[2] == '\0' ? find_letter(program, word[1]) : NULL;
+        return match_letter(program, word, value);
     const char *equals = strchr(word, '=');
     *value = equals != NULL ? equals + 1 : NULL;
     return find_named(program, word + 2, equals != NULL ? (size_t)(equals - word - 2) : strlen(word + 2));

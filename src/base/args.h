@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of a program as a table: one row an option drives the reading, the error and --help.
- * Knows "--name VALUE", "--name=VALUE", "-n VALUE", "--switch", "--help" and "--version"; no operands. */
+/* The command line of a program as a table: one row an option drives the reading, the error and --help. Knows
+ * "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE", "--switch", "--help", "--version"; no operands. */
 #ifndef BASE_ARGS_H
 #define BASE_ARGS_H
 #include <stdbool.h>

@@ -120,6 +120,12 @@ def test_closed_loop_counts_what_the_server_counts(serve, load):
     assert latencies == sorted(latencies) and latencies[0] > 0
 
 
+def test_short_options_as_other_tools_take_them(serve, load):
+    server = serve()
+    _, summary = load("-t2", "-n", 10, f"-u{server.url}")
+    assert summary["requests"] == len(server.requests) == 10 and server.connections == 2
+
+
 def test_a_bare_duration_is_seconds(serve, load):
     server = serve()
     status, summary = load("--threads", 2, "--duration", "1", "--url", server.url)

@@ -89,7 +89,9 @@ test_engine_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_scenarios_SOURCES = tests/unit/test_scenarios.c tests/unit/world.c tests/unit/world.h
 test_scenarios_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 
-unit_programs += test_fleet_model test_pacer test_load_report
+unit_programs += test_args test_fleet_model test_pacer test_load_report
+test_args_SOURCES = tests/unit/test_args.c
+test_args_LDADD = libbase.a $(CMOCKA_LIBS)
 test_fleet_model_SOURCES = tests/unit/test_fleet_model.c src/app/fleet_model.c
 test_fleet_model_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_pacer_SOURCES = tests/unit/test_pacer.c src/load/pacer.c
