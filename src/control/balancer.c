@@ -62,7 +62,7 @@ static void say(struct balancer *b, enum journal_level level, int instance, cons
 
 static void say(struct balancer *b, enum journal_level level, int instance, const char *format, ...)
 {
-    char text[200];
+    char text[JOURNAL_TEXT_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);

@@ -11,6 +11,7 @@
 #include "tui/programs.h"
 #include "tui/settings.h"
 #include "ui/ui.h"
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -94,7 +95,8 @@ static bool show(struct control *control, const struct cli *cli, enum face face,
         fprintf(stderr, "ascale-tui: %s; stopping in order\n", err);
         port.post(port.ctx, &(struct command){.kind = CMD_QUIT});
     }
-    return error == 0;
+    bool went_away = face == FACE_SCREEN && error == -EIO; /* an operator may leave so */
+    return error == 0 || went_away;
 }
 
 static int run(const struct cli *cli, const struct settings *settings, struct state *state)

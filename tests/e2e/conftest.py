@@ -6,6 +6,7 @@ import signal
 import pytest
 
 import house as helpers
+from headless import ControlRoom
 
 TEST_TIMEOUT_S = 180
 HOUSE = pytest.StashKey()
@@ -34,6 +35,16 @@ def spawn(house):
 @pytest.fixture
 def terminal(house):
     return house.terminal
+
+
+@pytest.fixture
+def room(house):
+    """Starts `ascale-tui --headless`; see headless.ControlRoom."""
+
+    def start(settings=None, **more):
+        return ControlRoom(house, settings, **more)
+
+    return start
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -127,8 +127,8 @@ def command_line(pid):
         return ""
 
 
-def descendants(root):
-    """Every living process below root, nearest first."""
+def descendants(root, dead=False):
+    """Every process below root, nearest first; zombies only when `dead`."""
     children = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (stat := process_stat(entry)):
@@ -137,7 +137,7 @@ def descendants(root):
     while queue:
         for pid, state in children.get(queue.pop(0), []):
             queue.append(pid)
-            if state not in "ZX":
+            if dead or state not in "ZX":
                 found.append(pid)
     return found
 

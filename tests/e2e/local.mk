@@ -5,6 +5,7 @@ E2E_RESULTS = e2e.xml
 
 EXTRA_DIST += \
 	tests/e2e/conftest.py \
+	tests/e2e/headless.py \
 	tests/e2e/house.py \
 	tests/e2e/balancing.py \
 	tests/e2e/http_cases.py \
@@ -16,6 +17,8 @@ EXTRA_DIST += \
 	tests/e2e/test_balance_control.py \
 	tests/e2e/test_bootstrap.py \
 	tests/e2e/test_config.py \
+	tests/e2e/test_faults_process.py \
+	tests/e2e/test_gunicorn.py \
 	tests/e2e/test_house.py \
 	tests/e2e/test_load.py \
 	tests/e2e/test_scaling_under_load.py \
