@@ -77,15 +77,19 @@ int span_format(usec_t span, char *out, size_t size)
     return snprintf(out, size, "%lldh %02lldm", s / 3600, s / 60 % 60);
 }
 
-/* One decimal only where a whole number would mislead: small values, and those next to the limit. */
+/* Decimals only where a whole number would mislead: small values, and those next to the limit. */
 static void format_number(char *out, size_t size, double value, double beside)
 {
-    bool fine = fabs(value) < 10 || fabs(value - beside) < 1;
+    int decimals = fabs(value) < 10 && fabs(value - round(value)) >= 0.05;
+    double scale = decimals ? 10 : 1;
 
-    if (isnan(value))
+    if (isnan(value)) {
         snprintf(out, size, "?");
-    else
-        snprintf(out, size, "%.*f", fine && fabs(value - round(value)) >= 0.05, value);
+        return;
+    }
+    for (; decimals < 2 && value != beside && round(value * scale) == round(beside * scale); scale *= 10)
+        decimals++;
+    snprintf(out, size, "%.*f", value == round(value) ? 0 : decimals, value);
 }
 
 static void put_mark(struct text_out *o, char mark, const struct reason *r, const char *signal)

@@ -326,6 +326,8 @@ static void test_sentences(void **state)
          "the operator's floor of 4 holds for 4m 59s");
     says((struct reason){.code = REASON_FLOOR, .limit = 4, .span = USEC_NEVER},
          "the operator's floor of 4 holds for ever");
+    says((struct reason){.code = REASON_ABOVE_UP, .value = 35.04, .limit = 35}, "cpu 35.04% > 35%");
+    says((struct reason){.code = REASON_ABOVE_UP, .value = 4.26, .limit = 4}, "cpu 4.3% > 4%");
     says(cooldown, "cooldown 12s left");
     for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
         span_format(spans[i].span, small, sizeof small);
