@@ -31,7 +31,7 @@ static bool within_bounds(const struct engine *e, int count, struct answer *a)
     return true;
 }
 
-/* "i.e. until when": what a manual count means in the present mode. */
+/* Until when a count ordered by hand holds in the present mode. */
 static void say_hold(const struct engine *e, usec_t now, char *out, size_t size)
 {
     const struct guard *g = &e->guard;
@@ -76,7 +76,7 @@ static void scale(struct engine *e, const struct command *command, struct answer
     if (!within_bounds(e, to, a))
         return;
     if (to == from) {
-        answer(a, true, "%d it is already", to);
+        answer(a, true, "it is %d already", to);
         return;
     }
     decide_manually(e, from, to, now);
@@ -135,7 +135,7 @@ static void restart_or_kill(struct engine *e, const struct command *command, str
 
     if (fleet_order(&e->fleet, &e->journal, command->instance, kill ? ORDER_KILL : ORDER_RESTART, e->desired,
                     now, why, sizeof why))
-        answer(a, true, "i%d is %s", command->instance, kill ? "killed and started again" : "restarted");
+        answer(a, true, "i%d %s", command->instance, kill ? "is killed" : "drains, stops and starts again");
     else
         answer(a, false, "%s", why);
 }

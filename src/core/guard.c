@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Judging a situation is a walk down a table of rules; the first that settles the matter ends it. The rules
  * above the strategy's are absolute, so a rule lower down never needs to think of them. State is only what
- * the operator asked for and when the count last changed. */
+ * the operator asked for, when the count last changed, and whether the last scale-in proved a mistake. */
 #include "core/guard.h"
 #include <math.h>
 
@@ -61,8 +61,7 @@ usec_t guard_down_need(const struct guard *g, const struct config_scaling *c, co
     return WARY_FACTOR * base < most ? WARY_FACTOR * base : most;
 }
 
-/* Going up from where the last scale-in led, at a load less than twice of what it was then: that was noise.
- */
+/* Going up from where the last scale-in led, at less than twice the load of then: only noise led down. */
 static void learn(struct guard *g, const struct situation *s, const struct decision *d)
 {
     if (d->verdict == VERDICT_DOWN) {
