@@ -21,6 +21,7 @@ EXTRA_DIST += \
 	tests/e2e/test_gunicorn.py \
 	tests/e2e/test_house.py \
 	tests/e2e/test_load.py \
+	tests/e2e/test_random_keys.py \
 	tests/e2e/test_scaling_under_load.py \
 	tests/e2e/test_tui_headless.py
 
