@@ -230,7 +230,9 @@ static void start_write(struct remote *r, usec_t now)
         call_failed(r, false, "http.replicas_key cannot be sent", now);
         return;
     }
-    struct http_client_request request = {.method = "PUT", .body = body, .body_size = (size_t)size};
+    /* On a connection used before, libcurl would repeat by itself what was lost without an answer. */
+    struct http_client_request request = {
+        .method = "PUT", .body = body, .body_size = (size_t)size, .fresh = true};
     start_call(r, &request, r->config.http.replicas_path, now);
 }
 
