@@ -57,8 +57,7 @@ void exchange_release(struct exchange *x, bool whole)
     else if (x->upstream != NULL)
         upstream_close(x->upstream);
     x->upstream = NULL;
-    buffer_return(&w->buffers, x->up.head);
-    x->up.head = NULL;
+    relay_drop_head(&x->up, &w->buffers);
     x->backend = NULL;
     if (b != NULL)
         upstream_leave(w, b);
@@ -108,8 +107,7 @@ static enum flow fail(struct exchange *x, unsigned code, const char *why)
 static bool load_request(struct exchange *x)
 {
     const struct http1_head *h = &x->request.head;
-    buffer_return(&worker_of(x)->buffers, x->up.head);
-    x->up.head = NULL;
+    relay_drop_head(&x->up, &worker_of(x)->buffers);
     if (!compose_request(x))
         return false;
     if (h->framing == HTTP1_LENGTH && !relay_pending_body(&x->up) && x->in->start < x->in->end)

@@ -4,8 +4,8 @@
 #ifndef BALANCE_WORKER_H
 #define BALANCE_WORKER_H
 #include "balance/hub.h"
-#include "http/relay.h"
 #include "core/pick.h"
+#include "http/relay.h"
 #include "http/slab.h"
 #include <pthread.h>
 

@@ -124,7 +124,7 @@ const struct option options[] = {
      "largest body of a request, larger ones get 413; 0 means no limit"},
     {"balancer", "trusted_proxies", OPTION_TEXT, "", NO_RANGE, NULL, FIELD(balancer, trusted_proxies), OPTION_LIVE | OPTION_OPTIONAL,
      "addresses or networks (10.0.0.0/8, ::1), separated by commas, whose forwarding headers are believed"},
-    {"balancer", "forwarded", OPTION_CHOICE, "x_forwarded", NO_RANGE, "none|x_forwarded|forwarded|both", FIELD(balancer, forwarded),
+    {"balancer", "forwarded", OPTION_CHOICE, "both", NO_RANGE, "none|x_forwarded|forwarded|both", FIELD(balancer, forwarded),
      OPTION_LIVE, "which headers tell the instances about the client: X-Forwarded-*, Forwarded, or both"},
     {"balancer", "via", OPTION_BOOL, "no", NO_RANGE, NULL, FIELD(balancer, via), OPTION_LIVE,
      "add a Via header"},

@@ -14,7 +14,7 @@ void relay_begin(struct relay *r, const struct http1_head *head, bool chunked)
     r->chunked = chunked && (head->framing == HTTP1_CHUNKED || head->framing == HTTP1_UNTIL_CLOSE);
     r->in_trailers = false;
     r->ended = head->framing == HTTP1_NO_BODY;
-    r->out = r->out_end = 0;
+    r->out = r->out_end = r->joined = 0;
 }
 
 /* Writes "1f4\r\n" so that it ends at `end`; where it begins. */
@@ -138,6 +138,7 @@ static void drop_written(struct relay *r, size_t n, struct buffer_pool *pool)
         if (r->head->start == r->head->end) {
             buffer_return(pool, r->head);
             r->head = NULL;
+            r->joined = 0;
         }
     }
     r->out += (uint32_t)n;
@@ -152,6 +153,17 @@ static void join_small(struct relay *r)
     memcpy(r->head->bytes + r->head->end, r->buffer->bytes + r->out, len);
     r->head->end += len;
     r->out = r->out_end;
+    r->joined = len;
+}
+
+void relay_drop_head(struct relay *r, struct buffer_pool *pool)
+{
+    if (r->head == NULL)
+        return;
+    r->out -= r->joined;
+    r->joined = 0;
+    buffer_return(pool, r->head);
+    r->head = NULL;
 }
 
 int relay_flush(struct relay *r, struct conn *to, struct buffer_pool *pool)

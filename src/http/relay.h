@@ -13,6 +13,7 @@ struct relay {
     struct buffer *buffer; /* of the side that reads: raw bytes at [start, end), what goes out before them */
     struct buffer *head;   /* goes out first; NULL: nothing */
     uint32_t out, out_end; /* of buffer */
+    uint32_t joined;       /* bytes before out that the head carries at its end */
     bool chunked;          /* frame it as chunks on the way out */
     bool keep_trailers;
     bool in_trailers;
@@ -34,6 +35,9 @@ static inline bool relay_pending_body(const struct relay *r)
 {
     return r->out < r->out_end;
 }
+
+/* Gives the head up, of which nothing has been sent: it is composed anew for another receiver. */
+void relay_drop_head(struct relay *r, struct buffer_pool *pool);
 
 /* Takes in the raw bytes of the buffer; only when nothing is pending. False: the body is malformed
  * (body.why). */

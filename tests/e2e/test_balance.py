@@ -321,8 +321,9 @@ def test_a_refused_connect_goes_to_another(house):
     dead.close()
     balancer = Balancer(house, [dead, backend])
     for _ in range(10):
-        assert request(balancer.port, method="POST", body=b"x").status == 200
-    assert len(backend.requests) == 10
+        whole = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
+        assert raw_request(balancer.port, whole).startswith(b"HTTP/1.1 200 ")
+    assert [seen.body for seen in backend.requests] == [b"abc"] * 10
 
 
 def test_nobody_there_is_held_then_503(house):
@@ -395,7 +396,7 @@ def test_requests_are_spread(house, algorithm):
     for _ in range(90):
         assert request(balancer.port).status == 200
     counts = [len(backend.requests) for backend in backends]
-    assert sum(counts) == 90 and min(counts) >= (5 if algorithm == "p2c_ewma" else 30)
+    assert sum(counts) == 90 and min(counts) >= (1 if algorithm == "p2c_ewma" else 30)
 
 
 def test_a_cookie_binds_a_client_to_its_backend(house):
