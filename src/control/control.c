@@ -20,7 +20,7 @@
 
 #define PUBLISH_SPACING (20 * USEC_PER_MSEC)
 #define BURST_SPACING   (250 * USEC_PER_MSEC)
-#define LOAD_PATIENCE   (3 * USEC_PER_SEC)
+#define LOAD_PATIENCE   (4 * USEC_PER_SEC)
 #define STOP_SLACK      (5 * USEC_PER_SEC)
 
 static usec_t soonest(usec_t a, usec_t b)

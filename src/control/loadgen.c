@@ -16,7 +16,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define STOP_PATIENCE (1 * USEC_PER_SEC)
+#define STOP_PATIENCE (3 * USEC_PER_SEC) /* it waits 2 s for answers in flight, then sums up */
 #define LINE_MAX_SIZE 65536
 #define READ_SIZE     4096
 
