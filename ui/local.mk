@@ -32,6 +32,8 @@ libui_a_SOURCES = \
 	ui/layout.h \
 	ui/line.c \
 	ui/line.h \
+	ui/paint.c \
+	ui/paint.h \
 	ui/plain.c \
 	ui/print.c \
 	ui/print.h \

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns curses, the terminal's settings and the handlers of fatal signals. Keeps a copy of the grid shown
- * last, so that only rows that changed reach curses, and curses only writes what changed in them. The
- * handlers that curses installs are taken out again: signals come to the main loop by a descriptor. */
+/* Owns curses, the terminal's settings and the handlers of fatal signals. Curses opens the terminal,
+ * describes it and reads its keys; frames are made by ui/paint and go out in one write each. The handlers
+ * that curses installs are taken out again: signals come to the main loop by a descriptor. */
 #include "ui/screen.h"
-#include "core/text.h"
 #include "ui/key.h"
+#include "ui/paint.h"
 #include <curses.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,22 +19,15 @@
 #include <wchar.h>
 
 #define ESCAPE_WAIT_MS 25
-#define PAIRS_MAX      128
-
-struct paint {
-    attr_t attrs;
-    short pair;
-};
 
 static struct {
     SCREEN *screen;
+    WINDOW *keys;     /* a pad: reading from it draws nothing */
     bool open, fresh; /* fresh: draw everything */
-    bool mouse;
+    bool mouse, themed;
     enum theme_palette palette;
-    bool painted;
-    struct paint paints[ROLE_LIMIT][2];
-    int pair_count;
-    short pairs[PAIRS_MAX][2];
+    struct paint_terminal terminal;
+    struct paint_buffer buffer;
     struct grid shown;
     struct termios saved;
     char reset[256]; /* what makes the terminal sane again */
@@ -100,15 +94,59 @@ static void curses_settings(void)
     nonl();
     set_escdelay(ESCAPE_WAIT_MS);
     typeahead(-1);
-    keypad(stdscr, TRUE);
-    nodelay(stdscr, TRUE);
-    leaveok(stdscr, TRUE);
+    state.keys = newpad(1, 1);
+    keypad(state.keys, TRUE);
+    nodelay(state.keys, TRUE);
     curs_set(0);
-    if (has_colors() && start_color() == OK)
-        use_default_colors();
     refresh();
-    endwin(); /* only after one such turn does ncurses 6.4 write a frame at once */
-    refresh();
+}
+
+/* A capability as it goes to the terminal: without its padding, and "" when there is none. */
+static char *told;
+static size_t told_size;
+
+static int tell(int byte)
+{
+    if (told_size + 1 < PAINT_TEXT_MAX)
+        told[told_size++] = (char)byte;
+    return byte;
+}
+
+static const char *capability_set(char out[PAINT_TEXT_MAX], const char *capability)
+{
+    told = out;
+    told_size = 0;
+    if (capability)
+        tputs(capability, 1, tell);
+    out[told_size] = '\0';
+    return out;
+}
+
+static const char *move_text(int x, int y)
+{
+    static char text[PAINT_TEXT_MAX];
+    return capability_set(text, tparm(cursor_address, (long)y, (long)x, 0L, 0L, 0L, 0L, 0L, 0L, 0L));
+}
+
+static const char *move_column_text(int x)
+{
+    static char text[PAINT_TEXT_MAX];
+    return capability_set(text, tparm(column_address, (long)x, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L));
+}
+
+static void terminal_describe(void)
+{
+    struct paint_terminal *terminal = &state.terminal;
+    const char *const attrs[PAINT_ATTRS] = {enter_bold_mode, enter_dim_mode, enter_reverse_mode,
+                                            enter_underline_mode};
+    for (int i = 0; i < PAINT_ATTRS; i++)
+        capability_set(terminal->attrs[i], attrs[i]);
+    capability_set(terminal->reset, exit_attribute_mode);
+    capability_set(terminal->clear, clear_screen);
+    capability_set(terminal->clear_line, clr_eol);
+    terminal->last_cell = !auto_right_margin || eat_newline_glitch;
+    terminal->move = move_text;
+    terminal->move_column = column_address ? move_column_text : NULL;
 }
 
 int screen_open(char *err, size_t err_size)
@@ -124,9 +162,16 @@ int screen_open(char *err, size_t err_size)
                  term ? term : "");
         return -ENOTTY;
     }
+    if (!cursor_address || !clear_screen) {
+        endwin();
+        snprintf(err, err_size, "cannot draw on the terminal: TERM=%s cannot move its cursor; try --plain",
+                 term);
+        return -ENOTTY;
+    }
     reset_prepare();
     fatal_set(on_fatal);
     curses_settings();
+    terminal_describe();
     state.open = state.fresh = true;
     return 0;
 }
@@ -136,23 +181,28 @@ void screen_close(void)
     if (!state.open)
         return;
     screen_mouse(false);
+    delwin(state.keys);
     endwin();
     delscreen(state.screen);
     fatal_set(SIG_DFL);
     grid_fini(&state.shown);
+    free(state.buffer.data);
+    state.buffer = (struct paint_buffer){0};
     state.screen = NULL;
-    state.open = state.painted = false;
+    state.open = state.themed = false;
 }
 
 bool screen_measure(int *width, int *height)
 {
     struct winsize size = {0};
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0 &&
-        (size.ws_col != COLS || size.ws_row != LINES))
-        resizeterm(size.ws_row, size.ws_col);
-    bool changed = *width != COLS || *height != LINES;
-    *width = COLS;
-    *height = LINES;
+    int wide = COLS, high = LINES;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0) {
+        wide = size.ws_col;
+        high = size.ws_row;
+    }
+    bool changed = *width != wide || *height != high;
+    *width = wide;
+    *height = high;
     return changed;
 }
 
@@ -162,40 +212,41 @@ bool screen_is_console(void)
     return term && strcmp(term, "linux") == 0;
 }
 
-/* The number of a pair of colors; 0 (the terminal's own) when there are no more. */
-static short pair_of(short fg, short bg)
+/* Attributes that the terminal cannot show together with colors are left out. */
+static unsigned attrs_shown(const struct style *style)
 {
-    if (fg < 0 && bg < 0)
-        return 0;
-    for (int i = 0; i < state.pair_count; i++)
-        if (state.pairs[i][0] == fg && state.pairs[i][1] == bg)
-            return (short)(i + 1);
-    if (state.pair_count >= PAIRS_MAX || state.pair_count + 1 >= COLOR_PAIRS)
-        return 0;
-    state.pairs[state.pair_count][0] = fg;
-    state.pairs[state.pair_count][1] = bg;
-    init_pair((short)(state.pair_count + 1), fg, bg);
-    return (short)++state.pair_count;
+    static const struct {
+        unsigned attr;
+        int bit;
+    } unfit[] = {{STYLE_UNDERLINE, 2}, {STYLE_REVERSE, 4}, {STYLE_DIM, 16}, {STYLE_BOLD, 32}};
+    unsigned attrs = style->attrs;
+    bool colored = style->fg >= 0 || style->bg >= 0;
+    for (size_t i = 0; i < COUNT(unfit) && colored && no_color_video > 0; i++)
+        if (no_color_video & unfit[i].bit)
+            attrs &= ~unfit[i].attr;
+    return attrs;
 }
 
-static attr_t attrs_of(unsigned attrs)
+static void color_describe(char out[PAINT_TEXT_MAX], const char *capability, int color)
 {
-    return (attrs & STYLE_BOLD ? A_BOLD : 0) | (attrs & STYLE_DIM ? A_DIM : 0) |
-           (attrs & STYLE_REVERSE ? A_REVERSE : 0) | (attrs & STYLE_UNDERLINE ? A_UNDERLINE : 0);
+    capability_set(out, color < 0 ? NULL : tparm(capability, (long)color, 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L));
 }
 
 void screen_theme(enum theme_palette palette)
 {
-    if (state.painted && palette == state.palette)
+    if (state.themed && palette == state.palette)
         return;
     state.palette = palette;
-    state.painted = state.fresh = true;
-    state.pair_count = 0;
-    int colors = has_colors() ? (COLORS == 256 ? 256 : COLORS >= 8 ? 8 : 0) : 0;
+    state.themed = state.fresh = true;
+    bool colored = set_a_foreground && set_a_background && orig_pair;
+    int colors = !colored ? 0 : max_colors > 256 ? 8 : max_colors; /* beyond 256 a color is no index */
     for (int role = 0; role < ROLE_LIMIT; role++)
         for (int selected = 0; selected < 2; selected++) {
-            struct style style = theme_style(palette, colors, (enum role)role, selected);
-            state.paints[role][selected] = (struct paint){attrs_of(style.attrs), pair_of(style.fg, style.bg)};
+            struct paint_style *style = &state.terminal.styles[role][selected];
+            style->style = theme_style(palette, colors, (enum role)role, selected);
+            style->style.attrs = attrs_shown(&style->style);
+            color_describe(style->fore, set_a_foreground, style->style.fg);
+            color_describe(style->back, set_a_background, style->style.bg);
         }
 }
 
@@ -208,57 +259,35 @@ void screen_mouse(bool on)
     mouseinterval(0);
 }
 
-static void row_show(const struct grid *grid, int y, int from, int to, bool unicode)
+static void write_all(const char *data, size_t size)
 {
-    cchar_t cells[GRID_WIDTH_MAX];
-    const struct cell *row = grid_row(grid, y);
-    int count = 0;
-    while (from > 0 && row[from].code == 0)
-        from--;
-    for (int x = from; x <= to; x++) {
-        if (row[x].code == 0)
-            continue;
-        uint32_t code = !unicode && row[x].code >= 0x80 ? '?' : row[x].code;
-        wchar_t text[2] = {(wchar_t)code, 0};
-        const struct paint *paint = &state.paints[row[x].role][row[x].selected];
-        setcchar(&cells[count++], text, paint->attrs, paint->pair, NULL);
-        if (!unicode && x + 1 <= to && row[x + 1].code == 0)
-            setcchar(&cells[count++], L" ", paint->attrs, paint->pair, NULL);
+    while (size > 0) {
+        ssize_t written = write(STDOUT_FILENO, data, size);
+        if (written > 0) {
+            data += written;
+            size -= (size_t)written;
+        } else if (errno == EAGAIN) {
+            struct pollfd ready = {STDOUT_FILENO, POLLOUT, 0};
+            poll(&ready, 1, 1000);
+        } else if (errno != EINTR) {
+            return; /* the terminal is gone; the main loop hears of it by its hang-up */
+        }
     }
-    mvadd_wchnstr(y, from, cells, count);
 }
 
 void screen_show(const struct grid *grid, bool unicode)
 {
-    bool any = state.fresh;
-    if (grid->width != state.shown.width || grid->height != state.shown.height)
-        state.fresh = true;
-    if (!grid_resize(&state.shown, grid->width, grid->height))
-        return;
-    for (int y = 0; y < grid->height && y < LINES; y++) {
-        const struct cell *now = grid_row(grid, y), *was = grid_row(&state.shown, y);
-        int from = 0, to = (grid->width < COLS ? grid->width : COLS) - 1;
-        if (!state.fresh) {
-            while (from <= to && memcmp(&now[from], &was[from], sizeof *now) == 0)
-                from++;
-            while (to > from && memcmp(&now[to], &was[to], sizeof *now) == 0)
-                to--;
-        }
-        if (from > to)
-            continue;
-        any = true;
-        row_show(grid, y, from, to, unicode);
-        memcpy(state.shown.cells + (size_t)y * (size_t)grid->width, now, (size_t)grid->width * sizeof *now);
-    }
-    state.fresh = false;
-    if (any)
-        refresh();
+    state.fresh |= unicode != state.terminal.unicode;
+    state.terminal.unicode = unicode;
+    state.buffer.used = 0;
+    state.fresh = !paint(&state.terminal, &state.shown, grid, state.fresh, &state.buffer);
+    if (!state.fresh)
+        write_all(state.buffer.data, state.buffer.used);
 }
 
 void screen_repaint(void)
 {
     state.fresh = true;
-    redrawwin(stdscr);
 }
 
 void screen_suspend(void)
@@ -310,7 +339,7 @@ static int function_key(wint_t key)
 int screen_key(struct ui_mouse *mouse)
 {
     wint_t key;
-    int kind = get_wch(&key);
+    int kind = wget_wch(state.keys, &key);
     if (kind == ERR)
         return UI_KEY_NONE;
     if (kind == KEY_CODE_YES)
