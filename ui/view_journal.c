@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Decisions and events, newest first. The selection is an entry's number; none selected means the newest, and
- * then the list follows. */
+/* Decisions and events, newest first; a decision that repeats is as new as its last time. The selection is an
+ * entry's number; none selected means the newest, and then the list follows. */
 #include "ui/format.h"
 #include "ui/spans.h"
 #include "ui/view.h"
@@ -46,20 +46,32 @@ static bool matches(const struct room *room, const struct journal_entry *entry)
     return strcasestr(line, filter) != NULL;
 }
 
-/* Indices into the journal of the entries shown, newest first. */
+static usec_t entry_time(const struct journal_entry *entry)
+{
+    bool decided = entry->kind == JOURNAL_DECISION;
+    return decided && entry->decision.last_at ? entry->decision.last_at : entry->at;
+}
+
+/* Indices into the journal of the entries shown, newest first: almost in order, but for HOLDs that fold. */
 static int rows_of(const struct room *room, short rows[SNAPSHOT_JOURNAL_MAX])
 {
+    const struct journal_entry *journal = room->snap->journal;
     int count = 0;
-    for (int i = room->snap->journal_count - 1; i >= 0; i--)
-        if (matches(room, &room->snap->journal[i]))
-            rows[count++] = (short)i;
+    for (int i = room->snap->journal_count - 1; i >= 0; i--) {
+        if (!matches(room, &journal[i]))
+            continue;
+        int at = count++;
+        for (; at > 0 && entry_time(&journal[rows[at - 1]]) < entry_time(&journal[i]); at--)
+            rows[at] = rows[at - 1];
+        rows[at] = (short)i;
+    }
     return count;
 }
 
 static int index_of(const struct room *room, const short rows[], int count)
 {
     for (int i = 0; room->entry && i < count; i++)
-        if (room->snap->journal[rows[i]].seq <= room->entry)
+        if (room->snap->journal[rows[i]].seq == room->entry)
             return i;
     return 0;
 }
@@ -89,8 +101,7 @@ static void row_draw(struct room *room, const struct journal_entry *entry, struc
     bool unicode = room->glyphs->unicode, decided = entry->kind == JOURNAL_DECISION;
     enum role role = entry_role(entry);
     char clock[FORMAT_SIZE], text[600], change[24] = "", repeats[24] = "";
-    usec_t at = decided && decision->at ? decision->at : entry->at;
-    draw_text(area, 1, y, ROLE_DIM, format_time(clock, at + snap->wall_offset_us));
+    draw_text(area, 1, y, ROLE_DIM, format_time(clock, entry_time(entry) + snap->wall_offset_us));
     draw_text(area, 11, y, role, entry_word(entry));
     if (decided && decision->from != decision->to)
         snprintf(change, sizeof change, "%d>%d", decision->from, decision->to);

@@ -25,6 +25,8 @@ static void add_way(struct spans *spans, const struct room *room, int rank, bool
               up ? scaling->scale_up_threshold : scaling->scale_down_threshold);
     if (need <= 0)
         return;
+    if (have > need) /* held back by something else, which the reasons say */
+        have = need;
     units_format_duration(span, sizeof span, need);
     spans_add(spans, rank, ROLE_NORMAL, " for %s", span);
     spans_add(spans, rank + 1, have > 0 ? ROLE_STRONG : ROLE_DIM, " (now %ld/%ld)",
@@ -61,7 +63,7 @@ void view_outlook_draw(struct room *room, struct area area)
     if (why[0])
         spans_add(&spans, 0, ROLE_NORMAL, " %s", why);
     if (!snap->manual && !snap->stopping) {
-        bool down_first = snap->outlook.below_for > 0;
+        bool down_first = snap->outlook.below_for > 0 && snap->desired > snap->config.scaling.min_instances;
         add_cooldown(&spans, room);
         add_way(&spans, room, down_first ? 6 : 4, true);
         add_way(&spans, room, down_first ? 4 : 6, false);

@@ -209,12 +209,13 @@ static usec_t next_try(struct fleet *f, int failures)
 static void note_end(const struct turn *t, enum journal_level level, const char *outcome)
 {
     const struct fleet_instance *in = t->instance;
+    /* Why one was killed has been said when it was. */
+    const char *how = in->state == INSTANCE_KILLING ? "killed" : in->cause[0] ? in->cause : "ended";
     char name[40], lived[24];
 
     name_pid(in, name, sizeof name);
     units_format_clock(lived, sizeof lived, t->now - in->started_at);
-    journal_note(t->journal, t->now, level, in->id, "%s%s after %s; %s", name,
-                 in->cause[0] ? in->cause : "ended", lived, outcome);
+    journal_note(t->journal, t->now, level, in->id, "%s%s after %s; %s", name, how, lived, outcome);
 }
 
 /* It ended though it was to stay. */

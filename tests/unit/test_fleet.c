@@ -117,6 +117,7 @@ static void test_deadlines(void **state)
     event(EVENT_EXITED, 1, "killed by SIGKILL");
     assert_int_equal(state_of(1), INSTANCE_BACKOFF);
     assert_non_null(strstr(fleet_find(&fleet, 1)->cause, "not ready within"));
+    assert_non_null(strstr(last_note(), "killed after 00:00:30")); /* and why is said only once */
     pass(SEC);
     assert_string_equal(todo(), "S1 ");
     event(EVENT_HEALTHY, 1, "");

@@ -155,6 +155,26 @@ static void refusals_are_shown(void **ctx)
     desk_close(&desk);
 }
 
+static void a_repeated_decision_is_as_new_as_its_last_time(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    struct snapshot *snap = desk.fake.snapshot;
+    struct journal_entry *event = &snap->journal[snap->journal_count++];
+    *event = (struct journal_entry){.seq = event[-1].seq + 1, .at = snap->at, .kind = JOURNAL_EVENT};
+    snprintf(event->text, sizeof event->text, "something happened");
+    event[-1].decision.last_at = snap->at + USEC_PER_SEC;
+    fake_publish(&desk.fake);
+    pass(&desk, USEC_PER_SEC);
+    const char *shown = screen(&desk), *hold = strstr(shown, "14:13:21  HOLD");
+    assert_non_null(hold);
+    assert_true(strstr(shown, "something happened") > hold);
+    type(&desk, "\tj\n");
+    assert_shown(&desk, "at 14:13:20");
+    desk_close(&desk);
+}
+
 static void the_mode_changes_at_once(void **ctx)
 {
     struct desk desk;
@@ -554,6 +574,7 @@ int main(void)
         cmocka_unit_test(the_question_goes_after_5_s),
         cmocka_unit_test(without_confirmations_it_scales_at_once),
         cmocka_unit_test(refusals_are_shown),
+        cmocka_unit_test(a_repeated_decision_is_as_new_as_its_last_time),
         cmocka_unit_test(the_mode_changes_at_once),
         cmocka_unit_test(read_only_changes_nothing),
         cmocka_unit_test(quitting_asks_while_something_runs),
