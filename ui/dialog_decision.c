@@ -43,8 +43,7 @@ static int times_draw(const struct room *room, const struct decision *decision, 
     format_time(first, decision->at + room->snap->wall_offset_us);
     format_time(last, decision->last_at + room->snap->wall_offset_us);
     if (decision->repeats > 1)
-        draw_textf(area, 0, 1, ROLE_DIM, "first at %s, last at %s, %d times", first, last,
-                   decision->repeats);
+        draw_textf(area, 0, 1, ROLE_DIM, "first at %s, last at %s, %d times", first, last, decision->repeats);
     else
         draw_textf(area, 0, 1, ROLE_DIM, "at %s", first);
     return 3;
