@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The rules between settings, which no single row of the option table can tell. */
 #include "core/config.h"
+#include "core/instance.h"
 #include "core/options.h"
 #include <stdio.h>
 
@@ -48,6 +49,12 @@ static bool target_too_low(const struct config *cfg)
            cfg->scaling.target_cpu <= cfg->scaling.scale_down_threshold;
 }
 
+static bool processes_too_many(const struct config *cfg)
+{
+    _Static_assert(INSTANCES_MAX == 256, "the rule below says 256");
+    return cfg->scaling.target == CONFIG_TARGET_PROCESS && cfg->scaling.max_instances > INSTANCES_MAX;
+}
+
 static bool ports_run_out(const struct config *cfg)
 {
     return cfg->scaling.target == CONFIG_TARGET_PROCESS && cfg->app.base_port > 0 &&
@@ -79,6 +86,7 @@ static const struct rule rules[] = {
     {thresholds_cross, "scaling", "scale_down_threshold", "must be below", "scaling", "scale_up_threshold"},
     {target_too_high, "scaling", "target_cpu", "must be below", "scaling", "scale_up_threshold"},
     {target_too_low, "scaling", "target_cpu", "must be above", "scaling", "scale_down_threshold"},
+    {processes_too_many, "scaling", "max_instances", "must not be more than 256 with", "scaling", "target"},
     {ports_run_out, "app", "base_port", "leaves too few ports up to 65535 for", "scaling", "max_instances"},
     {url_missing, "http", "app_url", "must not be empty with", "scaling", "target"},
     {key_missing, "http", "cert_file", "needs", "http", "key_file"},

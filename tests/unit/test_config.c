@@ -250,6 +250,7 @@ static void rules_between_keys_name_both(void **state)
          "scaling.min_instances (6) must not be more than scaling.max_instances (5)"},
         {"scaling", "scale_down_threshold", "35%", "must be below scaling.scale_up_threshold (35%)"},
         {"app", "base_port", "65532", "leaves too few ports"},
+        {"scaling", "max_instances", "257", "scaling.max_instances (257) must not be more than 256 with"},
         {"scaling", "target", "http", "http.app_url () must not be empty with scaling.target (http)"},
         {"http", "cert_file", "/x", "needs http.key_file"},
         {"http", "key_file", "/x", "needs http.cert_file"},
