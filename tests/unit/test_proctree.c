@@ -19,7 +19,9 @@
 
 #include <cmocka.h>
 
-#define KEY "0123456789abcdef0123456789abcdef"
+/* Of this run alone: another run at the same time must not be taken for ours. */
+static char mark[] = PROCTREE_MARK "=0123456789abcdef0123456789abcdef";
+static char *const key = mark + sizeof PROCTREE_MARK;
 enum { OWNER = 7, DEADLINE_US = 20 * 1000 * 1000 };
 
 static void nap(void)
@@ -36,7 +38,7 @@ static pid_t start_script(const char *script)
     pid_t pid = fork();
     if (pid == 0) {
         char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, strdup(script), NULL};
-        char *env[] = {(char[]){PROCTREE_MARK "=" KEY}, (char[]){"PATH=/usr/bin:/bin"}, NULL};
+        char *env[] = {mark, (char[]){"PATH=/usr/bin:/bin"}, NULL};
         setsid();
         /* What a failed test leaves must not keep whoever reads our output waiting. */
         if (freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL)
@@ -57,7 +59,7 @@ static struct proctree *follow(const char *script, pid_t *pid)
     struct proctree *tree;
     assert_int_equal(proctree_new(&tree), 0);
     *pid = start_script(script);
-    assert_int_equal(proctree_add(tree, OWNER, *pid, KEY, false), 0);
+    assert_int_equal(proctree_add(tree, OWNER, *pid, key, false), 0);
     return tree;
 }
 
@@ -164,7 +166,7 @@ static void adopts_what_ran_before(void **state)
         proctree_scan(first);
     proctree_free(first);
     assert_int_equal(proctree_new(&tree), 0);
-    assert_int_equal(proctree_add(tree, OWNER, pid, KEY, true), 0);
+    assert_int_equal(proctree_add(tree, OWNER, pid, key, true), 0);
     assert_int_equal(proctree_count(tree, OWNER), 3);
     assert_int_equal(proctree_usage(tree, OWNER).cpu_us, 0);
     end_tree(tree, pid);
@@ -266,6 +268,7 @@ static void knows_when_a_process_is_gone(void **state)
 
 int main(void)
 {
+    snprintf(key, 33, "%032x", (unsigned)getpid());
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_odd_names),
