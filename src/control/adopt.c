@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "control/control_private.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,48 +16,68 @@ static usec_t start_instant(uint64_t ticks, usec_t now)
     return at < now ? at : now;
 }
 
-static bool adopt_one(struct control *c, const struct state_instance *left, char *err, size_t err_size)
+static bool adopt_one(struct control *c, const struct target_adoption *found)
 {
     usec_t now = loop_now(c->loop);
-    struct target_adoption adoption = {.id = left->id,
-                                       .pid = left->process.pid,
-                                       .port = left->port,
-                                       .start_ticks = left->process.start_ticks,
-                                       .ready = left->ready};
-    if (!c->ops->adopt(c->target, &adoption, now, err, err_size))
-        return false;
-    if (!engine_adopt(c->engine, left->id, left->process.pid, left->port, left->ready,
-                      start_instant(left->process.start_ticks, now), now)) {
-        snprintf(err, err_size, "there is no room for it");
+    char err[160] = "there is no room for it";
+    bool alive = c->ops->adopt(c->target, found, now, err, sizeof err);
+    bool adopted = alive && engine_adopt(c->engine, found->id, found->pid, found->port, found->ready,
+                                         start_instant(found->start_ticks, now), now);
+    if (alive && !adopted)
+        c->ops->apply(c->target, &(struct action){.kind = ACTION_KILL, .id = found->id}, now);
+    if (!adopted) {
+        log_info("i%d (pid %d) of an earlier controller is not taken over: %s", found->id, found->pid, err);
         return false;
     }
-    control_track(c, left->id, left->port, left->process.pid);
-    if (left->ready)
-        control_admit(c, left->id);
+    control_track(c, found->id, found->port, found->pid);
+    if (found->ready)
+        control_admit(c, found->id);
     return true;
+}
+
+static bool is_tracked(const struct control *c, int pid)
+{
+    for (int i = 0; i < c->live_count; i++)
+        if (c->live[i].pid == pid)
+            return true;
+    return false;
+}
+
+/* Those the record does not name: started in the very moment of the crash, or the record is damaged. */
+static int adopt_unrecorded(struct control *c)
+{
+    struct target_adoption *found = calloc(INSTANCES_MAX, sizeof *found);
+    int count = found && c->ops->survivors ? c->ops->survivors(c->target, found, INSTANCES_MAX) : 0,
+        adopted = 0;
+    for (int i = 0; i < count; i++)
+        if (!is_tracked(c, found[i].pid))
+            adopted += adopt_one(c, &found[i]);
+    free(found);
+    return adopted;
 }
 
 void adopt_survivors(struct control *c, const struct state_record *left)
 {
-    int adopted = 0, gone = 0;
+    int adopted = 0;
     if (!c->ops->adopt)
         return;
     for (int i = 0; i < left->instance_count; i++) {
-        const struct state_instance *instance = &left->instances[i];
-        char err[160];
-        if (adopt_one(c, instance, err, sizeof err)) {
-            adopted++;
-            continue;
-        }
-        gone++;
-        log_info("i%d (pid %d) of an earlier controller is not taken over: %s", instance->id,
-                 instance->process.pid, err);
+        const struct state_instance *recorded = &left->instances[i];
+        const struct target_adoption adoption = {.id = recorded->id,
+                                                 .pid = recorded->process.pid,
+                                                 .port = recorded->port,
+                                                 .start_ticks = recorded->process.start_ticks,
+                                                 .ready = recorded->ready};
+        adopted += adopt_one(c, &adoption);
     }
-    if (adopted + gone)
-        control_note(c, LEVEL_WARNING,
-                     "an earlier controller ended without stopping: %d of its instances taken "
-                     "over, %d were gone",
-                     adopted, gone);
+    int gone = left->instance_count - adopted, unrecorded = adopt_unrecorded(c);
+    int ended = c->ops->end_rest ? c->ops->end_rest(c->target) : 0;
+    if (adopted + gone + unrecorded + ended)
+        control_note(
+            c, LEVEL_WARNING,
+            "an earlier controller ended without stopping: %d of its instances taken over, %d were gone; "
+            "%d other processes of its ended",
+            adopted + unrecorded, gone, ended);
 }
 
 static const struct state_instance *find_recorded(const struct state_record *record, int id, int pid)
@@ -73,7 +94,6 @@ void adopt_record(struct control *c)
     memset(next, 0, sizeof *next);
     if (c->balancer)
         next->balancer = balancer_process(c->balancer);
-    snprintf(next->balancer_listen, sizeof next->balancer_listen, "%s", c->config.balancer.listen);
     for (int i = 0; i < c->live_count; i++) {
         const struct live_instance *live = &c->live[i];
         const struct state_instance *known = find_recorded(&c->record, live->id, live->pid);

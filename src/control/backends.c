@@ -51,7 +51,7 @@ int backends_admit(struct backends *b, int id, const char *address, usec_t now)
         *backend = (struct backend){.id = id, .meter = meter};
     }
     snprintf(backend->address, sizeof backend->address, "%s", address);
-    backend->draining = backend->drained = false;
+    backend->draining = backend->drained = backend->idle = false;
     b->changed = true;
     return 0;
 }
@@ -173,6 +173,9 @@ bool backends_read(struct backends *b, json_t *stats, usec_t now)
             continue;
         read_meter(backend->meter, item, now);
         backend->in_flight = get_int(item, "in_flight");
+        const char *state = json_string_value(json_object_get(item, "state"));
+        backend->idle =
+            state && strcmp(state, "drain") == 0 && !backend->in_flight && !get_int(item, "queue");
     }
     return true;
 }

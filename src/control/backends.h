@@ -11,6 +11,7 @@ struct backend {
     int id; /* of the instance */
     bool draining;
     bool drained; /* said so, once */
+    bool idle;    /* the balancer drains it and has nothing in flight to it, as last read */
     char address[96];
     int in_flight;
     struct meter *meter;

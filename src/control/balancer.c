@@ -239,9 +239,13 @@ static void on_reply(struct balancer *b, json_t *message)
     say(b, LEVEL_WARNING, 0, "the balancer refused a command: %s", error ? error : "no reason given");
 }
 
+/* The event that says "drained" may have gone to a controller before us, or been lost with a connection. */
 static void on_stats(struct balancer *b, json_t *message)
 {
     backends_read(&b->backends, message, now_of(b));
+    for (int i = 0; i < b->backends.count; i++)
+        if (b->backends.items[i].idle)
+            tell_drained(b, b->backends.items[i].id);
 }
 
 static void on_drained(struct balancer *b, json_t *message)
@@ -304,7 +308,7 @@ static bool adopt_program(struct balancer *b)
 {
     if (!b->setup.adopt.pid || process_adopt(&b->process, &b->setup.adopt) != 0)
         return false;
-    b->listen_fd = balancer_adopt_listener(b->socket_path);
+    b->listen_fd = balancer_adopt_listener(b->socket_path, b->config.balancer.listen);
     if (b->listen_fd < 0) {
         say(b, LEVEL_WARNING, 0,
             "the balancer of an earlier controller (pid %d) does not hand over its socket: %s; "

@@ -6,8 +6,8 @@
  * up. Before control_start() and after control_join() the caller's thread stands in for it. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/balancer_adopt.h"
 #include "control/control_private.h"
-#include "control/process.h"
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -387,33 +387,22 @@ static bool open_engine(struct control *c, char *err, size_t err_size)
     return true;
 }
 
-/* A balancer that is not wanted any more (another address, none at all) is still ours to end. */
-static void end_stray_balancer(struct control *c, struct state_record *left)
-{
-    struct process stray = {.loop = c->loop};
-    if (left->balancer.pid && process_adopt(&stray, &left->balancer) == 0) {
-        process_signal(&stray, SIGKILL);
-        process_await(&stray);
-    }
-    left->balancer = (struct state_process){0};
-}
-
-static bool open_balancer(struct control *c, struct state_record *left, char *err, size_t err_size)
+static bool open_balancer(struct control *c, const struct state_record *left, char *err, size_t err_size)
 {
     char socket_path[STATE_PATH_MAX + 32], log_path[STATE_PATH_MAX + 32];
-    bool wanted = c->config.balancer.enabled && (c->ops->flags & TARGET_BALANCED);
-    if (!wanted || strcmp(left->balancer_listen, c->config.balancer.listen) != 0)
-        end_stray_balancer(c, left);
-    if (!wanted)
-        return true;
     state_path(c->setup.state, "balancer.sock", socket_path, sizeof socket_path);
+    struct state_process running = balancer_adopt_find(socket_path, &left->balancer);
+    if (!c->config.balancer.enabled || !(c->ops->flags & TARGET_BALANCED)) {
+        balancer_adopt_end(c->loop, &running);
+        return true;
+    }
     state_path(c->setup.state, "balancer.log", log_path, sizeof log_path);
     struct balancer_setup setup = {.loop = c->loop,
                                    .config = &c->config,
                                    .program = c->setup.programs->balancer,
                                    .socket_path = socket_path,
                                    .log_path = log_path,
-                                   .adopt = left->balancer,
+                                   .adopt = running,
                                    .context = c,
                                    .drained = on_drained,
                                    .burst = on_burst,
@@ -464,7 +453,7 @@ static bool open_parts(struct control *c, char *err, size_t err_size)
                  targets[c->config.scaling.target]);
         return false;
     }
-    bool some_left = state_load(c->setup.state, left, problem, sizeof problem);
+    state_load(c->setup.state, left, problem, sizeof problem);
     if (!open_loop(c, err, err_size) || !open_engine(c, err, err_size) || !open_target(c, err, err_size) ||
         !open_loadgen(c, err, err_size) || !open_balancer(c, left, err, err_size))
         return false;
@@ -472,8 +461,7 @@ static bool open_parts(struct control *c, char *err, size_t err_size)
         control_note(c, LEVEL_WARNING, "%s", advice);
     if (problem[0])
         control_note(c, LEVEL_WARNING, "%s", problem);
-    if (some_left)
-        adopt_survivors(c, left);
+    adopt_survivors(c, left);
     return true;
 }
 

@@ -47,7 +47,7 @@ static int bind_one(const struct addrinfo *info)
     return -1;
 }
 
-int listener_open(const char *address, char *err, size_t err_size)
+static struct addrinfo *resolve(const char *address, char *err, size_t err_size)
 {
     char host[128];
     const char *port;
@@ -55,13 +55,19 @@ int listener_open(const char *address, char *err, size_t err_size)
                     *list = NULL;
     if (!split_address(address, host, sizeof host, &port)) {
         snprintf(err, err_size, "cannot listen on '%s': it is not host:port", address);
-        return -1;
+        return NULL;
     }
     int problem = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
-    if (problem) {
+    if (problem)
         snprintf(err, err_size, "cannot listen on '%s': %s", address, gai_strerror(problem));
+    return problem ? NULL : list;
+}
+
+int listener_open(const char *address, char *err, size_t err_size)
+{
+    struct addrinfo *list = resolve(address, err, err_size);
+    if (!list)
         return -1;
-    }
     int fd = -1;
     for (struct addrinfo *info = list; info && fd < 0; info = info->ai_next)
         fd = bind_one(info);
@@ -69,6 +75,34 @@ int listener_open(const char *address, char *err, size_t err_size)
         snprintf(err, err_size, "cannot listen on %s: %s", address, strerror(errno));
     freeaddrinfo(list);
     return fd;
+}
+
+static bool same_endpoint(const struct sockaddr *a, const struct sockaddr *b)
+{
+    if (a->sa_family != b->sa_family)
+        return false;
+    if (a->sa_family == AF_INET) {
+        const struct sockaddr_in *x = (const void *)a, *y = (const void *)b;
+        return x->sin_addr.s_addr == y->sin_addr.s_addr && (!y->sin_port || x->sin_port == y->sin_port);
+    }
+    const struct sockaddr_in6 *x = (const void *)a, *y = (const void *)b;
+    return memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr) == 0 &&
+           (!y->sin6_port || x->sin6_port == y->sin6_port);
+}
+
+bool listener_is_bound_to(int fd, const char *address)
+{
+    struct sockaddr_storage bound;
+    socklen_t length = sizeof bound;
+    char err[256];
+    struct addrinfo *list = resolve(address, err, sizeof err);
+    bool same = false;
+    if (list && getsockname(fd, (struct sockaddr *)&bound, &length) == 0)
+        for (struct addrinfo *info = list; info && !same; info = info->ai_next)
+            same = same_endpoint((struct sockaddr *)&bound, info->ai_addr);
+    if (list)
+        freeaddrinfo(list);
+    return same;
 }
 
 bool listener_url(int fd, char *out, size_t size)

@@ -12,4 +12,7 @@ int listener_open(const char *address, char *err, size_t err_size);
 /* "http://127.0.0.1:8000": what was bound; a wildcard address reads as the loopback. */
 bool listener_url(int fd, char *out, size_t size);
 
+/* Whether it is bound to this address; a port 0 in it agrees with any. */
+bool listener_is_bound_to(int fd, const char *address);
+
 #endif

@@ -151,9 +151,8 @@ static json_t *record_to_json(const struct state_record *record)
                                                    instance->port, "ready", instance->ready, "process",
                                                    process_to_json(&instance->process)));
     }
-    return json_pack("{s:i, s:s, s:o, s:s, s:o}", "version", STATE_VERSION, "boot", boot, "balancer",
-                     process_to_json(&record->balancer), "listen", record->balancer_listen, "instances",
-                     instances);
+    return json_pack("{s:i, s:s, s:o, s:o}", "version", STATE_VERSION, "boot", boot, "balancer",
+                     process_to_json(&record->balancer), "instances", instances);
 }
 
 static bool instance_from_json(json_t *json, struct state_instance *out)
@@ -171,14 +170,11 @@ static bool instance_from_json(json_t *json, struct state_instance *out)
 static bool record_from_json(json_t *json, struct state_record *out)
 {
     json_t *balancer, *instances, *item;
-    const char *listen;
     size_t i;
-    if (json_unpack(json, "{s:o, s:s, s:o}", "balancer", &balancer, "listen", &listen, "instances",
-                    &instances) < 0 ||
+    if (json_unpack(json, "{s:o, s:o}", "balancer", &balancer, "instances", &instances) < 0 ||
         !process_from_json(balancer, &out->balancer) || !json_is_array(instances) ||
         json_array_size(instances) > INSTANCES_MAX)
         return false;
-    snprintf(out->balancer_listen, sizeof out->balancer_listen, "%s", listen);
     json_array_foreach(instances, i, item)
     {
         if (!instance_from_json(item, &out->instances[out->instance_count++]))

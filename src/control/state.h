@@ -25,7 +25,6 @@ struct state_instance {
 
 struct state_record {
     struct state_process balancer;
-    char balancer_listen[128]; /* as in the ini: another address means another balancer */
     int instance_count;
     struct state_instance instances[INSTANCES_MAX];
 };

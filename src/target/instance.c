@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -253,15 +252,6 @@ static void exit_ready(struct loop_watch *watch, uint32_t events)
     begin_ending(instance, text, loop_now(instance->house->setup.loop));
 }
 
-static void make_key(char key[PROCTREE_KEY_SIZE])
-{
-    unsigned char bytes[(PROCTREE_KEY_SIZE - 1) / 2] = {0};
-    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) < 0)
-        memset(bytes, 0, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(key + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static bool resolve_host(struct instance_house *house, char *err, size_t err_size)
 {
     int error = ports_resolve(house->config.app.host, &house->host);
@@ -323,7 +313,7 @@ static bool launch(struct instance *instance, char *err, size_t err_size)
         return false;
     }
     instance->port = port;
-    make_key(instance->key);
+    survivors_make_key(house->mark, instance->key);
     struct launch_request request = {
         .config = &house->config,
         .launcher = house->setup.launcher,

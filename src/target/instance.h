@@ -13,6 +13,7 @@
 #include "target/health.h"
 #include "target/proctree.h"
 #include "target/requests.h"
+#include "target/survivors.h"
 #include "target/target.h"
 
 enum instance_phase { INSTANCE_FREE, INSTANCE_LAUNCHING, INSTANCE_RUNNING, INSTANCE_ENDING, INSTANCE_GONE };
@@ -22,6 +23,7 @@ struct instance_house {
     struct target_setup setup;
     struct config config;
     char log_dir[256];
+    char mark[SURVIVORS_MARK_SIZE];
     struct sockaddr_storage host;
     struct http_client *client;
     struct proctree *tree;

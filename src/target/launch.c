@@ -86,6 +86,7 @@ static void build_environment(struct list *env, const struct launch_request *req
     for (const char *entry = NULL; (entry = config_map_next(request->config->app.env, entry)) != NULL;)
         set_entry(env, entry);
     set_variable(env, "ASCALE_INSTANCE=%d", request->id);
+    set_variable(env, "ASCALE_PORT=%d", request->port); /* PORT may have been set to something else */
     set_variable(env, "%s=%s", PROCTREE_MARK, request->key);
 }
 

@@ -22,5 +22,7 @@ libtarget_a_SOURCES = \
 	src/target/remote_wire.h \
 	src/target/requests.c \
 	src/target/requests.h \
+	src/target/survivors.c \
+	src/target/survivors.h \
 	src/target/target.c \
 	src/target/target.h

@@ -110,6 +110,8 @@ static int open_parts(struct process_target *t)
         return -ENAMETOOLONG;
     int error = file_make_directories(t->house.log_dir, 0700);
     if (error == 0)
+        error = survivors_mark(t->house.setup.state_dir, t->house.mark);
+    if (error == 0)
         error = proctree_new(&t->house.tree);
     if (error == 0)
         error = http_client_new(t->house.setup.loop, &t->house.client);
@@ -235,6 +237,27 @@ static bool adopt(void *target, const struct target_adoption *adoption, usec_t n
     return instance_adopt(instance, &t->house, adoption, now, err, err_size);
 }
 
+static int survivors(void *target, struct target_adoption *out, int max)
+{
+    const struct process_target *t = target;
+    return survivors_find(t->house.mark, out, max);
+}
+
+static bool is_known_key(void *context, const char *key)
+{
+    const struct process_target *t = context;
+    for (int i = 0; i < INSTANCES_MAX; i++)
+        if (instance_is_alive(&t->instances[i]) && strcmp(t->instances[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static int end_rest(void *target)
+{
+    struct process_target *t = target;
+    return survivors_end_rest(t->house.mark, is_known_key, t);
+}
+
 static void view(void *target, struct snapshot *out, usec_t now)
 {
     (void)now;
@@ -264,6 +287,8 @@ const struct target_ops target_process = {
     .sample = sample,
     .apply = apply,
     .adopt = adopt,
+    .survivors = survivors,
+    .end_rest = end_rest,
     .view = view,
     .log_tail = log_tail,
     .close = close_target,

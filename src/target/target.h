@@ -46,6 +46,11 @@ struct target_ops {
      * May be NULL. */
     bool (*adopt)(void *target, const struct target_adoption *adoption, usec_t now, char *err,
                   size_t err_size);
+    /* Instances of an earlier controller with the same state directory that live, recorded or not; which of
+     * them had passed its checks is not known (ready is false). Returns how many. May be NULL, as may: kills
+     * what is left of instances that were not adopted, and returns how many processes that were. */
+    int (*survivors)(void *target, struct target_adoption *out, int max);
+    int (*end_rest)(void *target);
     /* Fills the fields of the snapshot that only it knows (last log lines, remote view). */
     void (*view)(void *target, struct snapshot *out, usec_t now);
     /* The last lines of an instance's log, oldest first; returns how many. May be NULL. */

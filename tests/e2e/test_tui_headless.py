@@ -329,6 +329,45 @@ def test_killed_controller_is_followed_by_one_that_takes_over(house, room):
     assert not [pid for pid in below if alive(pid)]
 
 
+@pytest.mark.threads
+def test_controllers_killed_in_the_middle_of_scaling_lose_and_double_nothing(house, room):
+    ini = house.directory / "some.ini"
+    address = f"127.0.0.1:{free_port()}"
+    for number in range(8):
+        ini.write_text(f"[scaling]\nmin_instances = {1 + number % 3}\nmax_instances = {1 + number % 3}\nmax_step = 3\n")
+        control = room(ini=ini, settings={"balancer.listen": address})
+        control.says(r"(UP|DOWN|HOLD) \d")
+        time.sleep(0.02 * number)  # every round dies at another moment
+        control.process.signal(signal.SIGKILL)
+        control.process.wait()
+    ini.write_text("[scaling]\nmin_instances = 2\nmax_instances = 2\n")
+    last = room(ini=ini, settings={"balancer.listen": address})
+    last.wait_ready(2)
+
+    def only_recorded_run():
+        running = {pid for pid in descendants(os.getpid()) if command_line(pid).startswith("ascale-app ")}
+        return running == {i["process"]["pid"] for i in last.state()["instances"]}
+
+    wait_until(only_recorded_run, 10, "no instance but the recorded ones")
+    assert last.process.terminate(20) == 0
+
+
+def test_lost_record_loses_no_instance(house, room):
+    first = room(settings={"scaling.min_instances": "2", "balancer.listen": f"127.0.0.1:{free_port()}"})
+    port = first.serve()
+    before = first.wait_ready(2)
+    balancer = first.state()["balancer"]["pid"]
+    first.process.signal(signal.SIGKILL)
+    first.process.wait()
+    (first.directory / "state.json").write_text("{ damaged")
+    second = room(settings={"scaling.min_instances": "2", "balancer.listen": f"127.0.0.1:{port}"})
+    second.says(r"2 of its instances taken over")
+    assert second.wait_ready(2) == before
+    assert second.state()["balancer"]["pid"] == balancer
+    assert request(port).status == 200
+    assert second.process.terminate(20) == 0
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", '{"version": 7, "boot": "x"}', "\xff\x00"])
 def test_damaged_state_is_told_and_survived(house, room, content):
     control = room()

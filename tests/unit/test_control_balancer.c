@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "control/balancer.h"
 #include "control/balancer_adopt.h"
+#include "control/listener.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -31,6 +32,7 @@ struct fixture {
     struct config config;
     struct balancer *balancer;
     int server_fd, peer_fd; /* the fake's ends of the control socket */
+    int users_fd;           /* the listening socket it has to hand over */
     char received[65536];
     size_t received_size;
     int drained, bursts, errors;
@@ -75,7 +77,7 @@ static int set_up(void **state)
     assert_int_equal(loop_new(&f->loop), 0);
     config_init(&f->config);
     strcpy(f->config.balancer.listen, "127.0.0.1:0");
-    f->server_fd = f->peer_fd = -1;
+    f->server_fd = f->peer_fd = f->users_fd = -1;
     *state = f;
     return 0;
 }
@@ -101,6 +103,8 @@ static int tear_down(void **state)
         balancer_close(f->balancer);
     }
     drop_server(f);
+    if (f->users_fd >= 0)
+        close(f->users_fd);
     loop_free(f->loop);
     unlink(f->program);
     unlink(f->socket_path);
@@ -217,6 +221,18 @@ static void test_events_come_through(void **state)
     turn(f);
     answer(f, "ckend\":\"i1\"}\n");
     TURN_UNTIL(f, f->drained == 1);
+
+    /* The event can get lost with a connection; the statistics tell it as well. */
+    balancer_admit(f->balancer, 2, 5001);
+    balancer_drain(f->balancer, 2);
+    answer(f, "{\"event\":\"stats\",\"total\":{},\"backends\":[{\"id\":\"i2\",\"state\":\"drain\",\"in_"
+              "flight\":1}]}\n"
+              "{\"event\":\"burst\"}\n");
+    TURN_UNTIL(f, f->bursts == 2);
+    assert_int_equal(f->drained, 1);
+    answer(f, "{\"event\":\"stats\",\"total\":{},\"backends\":[{\"id\":\"i2\",\"state\":\"drain\",\"in_"
+              "flight\":0}]}\n");
+    TURN_UNTIL(f, f->drained == 2);
 
     answer(f, "{\"event\":\"ejected\",\"backend\":\"i1\",\"cause\":\"connection refused\"}\n");
     TURN_UNTIL(f, strstr(f->note, "connection refused"));
@@ -351,33 +367,57 @@ static void *hand_over(void *arg)
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(c), &f->server_fd, sizeof(int));
+    memcpy(CMSG_DATA(c), &f->users_fd, sizeof(int));
     sendmsg(f->peer_fd, &header, MSG_NOSIGNAL);
     return NULL;
+}
+
+static int adopt_listener(struct fixture *f, const char *bound, const char *wanted)
+{
+    char err[256];
+    pthread_t thread;
+    f->users_fd = listener_open(bound, err, sizeof err);
+    listen_control(f);
+    pthread_create(&thread, NULL, hand_over, f);
+    int fd = balancer_adopt_listener(f->socket_path, wanted);
+    pthread_join(thread, NULL);
+    return fd;
 }
 
 static void test_the_listening_socket_is_handed_over(void **state)
 {
     struct fixture *f = *state;
-    listen_control(f);
-    pthread_t thread;
-    pthread_create(&thread, NULL, hand_over, f);
-    int fd = balancer_adopt_listener(f->socket_path);
-    pthread_join(thread, NULL);
-    assert_true(fd >= 0);
     struct stat ours, theirs;
+    int fd = adopt_listener(f, "127.0.0.1:0", "127.0.0.1:0");
+    assert_true(fd >= 0);
     fstat(fd, &ours);
-    fstat(f->server_fd, &theirs);
+    fstat(f->users_fd, &theirs);
     assert_true(ours.st_ino == theirs.st_ino);
     close(fd);
+}
+
+static void test_a_socket_bound_elsewhere_is_not_taken(void **state)
+{
+    assert_int_equal(adopt_listener(*state, "127.0.0.1:0", "127.0.0.1:1"), -EADDRNOTAVAIL);
+}
+
+static void test_who_listens_is_found_without_a_record(void **state)
+{
+    struct fixture *f = *state;
+    struct state_process unknown = {0}, dead = {.pid = getpid(), .start_ticks = 1};
+    assert_int_equal(balancer_adopt_find(f->socket_path, &unknown).pid, 0);
+    listen_control(f);
+    struct state_process found = balancer_adopt_find(f->socket_path, &dead);
+    assert_int_equal(found.pid, getpid());
+    assert_true(state_process_alive(&found));
 }
 
 static void test_a_silent_balancer_hands_nothing_over(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(balancer_adopt_listener(f->socket_path), -ENOENT);
+    assert_int_equal(balancer_adopt_listener(f->socket_path, "127.0.0.1:0"), -ENOENT);
     listen_control(f);
-    assert_int_equal(balancer_adopt_listener(f->socket_path), -ETIMEDOUT);
+    assert_int_equal(balancer_adopt_listener(f->socket_path, "127.0.0.1:0"), -ETIMEDOUT);
 }
 
 int main(void)
@@ -394,6 +434,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stops_in_order_then_by_force, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_taken_address_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_listening_socket_is_handed_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_socket_bound_elsewhere_is_not_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_listens_is_found_without_a_record, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_silent_balancer_hands_nothing_over, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
