@@ -99,12 +99,11 @@ static bool show(struct control *control, const struct cli *cli, enum face face,
     return error == 0 || went_away;
 }
 
-static int run(const struct cli *cli, const struct settings *settings, struct state *state)
+static int run(const struct cli *cli, const struct settings *settings, struct state *state, enum face face,
+               int signal_fd)
 {
     char err[1024];
     struct programs programs;
-    enum face face = choose_face(cli);
-    int signal_fd = open_signals(face);
     struct control_setup setup = {.config = &settings->config,
                                   .sources = &settings->sources,
                                   .config_path = settings->path,
@@ -150,9 +149,12 @@ int main(int argc, char **argv)
         return settings_print(&settings, &cli);
     if (!state_find_directory(settings.config.state.directory, directory, err, sizeof err))
         return fail(EXIT_USAGE, err);
+    /* From here on a signal ends it in order, or waits until it can. */
+    enum face face = choose_face(&cli);
+    int signal_fd = open_signals(face);
     if (!state_open(&state, directory, err, sizeof err))
         return fail(EXIT_FAILED, err);
-    status = run(&cli, &settings, &state);
+    status = run(&cli, &settings, &state, face, signal_fd);
     state_close(&state);
     return status;
 }

@@ -342,6 +342,7 @@ def test_controllers_killed_in_the_middle_of_scaling_lose_and_double_nothing(hou
         control.process.wait()
     ini.write_text("[scaling]\nmin_instances = 2\nmax_instances = 2\n")
     last = room(ini=ini, settings={"balancer.listen": address})
+    last.says(r"HOLD 2 ")
     last.wait_ready(2)
 
     def only_recorded_run():
