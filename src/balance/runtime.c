@@ -154,6 +154,20 @@ static void take_priority(struct runtime *rt)
     rt->priority = getpriority(PRIO_PROCESS, 0);
 }
 
+/* A proxied connection takes two descriptors at the most. */
+static void take_descriptors(const struct runtime *rt)
+{
+    struct rlimit limit;
+    rlim_t want = (rlim_t)rt->config.balancer.max_connections * 2 + 64;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < want)
+        log_info("max_connections %d: only %llu descriptors are allowed; connections past them wait",
+                 rt->config.balancer.max_connections, (unsigned long long)limit.rlim_cur);
+}
+
 static bool open_access_log(struct runtime *rt)
 {
     const char *path = rt->config.balancer.access_log;
@@ -262,6 +276,7 @@ static void join_workers(struct runtime *rt)
 int runtime_run(struct runtime *rt)
 {
     take_priority(rt);
+    take_descriptors(rt);
     if (!sandbox_drop_user(rt->config.balancer.user))
         return 1;
     sandbox_close_files();

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #define ACCEPTS_A_TURN 32
+#define IDLE_CLOSED    32
 #define TICK_LONG      USEC_PER_SEC
 #define TICK_SHORT     (50 * USEC_PER_MSEC)
 #define UPSTREAM_IDLE  (5 * USEC_PER_SEC) /* many servers close after little more than that */
@@ -29,6 +30,12 @@ static void pause_accepting(struct worker *w)
     worker_hurry(w);
 }
 
+static bool too_many(const struct worker *w, uint32_t more)
+{
+    uint32_t most = (uint32_t)w->view->settings.options.max_connections;
+    return atomic_load_explicit(&w->hub->connections, memory_order_relaxed) + more > most;
+}
+
 static void resume_accepting(struct worker *w)
 {
     uint32_t most = (uint32_t)w->view->settings.options.max_connections;
@@ -36,6 +43,21 @@ static void resume_accepting(struct worker *w)
         atomic_load_explicit(&w->hub->connections, memory_order_relaxed) >= most)
         return;
     w->listening = event_add_as(w->loop, &w->listener, EPOLLIN | EPOLLEXCLUSIVE) == 0;
+}
+
+/* Who waits without a request gives way to who comes with one: of the idle sessions, some that came first;
+ * never the latest, which has only just come. False: there is none. */
+static bool close_some_idle(struct worker *w)
+{
+    struct session *oldest[IDLE_CLOSED];
+    unsigned found = 0;
+    for (struct session *s = w->sessions == NULL ? NULL : w->sessions->next; s != NULL; s = s->next)
+        if (s->state == SESSION_IDLE)
+            oldest[found++ % IDLE_CLOSED] = s;
+    unsigned closed = found < IDLE_CLOSED ? found : IDLE_CLOSED;
+    for (unsigned i = 0; i < closed; i++)
+        session_close(oldest[i]);
+    return closed > 0;
 }
 
 /* False: no more now. */
@@ -47,13 +69,17 @@ static bool accept_one(struct worker *w)
     if (fd >= 0) {
         w->short_of = false;
         session_open(w, fd, &peer);
-        return true;
+        if (!too_many(w, 0) || close_some_idle(w))
+            return true;
+        pause_accepting(w);
+        return false;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         if (!w->short_of)
-            log_warning("accept: %s; new connections wait until others end", strerror(errno));
+            log_warning("accept: %s; idle connections are closed for new ones", strerror(errno));
         w->short_of = true;
-        pause_accepting(w);
+        if (!close_some_idle(w))
+            pause_accepting(w);
         return false;
     }
     return errno == EINTR || errno == ECONNABORTED;
@@ -63,15 +89,8 @@ static void listener_ready(struct event_source *source, uint32_t events)
 {
     (void)events;
     struct worker *w = (struct worker *)((char *)source - offsetof(struct worker, listener));
-    uint32_t most = (uint32_t)w->view->settings.options.max_connections;
-    for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
-        if (atomic_load_explicit(&w->hub->connections, memory_order_relaxed) >= most) {
-            pause_accepting(w);
-            return;
-        }
-        if (!accept_one(w))
-            return;
-    }
+    for (unsigned i = 0; i < ACCEPTS_A_TURN && accept_one(w); i++)
+        ;
 }
 
 void worker_hurry(struct worker *w)

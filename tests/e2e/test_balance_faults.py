@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: MIT
+"""What goes wrong around ascale-balance, injected for real: floods, slow and idle clients, backends that die in the
+middle, rubbish from both sides, no descriptor left. Whatever it is, other requests see nothing of it."""
+
+import os
+import random
+import resource
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from balancing import OK, Backend, Balancer, Control, read_answer
+from house import SLOW, program, request, wait_until
+
+SEEDS = Path(__file__).resolve().parents[1] / "fuzz" / "seeds" / "http1"
+
+
+def get(balancer):
+    return request(balancer.port, timeout=10).status
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def read_to_end(connection):
+    """What comes until the other side closes, however it does."""
+    data = b""
+    try:
+        while piece := connection.recv(65536):
+            data += piece
+    except OSError:
+        pass
+    return data
+
+
+def settled(control):
+    """Nothing is under way, nothing is open but what the tests hold."""
+    def quiet():
+        total = control.stats()["total"]
+        return total if total["in_flight"] == total["queue"] == total["connections"] == 0 else None
+    return wait_until(quiet, 20, "the balancer to settle")
+
+
+def with_control(house, backends, *options):
+    balancer = Balancer(house, backends, "--control", house.directory / "sock", *options)
+    return balancer, Control(str(house.directory / "sock"))
+
+
+def test_slow_heads_of_many_clients_hold_up_nobody(house):
+    balancer, control = with_control(house, [Backend()], "--header-timeout", "1s")
+    slow = [balancer.connect(timeout=20) for _ in range(200)]
+    for connection in slow:
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+    for _ in range(20):
+        assert get(balancer) == 200
+        for connection in slow:
+            try:
+                connection.send(b"a")
+            except OSError:
+                pass
+    for connection in slow:
+        read_to_end(connection)
+        connection.close()
+    assert settled(control)["rejected"] == 200
+
+
+def test_idle_connections_give_way_when_there_are_too_many(house):
+    balancer, control = with_control(house, [Backend()], "--max-connections", "50")
+    idle = [balancer.connect() for _ in range(50)]
+    wait_until(lambda: control.stats()["total"]["connections"] == 50)
+    for _ in range(10):
+        assert get(balancer) == 200
+    for connection in idle:
+        connection.close()
+    settled(control)
+
+
+@pytest.mark.unsanitized
+def test_without_descriptors_it_recovers_and_does_not_spin(house):
+    limit = 60
+
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    backend = Backend()
+    process = house.spawn([program("ascale-balance"), "--port", "0", "--backend", backend.address], preexec_fn=few)
+    port = int(process.wait_for(r"listening on http://127\.0\.0\.1:(\d+)$").group(1))
+    busy = []
+    for _ in range(limit):  # heads that never end are not idle: nobody gives way
+        connection = socket.create_connection(("127.0.0.1", port))
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        busy.append(connection)
+    process.wait_for("idle connections are closed for new ones")
+
+    def cpu():
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+    before = cpu()
+    end = time.monotonic() + 1
+    wait_until(lambda: time.monotonic() > end)
+    assert cpu() - before < 30, "it spins"
+    for connection in busy:
+        connection.close()
+    assert request(port).status == 200
+
+
+@pytest.mark.parametrize("moment", ["at once", "in the head", "in the body"])
+def test_a_backend_that_dies_spares_the_others(house, moment):
+    def serve(peer):
+        if bad.take(peer):
+            peer.send({"at once": b"", "in the head": b"HTTP/1.1 200 OK\r\nContent-",
+                       "in the body": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"}[moment])
+            peer.reset()
+
+    bad, good = Backend(serve=serve), Backend()
+    balancer, control = with_control(house, [bad, good], "--algorithm", "round_robin", "--eject-failures", "0")
+    statuses = []
+    for _ in range(10):
+        with balancer.connect() as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
+            data = read_to_end(connection)
+            statuses.append(int(data.split()[1]) if data.endswith(b"ok") or b"502" in data[:12] else 0)
+    assert statuses.count(200) == 5
+    assert statuses.count(0 if moment == "in the body" else 502) == 5
+    assert len(bad.requests) == len(good.requests) == 5, "a request that may have arrived was sent twice"
+    assert settled(control)["errors"] == 5
+
+
+def test_clients_that_leave_take_nothing_with_them(house):
+    gate = threading.Event()
+
+    def answer(seen):
+        gate.wait(20 * SLOW)
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300000
+
+    backend = Backend(answer)
+    balancer, control = with_control(house, [backend])
+    for _ in range(20):
+        connection = balancer.connect()
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        wait_until(lambda: len(backend.requests) > _)
+        connection.close()
+    gate.set()
+    assert settled(control)["aborted"] == 20
+    assert len(request(balancer.port).body) == 300000
+
+
+def test_a_client_that_does_not_read_is_cut_in_the_end(house):
+    backend = Backend(lambda seen: b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n" + b"x" * 50000000)
+    balancer, control = with_control(house, [backend], "--body-timeout", "500ms")
+    with balancer.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: backend.requests)
+        assert settled(control)["aborted"] == 1
+
+
+def test_an_early_answer_reaches_a_client_that_still_sends(house):
+    def serve(peer):
+        peer.head()
+        peer.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        while peer.fill():  # it goes on reading for a while, as servers do
+            if len(peer.received) > 200_000:
+                return
+
+    balancer, control = with_control(house, [Backend(serve=serve)])
+    with balancer.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 100_000)
+        stream = connection.makefile("rb")
+        status, head, _ = read_answer(stream)
+        assert status == 413 and b"Connection: close" in head
+    settled(control)
+
+
+def mutate(chance, data):
+    data = bytearray(data)
+    for _ in range(chance.randint(1, 6)):
+        at = chance.randrange(len(data) + 1)
+        kind = chance.randrange(5)
+        if kind == 0 and at < len(data):
+            data[at] = chance.randrange(256)
+        elif kind == 1:
+            data[at:at] = chance.choice([b"\r", b"\n", b"\0", b" ", b"\t", b":", b",", b"\r\n", b"0", b"chunked", b"\xff"])
+        elif kind == 2:
+            del data[at:at + chance.randint(1, 8)]
+        elif kind == 3:
+            data[at:at] = data[max(0, at - chance.randint(1, 40)):at]
+        else:
+            del data[at:]
+    return bytes(data)
+
+
+def seeds(first):
+    """Those of the parser's fuzzer that are requests (or answers); their first two bytes steer the fuzzer."""
+    found = [path.read_bytes() for path in sorted(SEEDS.iterdir())]
+    found = [data[data.find(b"HTTP/1"):] if first == b"HTTP" else data for data in found]
+    answers = [data for data in found if data.startswith(b"HTTP/1.1 ")]
+    return answers if first == b"HTTP" else [data for data in found if b" HTTP/1." in data.split(b"\r\n")[0]]
+
+
+def test_mutated_requests_leave_nothing_behind(house):
+    backend = Backend()
+    balancer, control = with_control(house, [backend], "--header-timeout", "300ms", "--body-timeout", "300ms",
+                                     "--eject-failures", "0")
+    plain = [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"POST /x?y HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+             b"PUT / HTTP/1.1\r\nHost: a:80\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: 1\r\n\r\n",
+             b"GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, x\r\nX: 1\r\n\r\n"] + seeds(b"")
+    get(balancer)
+    before = descriptors(balancer.process.pid)
+    failures, resets = [], []
+
+    def client(number):
+        chance = random.Random(number)
+        for _ in range(800):
+            data = b"".join(mutate(chance, chance.choice(plain)) for _ in range(chance.randint(1, 3)))
+            try:
+                with balancer.connect() as connection:
+                    connection.sendall(data)
+                    connection.shutdown(socket.SHUT_WR)
+                    read_to_end(connection)
+            except TimeoutError:
+                failures.append(data)
+            except OSError:
+                resets.append(data)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(13)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, f"stuck on {failures[:3]}"
+    assert settled(control)["accepted"] > 10_000
+    assert backend.requests and not resets
+    assert get(balancer) == 200
+    wait_until(lambda: descriptors(balancer.process.pid) <= before + 2, 20, "descriptors to be closed")
+    assert balancer.process.terminate() == 0
+
+
+def test_mutated_answers_leave_nothing_behind(house):
+    plain = [OK, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n",
+             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+             b"HTTP/1.0 200 OK\r\n\r\nuntil the end"] + seeds(b"HTTP")
+    chance = random.Random(5)
+
+    def serve(peer):
+        while peer.head():
+            peer.send(mutate(chance, chance.choice(plain)))
+            if chance.random() < 0.5:
+                return
+
+    backend = Backend(serve=serve)
+    balancer, control = with_control(house, [backend], "--response-timeout", "300ms", "--body-timeout", "300ms",
+                                     "--eject-failures", "0")
+    before = descriptors(balancer.process.pid)
+
+    def client():
+        for _ in range(200):
+            with balancer.connect() as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                read_to_end(connection)
+
+    threads = [threading.Thread(target=client) for _ in range(13)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    settled(control)
+    wait_until(lambda: descriptors(balancer.process.pid) <= before + 2, 20, "descriptors to be closed")
+    assert balancer.process.terminate() == 0
