@@ -47,8 +47,8 @@ static void load_draw(struct room *room, struct area area)
 {
     const struct form *form = &room->state.form.form;
     bool running = room->live->load.running, unicode = room->glyphs->unicode;
-    form_draw(form, room->glyphs, area);
-    int y = form->count + 2;
+    int y = form_height(form, area.height, 5);
+    form_draw(form, room->glyphs, area_part(area, 0, 0, area.width, y++));
     progress_draw(room, area, y);
     if (form->button) {
         bool here = form->at == form->count;

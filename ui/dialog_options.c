@@ -28,12 +28,12 @@ static struct dialog_size options_size(const struct room *room)
 static void options_draw(struct room *room, struct area area)
 {
     const struct form *form = &room->state.form.form;
-    form_draw(form, room->glyphs, area);
+    int y = form_height(form, area.height, 3);
+    form_draw(form, room->glyphs, area_part(area, 0, 0, area.width, y++));
     if (form->error[0])
-        draw_fit(area, 0, area.width, form->count + 2, ROLE_BAD, form->error, room->glyphs->unicode);
+        draw_fit(area, 0, area.width, y, ROLE_BAD, form->error, room->glyphs->unicode);
     else if (form->at < form->count)
-        draw_fit(area, 0, area.width, form->count + 2, ROLE_DIM, form->rows[form->at].option->help,
-                 room->glyphs->unicode);
+        draw_fit(area, 0, area.width, y, ROLE_DIM, form->rows[form->at].option->help, room->glyphs->unicode);
     draw_fit(area, 0, area.width, area.height - 1, ROLE_DIM,
              "Left, Right: choose   Enter: apply   Esc: close; nothing is changed", room->glyphs->unicode);
 }

@@ -55,8 +55,8 @@ static void thresholds_draw(struct room *room, struct area area)
 {
     const struct form_state *state = &room->state.form;
     char text[256];
-    form_draw(&state->form, room->glyphs, area);
-    int y = state->form.count + 2;
+    int y = form_height(&state->form, area.height, 4);
+    form_draw(&state->form, room->glyphs, area_part(area, 0, 0, area.width, y++));
     if (state->form.error[0]) {
         dialog_wrap(area, y, ROLE_BAD, state->form.error);
     } else {

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_WIDTH = 22, VALUE_WIDTH = 12, FIELD_WIDTH = 16 };
+enum { NAME_WIDTH = 22, VALUE_WIDTH = 12, FIELD_WIDTH = 16, WIDE_FROM = 60 };
 
 static const struct option *find(const char *name)
 {
@@ -189,29 +189,49 @@ static void field_draw(const struct form *form, int index, int width, struct are
         draw_role(field, cursor - shift, 0, ROLE_CURSOR);
 }
 
+int form_height(const struct form *form, int height, int below)
+{
+    int rows = form->count + 1;
+    if (rows > height - below)
+        rows = height - below;
+    return rows > 2 ? rows : 2;
+}
+
+/* Columns of the fields; more where an address is to be typed. */
+static int field_width(const struct form *form, int width)
+{
+    if (width < WIDE_FROM)
+        return width - NAME_WIDTH - 2;
+    for (int i = 0; i < form->count; i++)
+        if (form->rows[i].option->type == OPTION_URL)
+            return width - NAME_WIDTH - VALUE_WIDTH - 20;
+    return FIELD_WIDTH;
+}
+
+static void row_draw(const struct form *form, int index, const struct glyphs *glyphs, struct area area, int y)
+{
+    const struct form_row *row = &form->rows[index];
+    int field = field_width(form, area.width), x = NAME_WIDTH + field + 2;
+    char range[128];
+    enum role role = form->at == index ? ROLE_FOCUS : ROLE_NORMAL;
+    draw_fit(area, 0, NAME_WIDTH - 1, y, role, row->option->key, glyphs->unicode);
+    field_draw(form, index, field, area, NAME_WIDTH, y);
+    if (area.width < WIDE_FROM)
+        return;
+    draw_fit(area, x, x + VALUE_WIDTH - 1, y, ROLE_DIM, row->was, glyphs->unicode);
+    option_range_text(row->option, range, sizeof range);
+    draw_fit(area, x + VALUE_WIDTH, area.width, y, ROLE_AXIS, range, glyphs->unicode);
+}
+
 void form_draw(const struct form *form, const struct glyphs *glyphs, struct area area)
 {
-    int field = area.width >= 60 ? FIELD_WIDTH : area.width - NAME_WIDTH - 2;
-    for (int i = 0; i < form->count; i++)
-        if (form->rows[i].option->type == OPTION_URL && area.width >= 60)
-            field = area.width - NAME_WIDTH - VALUE_WIDTH - 20;
+    int field = field_width(form, area.width), shown = area.height - 1;
+    int at = form->at < form->count ? form->at : form->count - 1, top = at >= shown ? at - shown + 1 : 0;
     draw_text(area, NAME_WIDTH, 0, ROLE_DIM, "new");
-    if (area.width >= 60) {
+    if (area.width >= WIDE_FROM) {
         draw_text(area, NAME_WIDTH + field + 2, 0, ROLE_DIM, "in force");
         draw_text(area, NAME_WIDTH + field + 2 + VALUE_WIDTH, 0, ROLE_DIM, "allowed");
     }
-    for (int i = 0; i < form->count; i++) {
-        const struct form_row *row = &form->rows[i];
-        int y = i + 1;
-        draw_fit(area, 0, NAME_WIDTH - 1, y, form->at == i ? ROLE_FOCUS : ROLE_NORMAL, row->option->key,
-                 glyphs->unicode);
-        field_draw(form, i, field, area, NAME_WIDTH, y);
-        if (area.width < 60)
-            continue;
-        char range[128];
-        int x = NAME_WIDTH + field + 2;
-        draw_fit(area, x, x + VALUE_WIDTH - 1, y, ROLE_DIM, row->was, glyphs->unicode);
-        option_range_text(row->option, range, sizeof range);
-        draw_fit(area, x + VALUE_WIDTH, area.width, y, ROLE_AXIS, range, glyphs->unicode);
-    }
+    for (int y = 0; y < shown && top + y < form->count; y++)
+        row_draw(form, top + y, glyphs, area, y + 1);
 }

@@ -34,7 +34,9 @@ bool form_changed(const struct form *form);
 /* "section.key=value" lines of the changed rows (all: of all rows). Returns how many; too long ones are left
  * out. */
 int form_text(const struct form *form, bool all, char *out, size_t size);
-/* A row each: name, value in force, field, default, range. */
+/* Rows it takes in an area this high with so many rows kept free below; the others are scrolled to. */
+int form_height(const struct form *form, int height, int below);
+/* A head, then a row each: name, the value typed, the one in force, what is allowed. */
 void form_draw(const struct form *form, const struct glyphs *glyphs, struct area area);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define ROOM_PENDING_MAX 16
 
-enum room_request { ROOM_NOTHING, ROOM_REPAINT, ROOM_SUSPEND };
+enum room_request { ROOM_NOTHING, ROOM_REPAINT, ROOM_SUSPEND, ROOM_RESUME };
 
 /* A command whose answer is awaited. */
 struct pending {

@@ -50,7 +50,10 @@ static void on_fatal(int signal_number)
 
 static void fatal_set(void (*handler)(int))
 {
-    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
+    static char stack[1 << 15]; /* of its own: the other one may be what overflowed */
+    struct sigaction action = {.sa_handler = handler,
+                               .sa_flags = (int)(SA_RESETHAND | SA_NODEFER | SA_ONSTACK)};
+    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
     for (size_t i = 0; i < COUNT(fatal_signals); i++)
         sigaction(fatal_signals[i], &action, NULL);
 }
@@ -288,6 +291,13 @@ void screen_show(const struct grid *grid, bool unicode)
 void screen_repaint(void)
 {
     state.fresh = true;
+}
+
+void screen_resume(void)
+{
+    endwin();
+    refresh();
+    screen_repaint();
 }
 
 void screen_suspend(void)

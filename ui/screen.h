@@ -29,6 +29,8 @@ void screen_show(const struct grid *grid, bool unicode);
 void screen_repaint(void);
 /* Gives the terminal back, stops this process as Ctrl-Z does, takes it again when continued. */
 void screen_suspend(void);
+/* Takes the terminal again after somebody else stopped and continued this process. */
+void screen_resume(void);
 /* The next key (ui/key.h), UI_KEY_NONE when there is none; never waits longer than for the rest of a
  * sequence. */
 int screen_key(struct ui_mouse *mouse);

@@ -21,6 +21,7 @@ struct ui {
     const struct ui_options *options;
     struct room room;
     struct grid grid;
+    int width, height; /* of the window */
     usec_t drawn_at;
     bool ended, hung_up;
 };
@@ -73,6 +74,8 @@ static void request_serve(struct ui *ui)
     ui->room.request = ROOM_NOTHING;
     if (request == ROOM_SUSPEND)
         screen_suspend();
+    else if (request == ROOM_RESUME)
+        screen_resume();
     else if (request == ROOM_REPAINT)
         screen_repaint();
     if (request != ROOM_NOTHING)
@@ -84,6 +87,8 @@ static void signals_serve(struct ui *ui)
     for (int number; (number = wait_signal(ui->options->signal_fd)) > 0;) {
         if (number == SIGTSTP)
             ui->room.request = ROOM_SUSPEND;
+        else if (number == SIGCONT)
+            ui->room.request = ROOM_RESUME;
         else if (number == SIGHUP)
             ui->hung_up = true;
         if (number == SIGTERM || number == SIGINT || number == SIGHUP)
@@ -94,13 +99,10 @@ static void signals_serve(struct ui *ui)
 static void draw(struct ui *ui)
 {
     usec_t due = ui->drawn_at + ui->room.look.frame_interval / 10 * 9;
-    if (screen_measure(&ui->grid.width, &ui->grid.height) || !ui->grid.cells) {
-        int width = ui->grid.width, height = ui->grid.height;
-        grid_fini(&ui->grid);
-        if (!grid_resize(&ui->grid, width, height))
-            return;
+    if (screen_measure(&ui->width, &ui->height))
         ui->room.dirty = ui->room.urgent = true;
-    }
+    if (!grid_resize(&ui->grid, ui->width, ui->height))
+        return; /* out of memory: the old picture stays */
     if (!ui->room.dirty || (!ui->room.urgent && ui->room.now < due))
         return;
     screen_theme(palette_of(&ui->room.look, ui->options->mono));

@@ -9,8 +9,8 @@
 
 struct ui_options {
     usec_t (*now)(void); /* the monotonic clock of the snapshots */
-    int signal_fd; /* signalfd of WINCH, TERM, INT, HUP, TSTP, borrowed; -1 = none. TERM, INT and HUP post
-                      CMD_QUIT */
+    int signal_fd; /* signalfd of WINCH, TERM, INT, HUP, TSTP, CONT, borrowed; -1 = none. TERM, INT and HUP
+                      post CMD_QUIT */
     int wake_fd; /* eventfd, readable when a snapshot is new; read here, borrowed; -1 = the frame timer alone
                   */
     int end_fd;  /* readable when control has ended; borrowed; -1 = the snapshot says when it is over */

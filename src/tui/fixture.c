@@ -6,19 +6,21 @@
 #include "ui/ui.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 int fixture_print(const struct cli *cli)
 {
     char err[512];
     int status = 2, error;
-    struct ui_options face_options = {.signal_fd = -1, .wake_fd = -1, .end_fd = -1, .mono = cli->mono};
+    struct ui_options face_options = {
+        .signal_fd = -1, .wake_fd = -1, .end_fd = -1, .mono = cli->mono, .color = isatty(STDOUT_FILENO) == 1};
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     if (!snapshot) {
         fprintf(stderr, "ascale-tui: cannot print '%s': out of memory\n", cli->fixture);
         return 1;
     }
-    if (!snapshot_from_file(cli->fixture, snapshot, err, sizeof err)) {
+    if (!snapshot_from_file(cli->fixture, snapshot, err, sizeof err) ||
+        (cli->glyphs && !config_set(&snapshot->config, "ui", "glyphs", cli->glyphs, err, sizeof err))) {
         fprintf(stderr, "ascale-tui: %s\n", err);
         goto out;
     }

@@ -53,6 +53,7 @@ static int open_signals(enum face face)
     if (face == FACE_SCREEN) {
         sigaddset(&set, SIGWINCH);
         sigaddset(&set, SIGTSTP);
+        sigaddset(&set, SIGCONT);
     }
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
