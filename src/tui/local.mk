@@ -4,6 +4,8 @@ ascale_tui_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 ascale_tui_SOURCES = \
 	src/tui/cli.c \
 	src/tui/cli.h \
+	src/tui/face.c \
+	src/tui/face.h \
 	src/tui/fixture.c \
 	src/tui/fixture.h \
 	src/tui/main.c \
