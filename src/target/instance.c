@@ -69,38 +69,110 @@ static void close_leader(struct instance *instance)
 
 /* The end of an instance. */
 
+void instance_check_limits(struct instance *instance)
+{
+    if (instance->memory_limit == 0 && instance->process_limit == 0)
+        return;
+    const struct target_setup *setup = &instance->house->setup;
+    struct cgroup_hits hits = cgroup_hits(&instance->group);
+    char limit[32], text[128];
+    units_format_size(limit, sizeof limit, instance->memory_limit);
+    if (hits.memory > instance->hits.memory) {
+        snprintf(text, sizeof text,
+                 "went over its memory_limit of %s: the kernel has killed it or a part of it", limit);
+        setup->note(setup->ctx, LEVEL_WARNING, instance->id, text);
+    }
+    if (hits.processes > 0 && instance->hits.processes == 0) {
+        snprintf(text, sizeof text, "has reached its max_processes of %d: no more are let start",
+                 instance->process_limit);
+        setup->note(setup->ctx, LEVEL_WARNING, instance->id, text);
+    }
+    instance->hits = hits;
+}
+
+/* A limit that was hit tells more than the exit status it led to. */
+static void add_limits_to_cause(struct instance *instance)
+{
+    char limit[32], *end = strchr(instance->cause, '\0');
+    size_t room = sizeof instance->cause - (size_t)(end - instance->cause);
+    units_format_size(limit, sizeof limit, instance->memory_limit);
+    if (instance->hits.memory > 0)
+        snprintf(end, room, ": over its memory_limit of %s", limit);
+    else if (instance->hits.processes > 0)
+        snprintf(end, room, ": it had reached its max_processes of %d", instance->process_limit);
+}
+
 static void finish(struct instance *instance)
 {
     struct instance_house *house = instance->house;
     instance->phase = INSTANCE_GONE;
     loop_timer_cancel(house->setup.loop, &instance->timer);
     proctree_remove(house->tree, instance->id);
+    cgroup_remove(&instance->group);
     applog_check(&instance->log, loop_now(house->setup.loop));
     emit(instance, instance->failed ? EVENT_SPAWN_FAILED : EVENT_EXITED, "%s", instance->cause);
 }
 
 void instance_scan(struct instance_house *house, usec_t now)
 {
+    if (house->scanned_at == now)
+        return; /* many instances may be told to stop at once */
     proctree_scan(house->tree);
     house->scanned_at = now;
+}
+
+/* What has ended is gone for good only after a second look; one pair of looks serves all that ended at once.
+ */
+static void settle(struct instance_house *house, usec_t now)
+{
+    if (house->settled_at == now)
+        return;
+    proctree_scan(house->tree);
+    proctree_scan(house->tree);
+    house->scanned_at = house->settled_at = now;
+}
+
+static void kill_members(struct instance *instance)
+{
+    cgroup_kill(&instance->group);
+    proctree_signal(instance->house->tree, instance->id, SIGKILL);
+}
+
+/* The leader has ended and left these: they are told, and so is the brain. */
+static void deal_with_left_behind(struct instance *instance, int left)
+{
+    if (instance->told_left_behind)
+        return;
+    instance->told_left_behind = true;
+    proctree_signal(instance->house->tree, instance->id, SIGTERM);
+    if (!instance->stopping)
+        emit(instance, EVENT_UNHEALTHY, "%.90s; ending %d processes it left", instance->cause, left);
+}
+
+/* True: nothing of it is left, and the event is out. */
+static bool has_ended(struct instance *instance)
+{
+    int left = proctree_count(instance->house->tree, instance->id);
+    if (left == 0 && !cgroup_is_populated(&instance->group)) {
+        finish(instance);
+        return true;
+    }
+    deal_with_left_behind(instance, left);
+    return false;
 }
 
 /* One round: what is left of it is asked to end, or made to. */
 static void end_round(struct instance *instance, usec_t now)
 {
     struct instance_house *house = instance->house;
-    instance_scan(house, now);
-    if (instance->phase == INSTANCE_ENDING && proctree_count(house->tree, instance->id) > 0)
-        instance_scan(house, now); /* what ended just now is gone for good only after a second look */
-    if (instance->phase == INSTANCE_ENDING && proctree_count(house->tree, instance->id) == 0) {
-        finish(instance);
+    settle(house, now);
+    if (instance->phase == INSTANCE_ENDING && has_ended(instance))
         return;
-    }
     if (instance->killing || now >= instance->kill_at)
-        proctree_signal(house->tree, instance->id, SIGKILL);
+        kill_members(instance);
     loop_timer_set(house->setup.loop, &instance->timer, now + instance->round_us);
-    instance->round_us =
-        instance->round_us * 2 < END_ROUND_MAX_US ? instance->round_us * 2 : END_ROUND_MAX_US;
+    if (instance->round_us < END_ROUND_MAX_US)
+        instance->round_us *= 2;
 }
 
 static void timer_due(struct loop_timer *timer, int64_t now_us)
@@ -114,37 +186,31 @@ static void timer_due(struct loop_timer *timer, int64_t now_us)
 
 static void kill_all(struct instance *instance, usec_t now)
 {
+    struct instance_house *house = instance->house;
     instance->killing = true;
     if (instance->pidfd >= 0)
         spawn_signal(instance->pidfd, SIGKILL);
+    instance_scan(house, now);
+    kill_members(instance);
     instance->round_us = END_ROUND_US;
-    end_round(instance, now);
+    loop_timer_set(house->setup.loop, &instance->timer, now + END_ROUND_US);
 }
 
-static void tell_left_behind(struct instance *instance)
-{
-    int left = proctree_count(instance->house->tree, instance->id);
-    if (left > 0 && instance->health.healthy && !instance->stopping)
-        emit(instance, EVENT_UNHEALTHY, "%s; ending %d processes it left", instance->cause, left);
-}
-
-/* The leader has ended. */
+/* The leader has ended; the rest follows from the timer, for all that ended in this turn together. */
 static void begin_ending(struct instance *instance, const char *status, usec_t now)
 {
-    struct instance_house *house = instance->house;
-    if (instance->cause[0] == '\0')
+    instance_check_limits(instance);
+    if (instance->cause[0] == '\0') {
         snprintf(instance->cause, sizeof instance->cause, "%s", status);
+        add_limits_to_cause(instance);
+    }
     instance->phase = INSTANCE_ENDING;
     close_leader(instance);
-    instance_scan(house, now);
-    instance_scan(house, now);
-    tell_left_behind(instance);
     health_stop(&instance->health);
     requests_stop(&instance->requests);
-    proctree_signal(house->tree, instance->id, SIGTERM);
     instance->kill_at = instance->stopping ? USEC_NEVER : now + LEFT_BEHIND_GRACE_US;
     instance->round_us = END_ROUND_US;
-    end_round(instance, now);
+    loop_timer_set(instance->house->setup.loop, &instance->timer, now);
 }
 
 /* The start of an instance. */
@@ -314,12 +380,17 @@ static bool launch(struct instance *instance, char *err, size_t err_size)
     }
     instance->port = port;
     survivors_make_key(house->mark, instance->key);
+    const struct config_app *app = &house->config.app;
+    cgroup_make(&instance->group, &house->places, instance->key, app->memory_limit, app->max_processes);
+    instance->memory_limit = app->memory_limit;
+    instance->process_limit = app->max_processes;
     struct launch_request request = {
         .config = &house->config,
         .launcher = house->setup.launcher,
         .program_dir = house->setup.program_dir,
         .log_path = instance->log.path,
         .key = instance->key,
+        .group = &instance->group,
         .id = instance->id,
         .port = port,
     };
@@ -364,6 +435,7 @@ void instance_start(struct instance *instance, struct instance_house *house, int
     }
     instance->phase = INSTANCE_GONE;
     instance->failed = true;
+    cgroup_remove(&instance->group);
     loop_timer_set(house->setup.loop, &instance->timer, now);
 }
 
@@ -391,6 +463,7 @@ static int follow_adopted(struct instance *instance, const struct target_adoptio
     instance->port = adoption->port;
     instance->adopted = true;
     proc_environment(adoption->pid, PROCTREE_MARK, instance->key, sizeof instance->key);
+    cgroup_adopt(&instance->group, adoption->pid, instance->key);
     int error = watch_leader(instance);
     if (error != 0)
         return error;
@@ -407,6 +480,9 @@ bool instance_adopt(struct instance *instance, struct instance_house *house,
     int error = resolve_host(house, err, err_size) ? follow_adopted(instance, adoption) : -EINVAL;
     if (error == 0) {
         instance->phase = INSTANCE_RUNNING;
+        instance->memory_limit = house->config.app.memory_limit;
+        instance->process_limit = house->config.app.max_processes;
+        instance->hits = cgroup_hits(&instance->group);
         start_checks(instance, adoption->ready);
         return true;
     }
@@ -447,6 +523,7 @@ void instance_release(struct instance *instance)
     close_leader(instance);
     loop_timer_cancel(house->setup.loop, &instance->timer);
     proctree_remove(house->tree, instance->id);
+    cgroup_remove(&instance->group);
     applog_close(&instance->log);
     instance->phase = INSTANCE_FREE;
 }

@@ -10,6 +10,7 @@
 #ifndef TARGET_INSTANCE_H
 #define TARGET_INSTANCE_H
 #include "target/applog.h"
+#include "target/cgroup.h"
 #include "target/health.h"
 #include "target/proctree.h"
 #include "target/requests.h"
@@ -27,7 +28,8 @@ struct instance_house {
     struct sockaddr_storage host;
     struct http_client *client;
     struct proctree *tree;
-    usec_t scanned_at;
+    struct cgroup_places places;
+    usec_t scanned_at, settled_at;               /* the last scan, the last two scans in a row */
     bool (*holds_port)(void *context, int port); /* another instance has it */
     void *context;
 };
@@ -41,6 +43,7 @@ struct instance {
     int pidfd, error_fd; /* -1: closed */
     bool adopted, stopping, killing;
     bool failed; /* never ran: cause says why */
+    bool told_left_behind;
     char key[PROCTREE_KEY_SIZE];
     char cause[128]; /* why it ended, or will */
     char error[128]; /* what came through the error pipe */
@@ -52,6 +55,10 @@ struct instance {
     struct requests requests;
     struct applog log;
     usec_t log_check_at;
+    struct cgroup group;
+    struct cgroup_hits hits; /* those the operator knows of */
+    int64_t memory_limit;    /* in force, as it was started with; 0: none */
+    int process_limit;
     double cpu_pct; /* NaN: not measured yet */
     uint64_t cpu_us;
     usec_t cpu_at;
@@ -69,6 +76,9 @@ void instance_kill(struct instance *instance, usec_t now);
 void instance_release(struct instance *instance);
 /* Reads its CPU and memory after a scan of the tree. */
 void instance_measure(struct instance *instance, usec_t now);
+
+/* Says when it has hit a limit since the last call. */
+void instance_check_limits(struct instance *instance);
 
 /* Whether it has processes. */
 bool instance_is_alive(const struct instance *instance);

@@ -118,9 +118,13 @@ static void build_arguments(struct list *arguments, const struct launch_request 
     add_option(arguments, "--log", request->log_path);
     add_option(arguments, "--directory", app->directory);
     add_option(arguments, "--user", app->user);
-    add_number(arguments, "--memory", app->memory_limit);
+    char groups[CGROUP_KINDS][CGROUP_PATH_MAX];
+    int count = cgroup_join_files(request->group, groups);
+    for (int i = 0; i < count; i++)
+        add_option(arguments, "--cgroup", groups[i]);
+    add_number(arguments, "--memory", request->group->limits_memory ? 0 : app->memory_limit);
     add_number(arguments, "--files", app->max_files);
-    add_number(arguments, "--processes", app->max_processes);
+    add_number(arguments, "--processes", request->group->limits_processes ? 0 : app->max_processes);
     add_number(arguments, "--error-fd", ERROR_FD);
     add_argument(arguments, "--");
     for (int i = 0; i < command->count; i++)

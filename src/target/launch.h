@@ -4,6 +4,7 @@
 #ifndef TARGET_LAUNCH_H
 #define TARGET_LAUNCH_H
 #include "core/config.h"
+#include "target/cgroup.h"
 #include <sys/types.h>
 
 struct launch_request {
@@ -11,7 +12,8 @@ struct launch_request {
     const char *launcher;
     const char *program_dir; /* first in its PATH; may be NULL */
     const char *log_path;
-    const char *key; /* marks its processes, see target/proctree.h */
+    const char *key;            /* marks its processes, see target/proctree.h */
+    const struct cgroup *group; /* it joins these; what they limit is not limited a second time */
     int id, port;
 };
 

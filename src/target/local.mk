@@ -4,6 +4,8 @@ libtarget_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
 libtarget_a_SOURCES = \
 	src/target/applog.c \
 	src/target/applog.h \
+	src/target/cgroup.c \
+	src/target/cgroup.h \
 	src/target/health.c \
 	src/target/health.h \
 	src/target/instance.c \

@@ -62,7 +62,8 @@ static bool any_alive(const struct process_target *t)
     return false;
 }
 
-static usec_t check_logs(struct process_target *t, usec_t now)
+/* Returns when to come again. */
+static usec_t check_instances(struct process_target *t, usec_t now)
 {
     usec_t next = now + ROUND_US;
     for (int i = 0; i < INSTANCES_MAX; i++) {
@@ -72,6 +73,7 @@ static usec_t check_logs(struct process_target *t, usec_t now)
         if (now >= instance->log_check_at)
             instance->log_check_at = applog_check(&instance->log, now);
         next = instance->log_check_at < next ? instance->log_check_at : next;
+        instance_check_limits(instance);
     }
     return next;
 }
@@ -84,7 +86,7 @@ static void make_round(struct loop_timer *timer, int64_t now_us)
     /* Orphans that lost their key cannot be told apart, so they live as long as any instance does. */
     if (!any_alive(t))
         proctree_signal(t->house.tree, PROCTREE_NOBODY, SIGKILL);
-    loop_timer_set(t->house.setup.loop, timer, check_logs(t, now_us));
+    loop_timer_set(t->house.setup.loop, timer, check_instances(t, now_us));
 }
 
 static void close_target(void *target)
@@ -108,6 +110,7 @@ static int open_parts(struct process_target *t)
     int size = snprintf(t->house.log_dir, sizeof t->house.log_dir, "%s/log", t->house.setup.state_dir);
     if (size >= (int)sizeof t->house.log_dir)
         return -ENAMETOOLONG;
+    cgroup_find_places(&t->house.places);
     int error = file_make_directories(t->house.log_dir, 0700);
     if (error == 0)
         error = survivors_mark(t->house.setup.state_dir, t->house.mark);

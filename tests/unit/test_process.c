@@ -3,6 +3,7 @@
  * door. */
 #include "base/clock.h"
 #include "base/loop.h"
+#include "target/cgroup.h"
 #include "target/proc.h"
 #include "target/target.h"
 #include <arpa/inet.h>
@@ -550,6 +551,38 @@ static void many_die_at_once(void **state)
         assert_int_equal(proc_stat_get(pids[i], &stat), -ESRCH); /* not even zombies */
 }
 
+static void a_memory_hog_is_contained_and_named(void **state)
+{
+    struct rig *rig = *state;
+    struct cgroup_places places;
+    cgroup_find_places(&places);
+    set(rig, "memory_limit", "64M");
+    spawn(rig, 1, "/usr/bin/python3 -c 'x = bytearray(400 << 20); import time; time.sleep(1000)'");
+    const char *text = wait_for(rig, EVENT_EXITED, 1)->text;
+    if (places.unified_limits || places.paths[CGROUP_MEMORY][0] != '\0')
+        assert_string_equal(text, "killed by SIGKILL (9): over its memory_limit of 64M");
+    else
+        assert_string_equal(text, "exit status 1");
+}
+
+static void a_fork_bomb_is_contained_and_named(void **state)
+{
+    struct rig *rig = *state;
+    struct cgroup_places places;
+    cgroup_find_places(&places);
+    if (!places.unified_limits && places.paths[CGROUP_PIDS][0] == '\0')
+        skip(); /* the limit of a user would count all that user runs */
+    set(rig, "max_processes", "20");
+    spawn(rig, 1, "sh -c 'trap : TERM; while :; do sleep 1000 & done'");
+    int64_t deadline = clock_now_us() + DEADLINE_US;
+    while (strstr(rig->note, "max_processes of 20") == NULL && find_event(rig, EVENT_EXITED, 1) == NULL) {
+        assert_true(clock_now_us() < deadline);
+        loop_turn(rig->loop, clock_now_us() + 20000);
+    }
+    apply(rig, ACTION_KILL, 1);
+    assert_non_null(strstr(wait_for(rig, EVENT_EXITED, 1)->text, "max_processes of 20"));
+}
+
 #define RIGGED(test) cmocka_unit_test_setup_teardown(test, rig_open, rig_close)
 
 int main(void)
@@ -573,6 +606,8 @@ int main(void)
         RIGGED(a_chatty_instance_is_kept_within_its_cap),
         RIGGED(the_requests_of_the_application_are_counted),
         RIGGED(many_die_at_once),
+        RIGGED(a_memory_hog_is_contained_and_named),
+        RIGGED(a_fork_bomb_is_contained_and_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
