@@ -6,3 +6,13 @@ EXTRA_DIST += \
 	assets/examples/remote.ini
 dist_man_MANS += assets/man/autoscaler.ini.5 assets/man/ascale-app.1 assets/man/ascale-load.1
 dist_man_MANS += assets/man/ascale-tui.1
+EXTRA_DIST += \
+	assets/pictures/main.svg \
+	assets/pictures/make.py \
+	assets/pictures/remote.svg \
+	assets/pictures/small.svg
+
+# Draws the pictures anew from the fixtures. Look at what changed before committing it.
+.PHONY: pictures
+pictures: ascale-tui
+	$(AM_V_GEN)$(PYTHON3) '$(srcdir)/assets/pictures/make.py' .

@@ -218,7 +218,8 @@ static void title_draw(struct room *room, enum panel panel, const struct chart *
 {
     bool focused = room->focus == panel;
     struct spans stats = {0};
-    draw_code(area, 0, 0, ROLE_FOCUS, focused ? room->glyphs->focus : ' ');
+    if (focused)
+        draw_code(area, 0, 0, ROLE_FOCUS, room->glyphs->focus);
     int x = draw_text(area, 1, 0, focused ? ROLE_FOCUS : ROLE_TITLE, kinds[panel].title);
     if (chart->cursor >= 0)
         cursor_stats(chart, room, &stats);
@@ -256,7 +257,8 @@ static void spark_draw(struct room *room, enum panel panel, struct area area)
     const struct kind *kind = &kinds[panel];
     bool focused = room->focus == panel;
     struct spans stats = {0};
-    draw_code(area, 0, 0, ROLE_FOCUS, focused ? room->glyphs->focus : ' ');
+    if (focused)
+        draw_code(area, 0, 0, ROLE_FOCUS, room->glyphs->focus);
     draw_text(area, 1, 0, focused ? ROLE_FOCUS : ROLE_TITLE, kind->short_title);
     int cells = area.width - SPARK_LABEL_WIDTH - SPARK_STATS_WIDTH;
     if (area.width < 60)
