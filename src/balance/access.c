@@ -19,6 +19,10 @@ enum kept { KEPT_METHOD, KEPT_TARGET, KEPT_REFERER, KEPT_AGENT, KEPT_COUNT };
 
 static void keep(struct buffer *log, const char *text, size_t len)
 {
+    if (len == 0) {
+        text = "-";
+        len = 1;
+    }
     len = len < KEPT_MAX ? len : KEPT_MAX;
     memcpy(log->bytes + log->end, text, len);
     log->end += (uint32_t)len;
@@ -44,7 +48,7 @@ static void keep_field(struct exchange *x, const char *from, const char *lower)
             keep(x->log, from + h->fields[i].value.at, h->fields[i].value.len);
             return;
         }
-    keep(x->log, "-", 1);
+    keep(x->log, "", 0);
 }
 
 void access_begin(struct exchange *x)

@@ -48,10 +48,19 @@ static void set_deadline(struct exchange *x, usec_t timeout)
     session_enter(x->session, SESSION_EXCHANGE, now_of(x) + timeout);
 }
 
+static void count_bytes(struct exchange *x)
+{
+    struct backend_counters *counters = counters_of(x);
+    counter_add(&counters->bytes_in, (x->counted ? x->request.head.length : 0) + x->up.body.total);
+    counter_add(&counters->bytes_out, x->down.sent);
+}
+
 void exchange_release(struct exchange *x, bool whole)
 {
     struct worker *w = worker_of(x);
     struct backend *b = x->backend;
+    if (b != NULL)
+        count_bytes(x);
     if (x->upstream != NULL && whole)
         upstream_keep(x->upstream);
     else if (x->upstream != NULL)
@@ -417,8 +426,6 @@ static enum flow finish(struct exchange *x)
     if (x->backend != NULL) {
         struct backend_counters *counters = counters_of(x);
         counter_add(&counters->responses[x->code / 100], 1);
-        counter_add(&counters->bytes_in, x->request.head.length + x->up.body.total);
-        counter_add(&counters->bytes_out, x->down.sent);
         latencies_record(&counters->latency, now_of(x) - x->started);
         if (x->code >= 500)
             upstream_failed(worker_of(x), x->backend, EJECT_FAILURES);

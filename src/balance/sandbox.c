@@ -82,7 +82,6 @@ static int restrict_files(void)
 void sandbox_close_files(void)
 {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (SANITIZED)
         return;
     int error = restrict_files();

@@ -4,6 +4,7 @@
 #include "balance/compose.h"
 #include "balance/exchange.h"
 #include "balance/session.h"
+#include "balance/upstream.h"
 #include <errno.h>
 
 #define TUNNEL_IDLE                                                                                          \
@@ -18,6 +19,9 @@ void tunnel_begin(struct exchange *x)
         session_close(s);
         return;
     }
+    struct backend *b = x->backend;
+    counter_add(&upstream_lane(s->worker, b)->counters.responses[1], 1);
+    upstream_succeeded(b);
     x->down.buffer->start += x->response.head.length;
     x->head_done = true;
     x->keep = false;

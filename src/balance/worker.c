@@ -14,7 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define ACCEPTS_A_TURN 32
+#define ACCEPTS_A_TURN 4 /* the kernel wakes another worker for those left: they share them */
 #define IDLE_CLOSED    32
 #define TICK_LONG      USEC_PER_SEC
 #define TICK_SHORT     (50 * USEC_PER_MSEC)

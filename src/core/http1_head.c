@@ -293,7 +293,7 @@ bool http1_version(const char *text, uint8_t *minor, bool *major_ok)
         text[7] > '9')
         return false;
     *major_ok = text[5] == '1' && text[7] <= '1';
-    *minor = (uint8_t)(text[7] - '0');
+    *minor = *major_ok && text[7] == '1';
     return true;
 }
 

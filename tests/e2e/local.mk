@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/e2e/test_app.py \
 	tests/e2e/test_balance.py \
 	tests/e2e/test_balance_control.py \
+	tests/e2e/test_balance_differential.py \
 	tests/e2e/test_balance_faults.py \
 	tests/e2e/test_bootstrap.py \
 	tests/e2e/test_config.py \

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """ascale-balance by itself: what passes from client to backend and back, byte for byte, and what never does."""
 
+import json
+import os
 import re
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -497,13 +500,33 @@ def test_the_drain_deadline_ends_it_all_the_same(house):
 def test_the_access_log_has_a_line_a_request(house):
     log = house.directory / "access.log"
     balancer = Balancer(house, [Backend()], "--access-log", log)
-    request(balancer.port, '/a"b', headers={"User-Agent": "me\xe9", "Referer": "there"})
+    request(balancer.port, "/a", headers={"User-Agent": "me\xe9", "Referer": "there"})
     assert raw_request(balancer.port, b"GET / HTTP/9.9\r\n\r\n").startswith(b"HTTP/1.1 505")
     assert balancer.process.terminate() == 0
     lines = log.read_text().splitlines()
     assert len(lines) == 2
-    assert '"GET /a' not in lines[0] or "\n" not in lines[0]
-    assert re.match(r'127\.0\.0\.1 - - \[.*\] "- - HTTP/1\.\d" 505 ', lines[1]) or " 505 " in lines[1]
+    assert re.fullmatch(r'127\.0\.0\.1 - - \[[^]]+\] "GET /a HTTP/1\.1" 200 \d+ "there" "me\\xe9"', lines[0])
+    assert re.fullmatch(r'127\.0\.0\.1 - - \[[^]]+\] "GET - HTTP/1\.0" 505 \d+ "-" "-"', lines[1])
+
+
+def test_the_access_log_in_json(house):
+    log = house.directory / "access.log"
+    balancer = Balancer(house, [Backend()], "--access-log", log, "--access-log-format", "json")
+    request(balancer.port, "/a", headers={"User-Agent": 'a"\\b\xe9'})
+    assert balancer.process.terminate() == 0
+    line = json.loads(log.read_text())
+    assert (line["method"], line["target"], line["status"], line["agent"]) == ("GET", "/a", 200, 'a"\\b\xe9')
+    assert line["duration_us"] >= 0 and line["bytes"] > 0
+
+
+@pytest.mark.unsanitized
+def test_it_keeps_no_privilege_it_does_not_need(house):
+    balancer = Balancer(house, [Backend()], *(["--user", "nobody"] if os.geteuid() == 0 else []))
+    status = Path(f"/proc/{balancer.process.pid}/status").read_text()
+    assert "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status
+    if os.geteuid() == 0:
+        assert re.search(r"^Uid:\t65534\t65534", status, re.M) and re.search(r"^CapEff:\t0+$", status, re.M)
+    assert request(balancer.port).status == 200
 
 
 @pytest.mark.threads
