@@ -240,6 +240,10 @@ void room_draw(struct room *room, struct grid *grid)
 {
     room->dirty = room->urgent = false;
     grid_clear(grid);
+    if (!room->live->at) {
+        draw_text(grid_area(grid), 0, 0, ROLE_DIM, " ascale: starting");
+        return;
+    }
     struct layout layout = room_layout(room, grid);
     if (layout.kind == LAYOUT_LINE) {
         view_line_draw(room, room_area(grid, layout.header));

@@ -4,168 +4,84 @@
 #include "ui/format.h"
 #include "ui/view.h"
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+enum column_kind {
+    COLUMN_ID,
+    COLUMN_INT,   /* int; 0 is none */
+    COLUMN_COUNT, /* int; negative is none */
+    COLUMN_STATE,
+    COLUMN_NUMBER,  /* double */
+    COLUMN_ERRORS,  /* double, percent */
+    COLUMN_BYTES,   /* int64_t */
+    COLUMN_LATENCY, /* int64_t, microseconds */
+    COLUMN_SINCE,   /* usec_t: how long ago, as a clock */
+    COLUMN_CHECKED, /* usec_t: how long ago, coarse: tenths would change in every frame */
+    COLUMN_LOG,
+};
 
 struct column {
     const char *title;
     int width; /* 0: what is left */
     int from;  /* shown in windows at least this wide */
     bool left; /* aligned */
-    void (*text)(const struct room *room, const struct instance_view *instance, char out[FORMAT_SIZE]);
-    double (*value)(const struct room *room, const struct instance_view *instance);
+    enum column_kind kind;
+    size_t offset; /* in struct instance_view */
 };
 
-static void id_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
+#define AT(member) offsetof(struct instance_view, member)
+
+static const struct column columns[] = {
+    {"ID", 5, 0, true, COLUMN_ID, AT(id)},
+    {"PORT", 6, 0, true, COLUMN_INT, AT(port)},
+    {"PID", 8, 60, true, COLUMN_INT, AT(pid)},
+    {"STATE", 10, 0, true, COLUMN_STATE, AT(state)},
+    {"CPU%", 5, 0, false, COLUMN_NUMBER, AT(cpu_pct)},
+    {"MEM MB", 7, 80, false, COLUMN_BYTES, AT(mem_bytes)},
+    {"RPM", 6, 50, false, COLUMN_NUMBER, AT(rpm)},
+    {"p50", 5, 96, false, COLUMN_LATENCY, AT(p50_us)},
+    {"p95", 5, 80, false, COLUMN_LATENCY, AT(p95_us)},
+    {"ERR", 5, 80, false, COLUMN_ERRORS, AT(error_pct)},
+    {"INFL", 5, 80, false, COLUMN_COUNT, AT(in_flight)},
+    {"UP", 10, 70, false, COLUMN_SINCE, AT(started_at)},
+    {"CHECK", 6, 110, false, COLUMN_CHECKED, AT(checked_at)},
+    {"LAST LOG LINE", 0, 90, true, COLUMN_LOG, 0},
+};
+
+#define COLUMNS (int)(sizeof columns / sizeof *columns)
+
+static double column_value(const struct column *column, const struct instance_view *instance)
 {
-    (void)room;
-    snprintf(out, FORMAT_SIZE, "i%d", i->id);
+    const void *member = (const char *)instance + column->offset;
+    switch (column->kind) {
+    case COLUMN_ID:
+    case COLUMN_INT:
+    case COLUMN_COUNT:
+        return *(const int *)member;
+    case COLUMN_STATE:
+        return instance->state;
+    case COLUMN_NUMBER:
+    case COLUMN_ERRORS:
+        return *(const double *)member;
+    case COLUMN_BYTES:
+    case COLUMN_LATENCY:
+        return (double)*(const int64_t *)member;
+    case COLUMN_SINCE:
+    case COLUMN_CHECKED:
+        return -(double)*(const usec_t *)member; /* later is younger */
+    case COLUMN_LOG:
+        break;
+    }
+    return 0;
 }
 
-static double id_value(const struct room *room, const struct instance_view *i)
+static void age_text(enum column_kind kind, usec_t age, char out[FORMAT_SIZE])
 {
-    (void)room;
-    return i->id;
-}
-
-static void port_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    snprintf(out, FORMAT_SIZE, i->port > 0 ? "%d" : "-", i->port);
-}
-
-static double port_value(const struct room *room, const struct instance_view *i)
-{
-    (void)room;
-    return i->port;
-}
-
-static void pid_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    snprintf(out, FORMAT_SIZE, i->pid > 0 ? "%d" : "-", i->pid);
-}
-
-static double pid_value(const struct room *room, const struct instance_view *i)
-{
-    (void)room;
-    return i->pid;
-}
-
-static void state_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    snprintf(out, FORMAT_SIZE, "%s", instance_state_name(i->state));
-}
-
-static double state_value(const struct room *room, const struct instance_view *i)
-{
-    (void)room;
-    return i->state;
-}
-
-static void cpu_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    format_number(out, i->cpu_pct);
-}
-
-static double cpu_value(const struct room *room, const struct instance_view *i)
-{
-    (void)room;
-    return i->cpu_pct;
-}
-
-static void mem_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    format_megabytes(out, i->mem_bytes);
-}
-
-static double mem_value(const struct room *room, const struct instance_view *i)
-{
-    (void)room;
-    return (double)i->mem_bytes;
-}
-
-static void rpm_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    format_number(out, i->rpm);
-}
-
-static double rpm_value(const struct room *room, const struct instance_view *i)
-{
-    (void)room;
-    return i->rpm;
-}
-
-static void p50_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    format_ms(out, i->p50_us);
-}
-
-static double p50_value(const struct room *room, const struct instance_view *i)
-{
-    (void)room;
-    return (double)i->p50_us;
-}
-
-static void p95_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    format_ms(out, i->p95_us);
-}
-
-static double p95_value(const struct room *room, const struct instance_view *i)
-{
-    (void)room;
-    return (double)i->p95_us;
-}
-
-static void error_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    format_rate(out, i->error_pct);
-}
-
-static double error_value(const struct room *room, const struct instance_view *i)
-{
-    (void)room;
-    return i->error_pct;
-}
-
-static void flight_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    format_number(out, i->in_flight);
-}
-
-static double flight_value(const struct room *room, const struct instance_view *i)
-{
-    (void)room;
-    return i->in_flight;
-}
-
-static void up_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    strcpy(out, "-");
-    if (i->started_at > 0)
-        units_format_clock(out, FORMAT_SIZE, room->now - i->started_at);
-}
-
-static double up_value(const struct room *room, const struct instance_view *i)
-{
-    return i->started_at > 0 ? (double)(room->now - i->started_at) : 0;
-}
-
-/* Whole seconds from one on: tenths would change in every frame. */
-static void check_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    usec_t age = room->snap->at - i->checked_at;
-    strcpy(out, "-");
-    if (i->checked_at > 0)
+    if (kind == COLUMN_SINCE)
+        units_format_clock(out, FORMAT_SIZE, age);
+    else
         snprintf(out, FORMAT_SIZE,
                  age < USEC_PER_SEC          ? "<1s"
                  : age < 1000 * USEC_PER_SEC ? "%ds"
@@ -173,36 +89,45 @@ static void check_text(const struct room *room, const struct instance_view *i, c
                  (int)(age / USEC_PER_SEC));
 }
 
-static double check_value(const struct room *room, const struct instance_view *i)
+static void column_text(const struct room *room, const struct column *column,
+                        const struct instance_view *instance, char out[FORMAT_SIZE])
 {
-    return (double)(room->snap->at - i->checked_at);
+    double value = column_value(column, instance);
+    switch (column->kind) {
+    case COLUMN_ID:
+        snprintf(out, FORMAT_SIZE, "i%d", instance->id);
+        break;
+    case COLUMN_INT:
+        snprintf(out, FORMAT_SIZE, value > 0 ? "%.0f" : "-", value);
+        break;
+    case COLUMN_STATE:
+        snprintf(out, FORMAT_SIZE, "%s", instance_state_name(instance->state));
+        break;
+    case COLUMN_COUNT:
+    case COLUMN_NUMBER:
+        format_number(out, value);
+        break;
+    case COLUMN_ERRORS:
+        format_rate(out, value);
+        break;
+    case COLUMN_BYTES:
+        format_megabytes(out, (int64_t)value);
+        break;
+    case COLUMN_LATENCY:
+        format_ms(out, (int64_t)value);
+        break;
+    case COLUMN_SINCE:
+    case COLUMN_CHECKED:
+        strcpy(out, "-");
+        if (value < 0)
+            age_text(column->kind,
+                     (column->kind == COLUMN_SINCE ? room->now : room->snap->at) + (usec_t)value, out);
+        break;
+    case COLUMN_LOG:
+        out[0] = '\0';
+        break;
+    }
 }
-
-static void log_text(const struct room *room, const struct instance_view *i, char out[FORMAT_SIZE])
-{
-    (void)room;
-    (void)i;
-    out[0] = '\0';
-}
-
-static const struct column columns[] = {
-    {"ID", 5, 0, true, id_text, id_value},
-    {"PORT", 6, 0, true, port_text, port_value},
-    {"PID", 8, 60, true, pid_text, pid_value},
-    {"STATE", 10, 0, true, state_text, state_value},
-    {"CPU%", 5, 0, false, cpu_text, cpu_value},
-    {"MEM MB", 7, 80, false, mem_text, mem_value},
-    {"RPM", 6, 50, false, rpm_text, rpm_value},
-    {"p50", 5, 96, false, p50_text, p50_value},
-    {"p95", 5, 80, false, p95_text, p95_value},
-    {"ERR", 5, 80, false, error_text, error_value},
-    {"INFL", 5, 80, false, flight_text, flight_value},
-    {"UP", 10, 70, false, up_text, up_value},
-    {"CHECK", 6, 110, false, check_text, check_value},
-    {"LAST LOG LINE", 0, 90, true, log_text, id_value},
-};
-
-#define COLUMNS (int)(sizeof columns / sizeof *columns)
 
 static bool matches(const struct room *room, const struct instance_view *instance)
 {
@@ -219,7 +144,7 @@ static bool comes_before(const struct room *room, const struct instance_view *a,
                          const struct instance_view *b)
 {
     const struct column *column = &columns[room->sort_column];
-    double left = column->value(room, a), right = column->value(room, b);
+    double left = column_value(column, a), right = column_value(column, b);
     if (isnan(left) || isnan(right))
         return !isnan(left) && isnan(right);
     if (left == right)
@@ -260,7 +185,8 @@ static void head_draw(struct room *room, struct area area)
 {
     bool focused = room->focus == PANEL_INSTANCES;
     draw_fill(area, 0, 0, area.width, 1, ROLE_HEAD, ' ');
-    draw_code(area, 0, 0, ROLE_HEAD, focused ? room->glyphs->focus : ' ');
+    if (focused)
+        draw_code(area, 0, 0, ROLE_HEAD, room->glyphs->focus);
     int x = 1;
     for (int c = 0; c < COLUMNS; c++) {
         const struct column *column = &columns[c];
@@ -288,13 +214,13 @@ static void head_draw(struct room *room, struct area area)
 static enum role cell_role(const struct room *room, const struct column *column,
                            const struct instance_view *i)
 {
-    if (column->text == state_text)
+    if (column->kind == COLUMN_STATE)
         return view_state_role(i->state);
-    if (column->text == cpu_text && i->cpu_pct > room->snap->config.scaling.scale_up_threshold)
+    if (column->offset == AT(cpu_pct) && i->cpu_pct > room->snap->config.scaling.scale_up_threshold)
         return ROLE_WARN;
-    if (column->text == error_text && i->error_pct > 0)
+    if (column->kind == COLUMN_ERRORS && i->error_pct > 0)
         return ROLE_BAD;
-    if (column->text == id_text)
+    if (column->kind == COLUMN_ID)
         return ROLE_STRONG;
     return i->state == INSTANCE_READY ? ROLE_NORMAL : ROLE_DIM;
 }
@@ -308,7 +234,7 @@ static void row_draw(struct room *room, const struct instance_view *instance, st
         if (area.width < column->from)
             continue;
         char text[FORMAT_SIZE];
-        column->text(room, instance, text);
+        column_text(room, column, instance, text);
         enum role role = cell_role(room, column, instance);
         if (!column->width)
             draw_fit(area, x, area.width, y, instance->cause[0] ? ROLE_WARN : ROLE_DIM,

@@ -94,7 +94,8 @@ static void remote_draw(struct room *room, struct area area)
     const struct remote_view *remote = &room->snap->remote;
     bool focused = room->focus == PANEL_INSTANCES;
     draw_fill(area, 0, 0, area.width, 1, ROLE_HEAD, ' ');
-    draw_code(area, 0, 0, ROLE_HEAD, focused ? room->glyphs->focus : ' ');
+    if (focused)
+        draw_code(area, 0, 0, ROLE_HEAD, room->glyphs->focus);
     int x = draw_text(area, 1, 0, ROLE_HEAD, "TARGET  ");
     draw_fit(area, x, area.width, 0, ROLE_HEAD, remote->url, room->glyphs->unicode);
     health_draw(room, area, 1);
