@@ -18,12 +18,15 @@ static void quit_draw(struct room *room, struct area area)
                snap->load.running          ? " and a load are"
                : snap->instance_count == 1 ? " is"
                                            : " are");
-    draw_text(area, 1, 2, ROLE_FOCUS, "s");
-    draw_text(area, 6, 2, ROLE_NORMAL, "stop all in order: drain, TERM, then KILL; then quit");
-    draw_text(area, 1, 3, ROLE_GREYED, "l");
-    draw_text(area, 6, 3, ROLE_GREYED, "leave running [needs adoption, which is not there yet]");
-    draw_text(area, 1, 4, ROLE_FOCUS, "Esc");
-    draw_text(area, 6, 4, ROLE_NORMAL, "go on");
+    static const char *const choices[][2] = {
+        {"s", "stop all in order, then quit: drain, TERM, then KILL"},
+        {"l", "leave them serving; the next start takes them over"},
+        {"Esc", "go on"},
+    };
+    for (int i = 0; i < 3; i++) {
+        draw_text(area, 1, 2 + i, ROLE_FOCUS, choices[i][0]);
+        draw_fit(area, 6, area.width, 2 + i, ROLE_NORMAL, choices[i][1], room->glyphs->unicode);
+    }
 }
 
 static void quit_key(struct room *room, int key)
@@ -32,15 +35,14 @@ static void quit_key(struct room *room, int key)
         room_stop(room);
     else if (key == UI_KEY_ESC || key == 'n' || key == 'N')
         room_close(room);
-    else if (key == 'l')
-        room_say(room, ROLE_WARN,
-                 "refused: instances cannot be left running: the next start could not adopt them");
+    else if (key == 'l' || key == 'L')
+        room_leave(room);
 }
 
 static void quit_brief(const struct room *room, char *out, size_t size)
 {
     (void)room;
-    snprintf(out, size, "Quit? s = stop all, Esc = no");
+    snprintf(out, size, "Quit? s stop, l leave, Esc no");
 }
 
 const struct dialog_ops dialog_quit = {"Quit", NULL, quit_size, quit_draw, quit_key, NULL, quit_brief};

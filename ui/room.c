@@ -182,9 +182,16 @@ void room_quit(struct room *room)
 void room_stop(struct room *room)
 {
     room->quit_wanted = true;
+    room->leaving = room->leaving && room->live->stopping;
     room_close(room);
     if (!room->quitting)
         room->quitting = room_post(room, &(struct command){.kind = CMD_QUIT}, true) != 0;
+}
+
+void room_leave(struct room *room)
+{
+    room_close(room);
+    room->leaving = room_post(room, &(struct command){.kind = CMD_LEAVE}, true) != 0;
 }
 
 static void filter_key(struct room *room, int key)

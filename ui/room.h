@@ -60,6 +60,7 @@ struct room {
     const struct dialog_ops *dialog; /* NULL = none */
     union dialog_state state;
     bool quit_wanted, quitting; /* the operator said so; CMD_QUIT is posted */
+    bool leaving;               /* CMD_LEAVE is posted */
     bool dirty;                 /* something to draw, when a frame's time has passed */
     bool urgent;                /* draw it at once */
     enum room_request request;
@@ -97,6 +98,8 @@ void room_close(struct room *room);
 /* The operator wants to leave: as 'q'. A second time in a row, and on signals, stops in order. */
 void room_quit(struct room *room);
 void room_stop(struct room *room);
+/* Ends, and leaves what runs to the next start. */
+void room_leave(struct room *room);
 /* Runs an action as its key would; refusals become messages. */
 void room_act(struct room *room, const struct key_row *row);
 bool room_writable(const struct room *room);

@@ -95,8 +95,11 @@ static bool banner_text(const struct room *room, enum banner banner, struct bann
         snprintf(out->text, sizeof out->text, " ! %s", live->alert);
         return live->alert[0];
     case BANNER_STOPPING:
-        snprintf(out->text, sizeof out->text, " STOPPING  %d instance%s left: drain, TERM, then KILL",
-                 live->instance_count, live->instance_count == 1 ? "" : "s");
+        if (room->leaving)
+            snprintf(out->text, sizeof out->text, " LEAVING  balancer and instances serve on");
+        else
+            snprintf(out->text, sizeof out->text, " STOPPING  %d instance%s left: drain, TERM, then KILL",
+                     live->instance_count, live->instance_count == 1 ? "" : "s");
         return live->stopping || room->quitting;
     case BANNER_SILENT:
         out->role = ROLE_ALERT;

@@ -284,6 +284,18 @@ static bool run_quit(struct control *c, const struct command *command, char *tex
     return true;
 }
 
+static bool run_leave(struct control *c, const struct command *command, char *text, size_t size)
+{
+    (void)command;
+    if (!c->ops->adopt) {
+        snprintf(text, size, "leave refused: nothing of this target could be taken over by the next start");
+        return false;
+    }
+    control_leave(c);
+    snprintf(text, size, "leaving; balancer and instances serve on");
+    return true;
+}
+
 static const struct row rows[CMD_COUNT] = {
     [CMD_SCALE] = {"scale", .changes = true},
     [CMD_AUTO] = {"auto", .changes = true},
@@ -304,6 +316,7 @@ static const struct row rows[CMD_COUNT] = {
     [CMD_DETAIL_NONE] = {"detail", .ends_ok = true, .run = run_detail_none},
     [CMD_ALERT_ACK] = {"acknowledge", .ends_ok = true, .run = run_alert_ack},
     [CMD_QUIT] = {"quit", .ends_ok = true, .run = run_quit},
+    [CMD_LEAVE] = {"leave", .run = run_leave},
 };
 
 static bool run_row(struct control *c, const struct row *row, const struct command *command, char *text,

@@ -227,6 +227,14 @@ void control_quit(struct control *c)
         balancer_stop(c->balancer, true);
 }
 
+void control_leave(struct control *c)
+{
+    control_note(c, LEVEL_INFO, "leaving: balancer and instances serve on, the next start takes them over");
+    c->leaving = true;
+    loadgen_stop(c->loadgen, false);
+    enter_stage(c, STAGE_STOP_LOAD, LOAD_PATIENCE);
+}
+
 static void stop_instances(struct control *c, usec_t now)
 {
     usec_t patience = c->config.app.drain_timeout + c->config.app.stop_timeout + STOP_SLACK;
@@ -268,7 +276,9 @@ static void advance_stop(struct control *c, usec_t now)
             c->orderly = false;
             control_note(c, LEVEL_ERROR, "stopping took longer than its timeouts allow; going on regardless");
         }
-        if (c->stage == STAGE_STOP_LOAD) {
+        if (c->leaving) {
+            enter_stage(c, STAGE_DONE, 0);
+        } else if (c->stage == STAGE_STOP_LOAD) {
             stop_instances(c, now);
             carry_out(c, now);
         } else if (c->stage == STAGE_STOP_INSTANCES) {
@@ -325,7 +335,10 @@ static void *run(void *arg)
         turn(c, loop_now(c->loop));
     }
     publish_snapshot(c, loop_now(c->loop));
-    state_forget(c->setup.state);
+    if (c->leaving)
+        adopt_record(c);
+    else
+        state_forget(c->setup.state);
     exchange_close(c->exchange);
     return NULL;
 }

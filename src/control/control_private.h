@@ -47,7 +47,7 @@ struct control {
     usec_t started_at, next_step_at, burst_step_at, end_at;
     enum stage stage;
     usec_t stage_deadline;
-    bool hurried;
+    bool hurried, leaving;
 
     bool dirty; /* something to publish */
     usec_t publish_at;
@@ -80,5 +80,6 @@ void control_note(struct control *control, enum journal_level level, const char 
 void control_track(struct control *control, int id, int port, int pid);
 void control_admit(struct control *control, int id);
 void control_quit(struct control *control);
+void control_leave(struct control *control);
 
 #endif

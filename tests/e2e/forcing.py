@@ -74,7 +74,7 @@ class Operator:
 
     def quit(self):
         self.terminal.send("q")
-        self.terminal.wait_for_text(r"stop all in order")
+        self.terminal.wait_for_text("stop all in order")
         self.terminal.send("s")
         return self.terminal.wait(30)
 

@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/e2e/test_faults_process.py \
 	tests/e2e/test_gunicorn.py \
 	tests/e2e/test_house.py \
+	tests/e2e/test_leaving.py \
 	tests/e2e/test_load.py \
 	tests/e2e/test_random_keys.py \
 	tests/e2e/test_scaling_under_load.py \
