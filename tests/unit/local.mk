@@ -46,10 +46,13 @@ unit_programs += test_http_client
 test_http_client_SOURCES = tests/unit/test_http_client.c
 test_http_client_LDADD = libbase.a $(CMOCKA_LIBS) $(CURL_LIBS)
 
-unit_programs += test_control_balancer test_control_exchange test_control_meter test_control_state
+unit_programs += test_control_balancer test_control_commands test_control_exchange test_control_meter test_control_state
 test_control_balancer_SOURCES = tests/unit/test_control_balancer.c
 test_control_balancer_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 test_control_balancer_LDADD = libcontrol.a libbase.a libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
+test_control_commands_SOURCES = tests/unit/test_control_commands.c
+test_control_commands_LDADD = libcontrol.a libtarget.a libbase.a libcore.a \
+	$(CURL_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS) -lm
 test_control_exchange_SOURCES = tests/unit/test_control_exchange.c
 test_control_exchange_LDADD = libcontrol.a libcore.a $(CMOCKA_LIBS)
 test_control_meter_SOURCES = tests/unit/test_control_meter.c

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole control thread with a remote target that is not there, driven through its port: every command
+ * that control itself answers. */
+#include "base/clock.h"
+#include "control/control.h"
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PATIENCE_US (20 * USEC_PER_SEC)
+
+struct fixture {
+    char directory[64], ini[96], load[96], state_directory[96], path[4096];
+    struct config config;
+    struct config_sources sources;
+    struct control_programs programs;
+    struct control_setup setup;
+    struct state state;
+    struct control *control;
+    struct port port;
+    struct snapshot *snapshot;
+    struct answer answer; /* to the newest command */
+};
+
+static void write_text(const char *path, const char *text, mode_t mode)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    chmod(path, mode);
+}
+
+static const char ini_text[] =
+    "# kept\n[scaling]\ntarget = http\nmin_instances = 2\nmax_instances = 9\n"
+    "polling_interval = 100ms\n[http]\napp_url = http://127.0.0.1:1\nretries = 0\n";
+
+/* Says one line of progress, then how it is told to change, until its commands end. */
+static const char load_text[] = "#!/bin/sh\n"
+                                "echo "
+                                "'{\"event\":\"progress\",\"requests\":42,\"errors\":1,\"rps\":7.5,\"latency_"
+                                "us\":{\"p50\":10,\"p95\":20,\"p99\":30}}'\n"
+                                "while read line; do echo \"$line\" >> \"$(dirname \"$0\")/heard\"; done\n"
+                                "echo '{\"event\":\"summary\"}'\n";
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    char err[CONFIG_LOAD_ERROR_SIZE];
+    snprintf(f->directory, sizeof f->directory, "/tmp/ascale-test-XXXXXX");
+    assert_non_null(mkdtemp(f->directory));
+    snprintf(f->ini, sizeof f->ini, "%s/a.ini", f->directory);
+    snprintf(f->load, sizeof f->load, "%s/load", f->directory);
+    snprintf(f->state_directory, sizeof f->state_directory, "%s/state", f->directory);
+    write_text(f->ini, ini_text, 0600);
+    write_text(f->load, load_text, 0700);
+    f->sources.file = f->ini;
+    assert_true(config_load(&f->sources, &f->config, f->path, err, sizeof err));
+    assert_true(state_open(&f->state, f->state_directory, err, sizeof err));
+    f->programs = (struct control_programs){
+        .directory = f->directory, .launcher = "/nonexistent", .balancer = "/nonexistent", .load = f->load};
+    f->setup = (struct control_setup){.config = &f->config,
+                                      .sources = &f->sources,
+                                      .config_path = f->path,
+                                      .state = &f->state,
+                                      .programs = &f->programs};
+    f->snapshot = calloc(1, sizeof *f->snapshot);
+    *state = f;
+    return 0;
+}
+
+static void start(struct fixture *f)
+{
+    char err[512] = "";
+    f->control = control_new(&f->setup, err, sizeof err);
+    assert_string_equal(err, "");
+    assert_non_null(f->control);
+    f->port = control_port(f->control);
+    assert_int_equal(control_start(f->control), 0);
+}
+
+#define WAIT_FOR(f, condition)                                                                               \
+    do {                                                                                                     \
+        int64_t end_ = clock_now_us() + PATIENCE_US;                                                         \
+        while (!(f->port.read(f->port.ctx, f->snapshot), (condition)) && clock_now_us() < end_) {            \
+            struct pollfd wait_ = {.fd = control_wake_fd(f->control), .events = POLLIN};                     \
+            uint64_t count_;                                                                                 \
+            if (poll(&wait_, 1, 20) == 1 && read(wait_.fd, &count_, sizeof count_) < 0)                      \
+                continue;                                                                                    \
+        }                                                                                                    \
+        assert_true(condition);                                                                              \
+    } while (0)
+
+static bool find_answer(struct fixture *f, uint64_t id)
+{
+    for (int i = 0; i < SNAPSHOT_ANSWERS_MAX; i++)
+        if (f->snapshot->answers[i].id == id)
+            f->answer = f->snapshot->answers[i];
+    return f->answer.id == id;
+}
+
+static bool ask(struct fixture *f, enum command_kind kind, const char *text)
+{
+    struct command command = {.kind = kind};
+    snprintf(command.text, sizeof command.text, "%s", text);
+    uint64_t id = f->port.post(f->port.ctx, &command);
+    assert_true(id != 0);
+    WAIT_FOR(f, find_answer(f, id));
+    return f->answer.accepted;
+}
+
+static bool says(const struct fixture *f, const char *text)
+{
+    return strstr(f->answer.text, text) != NULL;
+}
+
+static void stop(struct fixture *f)
+{
+    struct pollfd end = {.fd = control_end_fd(f->control), .events = POLLIN};
+    f->port.post(f->port.ctx, &(struct command){.kind = CMD_QUIT});
+    assert_int_equal(poll(&end, 1, 20000), 1);
+    assert_true(control_join(f->control));
+    control_free(f->control);
+    f->control = NULL;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+    if (f->control)
+        stop(f);
+    state_close(&f->state);
+    snprintf(command, sizeof command, "rm -r '%s'", f->directory);
+    assert_int_equal(system(command), 0);
+    free(f->snapshot);
+    free(f);
+    return 0;
+}
+
+static void read_ini(const struct fixture *f, char *out, size_t size)
+{
+    FILE *file = fopen(f->ini, "r");
+    assert_non_null(file);
+    out[fread(out, 1, size - 1, file)] = '\0';
+    fclose(file);
+}
+
+static void test_settings_change_all_or_none(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    assert_true(ask(f, CMD_SET, "scaling.max_instances=7\nscaling.cooldown_up=9s"));
+    assert_int_equal(f->snapshot->config.scaling.max_instances, 7);
+    assert_int_equal(f->snapshot->config.scaling.cooldown_up, 9 * USEC_PER_SEC);
+    assert_int_equal(f->snapshot->unsaved, 2);
+
+    assert_false(ask(f, CMD_SET, "scaling.max_instances=8\nscaling.max_step=0"));
+    assert_true(says(f, "max_step") && says(f, "nothing was changed"));
+    assert_false(ask(f, CMD_SET, "scaling.max_instances=1")); /* below the minimum */
+    assert_true(says(f, "min_instances"));
+    assert_false(ask(f, CMD_SET, "scaling.target=process"));
+    assert_true(says(f, "next start"));
+    assert_false(ask(f, CMD_SET, "rubbish"));
+    assert_false(ask(f, CMD_SET, "scaling.mx_instances=3"));
+    assert_true(says(f, "max_instances"));
+    assert_int_equal(f->snapshot->config.scaling.max_instances, 7);
+    assert_true(ask(f, CMD_SET, "scaling.max_instances=7"));
+    assert_true(says(f, "nothing to change"));
+}
+
+static void test_preview_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    assert_true(ask(f, CMD_PREVIEW, "scaling.max_instances=3"));
+    assert_true(f->snapshot->detail.command_id == f->answer.id);
+    assert_int_equal(f->snapshot->detail.line_count, 1);
+    assert_int_equal(f->snapshot->config.scaling.max_instances, 9);
+    assert_false(ask(f, CMD_PREVIEW, "scaling.max_instances=x"));
+}
+
+static void test_save_shows_and_then_writes(void **state)
+{
+    struct fixture *f = *state;
+    char text[4096];
+    start(f);
+    assert_true(ask(f, CMD_SAVE_PREVIEW, ""));
+    assert_int_equal(f->snapshot->detail.line_count, 0);
+    assert_true(ask(f, CMD_SET, "scaling.max_instances=7"));
+    assert_true(ask(f, CMD_SAVE_PREVIEW, ""));
+    assert_true(f->snapshot->detail.line_count > 2);
+    read_ini(f, text, sizeof text);
+    assert_string_equal(text, ini_text);
+
+    assert_true(ask(f, CMD_SAVE, ""));
+    read_ini(f, text, sizeof text);
+    assert_non_null(strstr(text, "max_instances = 7"));
+    assert_non_null(strstr(text, "# kept"));
+    WAIT_FOR(f, f->snapshot->unsaved == 0);
+}
+
+static void test_reload_takes_the_good_and_keeps_the_old(void **state)
+{
+    struct fixture *f = *state;
+    char text[1024];
+    start(f);
+    snprintf(text, sizeof text, "%s[balancer]\nthreads = 3\n[scaling]\nmax_step = 4\n", ini_text);
+    write_text(f->ini, text, 0600);
+    assert_true(ask(f, CMD_RELOAD, ""));
+    assert_true(says(f, "max_step = 4") && says(f, "balancer.threads"));
+    assert_int_equal(f->snapshot->config.scaling.max_step, 4);
+    assert_int_equal(f->snapshot->config.balancer.threads, 1);
+
+    write_text(f->ini, "[scaling]\nmax_stp = 5\n", 0600);
+    assert_false(ask(f, CMD_RELOAD, ""));
+    assert_true(says(f, "max_stp"));
+    assert_int_equal(f->snapshot->config.scaling.max_step, 4);
+    WAIT_FOR(f, strstr(f->snapshot->alert, "max_stp"));
+    assert_true(ask(f, CMD_ALERT_ACK, ""));
+    WAIT_FOR(f, f->snapshot->alert[0] == '\0');
+}
+
+static void test_load_is_started_changed_and_stopped(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    assert_false(ask(f, CMD_LOAD_STOP, ""));
+    assert_false(ask(f, CMD_LOAD_SET, "load.rate=5/s"));
+    assert_false(ask(f, CMD_LOAD_START, "scaling.max_instances=3"));
+    assert_true(ask(f, CMD_LOAD_START, "load.rate=50/s\nload.threads=4"));
+    assert_false(ask(f, CMD_LOAD_START, ""));
+    assert_true(says(f, "runs already"));
+    WAIT_FOR(f, f->snapshot->load.requests == 42);
+    assert_true(f->snapshot->load.running);
+    assert_int_equal(f->snapshot->load.p95_us, 20);
+    assert_true(f->snapshot->load.rate_rps == 50);
+
+    assert_true(ask(f, CMD_LOAD_SET, "load.rate=80/s"));
+    assert_true(f->snapshot->load.rate_rps == 80);
+    assert_false(ask(f, CMD_LOAD_SET, "load.url=http://127.0.0.1:9/"));
+    assert_true(ask(f, CMD_LOAD_STOP, ""));
+    WAIT_FOR(f, !f->snapshot->load.running);
+    assert_string_equal(f->snapshot->load.last, "42 requests, 1 errors");
+
+    char heard[96], line[128] = "";
+    snprintf(heard, sizeof heard, "%s/heard", f->directory);
+    FILE *file = fopen(heard, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    assert_string_equal(line, "{\"cmd\":\"rate\",\"value\":80}\n");
+}
+
+static void test_a_load_that_fails_says_why(void **state)
+{
+    struct fixture *f = *state;
+    write_text(f->load, "#!/bin/sh\necho 'ascale-load: no such host' >&2\nexit 1\n", 0700);
+    start(f);
+    assert_true(ask(f, CMD_LOAD_START, ""));
+    WAIT_FOR(f, strstr(f->snapshot->load.last, "no such host"));
+    unlink(f->load);
+    assert_false(ask(f, CMD_LOAD_START, ""));
+    assert_true(says(f, "No such file"));
+    write_text(f->load, "", 0600);
+}
+
+static void test_a_running_load_ends_with_us(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    assert_true(ask(f, CMD_LOAD_START, ""));
+    WAIT_FOR(f, f->snapshot->load.requests == 42);
+    int pid = f->snapshot->load.pid;
+    stop(f);
+    assert_int_equal(state_start_ticks(pid), 0);
+}
+
+static void test_read_only_looks_and_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    f->setup.read_only = true;
+    start(f);
+    static const enum command_kind refused[] = {CMD_SCALE, CMD_AUTO,       CMD_MANUAL, CMD_SET,
+                                                CMD_SAVE,  CMD_LOAD_START, CMD_RELOAD, CMD_INSTANCE_KILL};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        assert_false(ask(f, refused[i], "scaling.max_instances=3"));
+        assert_true(says(f, "read-only"));
+    }
+    assert_true(ask(f, CMD_PREVIEW, "scaling.max_instances=3"));
+    assert_true(f->snapshot->read_only);
+}
+
+static void test_nonsense_is_answered(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    assert_false(ask(f, CMD_NONE, ""));
+    assert_false(ask(f, (enum command_kind)999, ""));
+    assert_false(ask(f, CMD_DETAIL_INSTANCE, ""));
+    assert_true(says(f, "no instances"));
+}
+
+static void test_ends_after_the_asked_duration(void **state)
+{
+    struct fixture *f = *state;
+    f->setup.duration = 300 * USEC_PER_MSEC;
+    start(f);
+    struct pollfd end = {.fd = control_end_fd(f->control), .events = POLLIN};
+    assert_int_equal(poll(&end, 1, 20000), 1);
+    assert_true(control_join(f->control));
+    f->port.read(f->port.ctx, f->snapshot);
+    assert_true(f->snapshot->stopping);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_settings_change_all_or_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_preview_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_save_shows_and_then_writes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reload_takes_the_good_and_keeps_the_old, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_load_is_started_changed_and_stopped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_load_that_fails_says_why, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_running_load_ends_with_us, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_read_only_looks_and_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nonsense_is_answered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ends_after_the_asked_duration, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
