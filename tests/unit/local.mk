@@ -25,9 +25,11 @@ unit_programs += test_proctree
 test_proctree_SOURCES = tests/unit/test_proctree.c
 test_proctree_LDADD = libtarget.a libbase.a libcore.a $(CMOCKA_LIBS)
 
-unit_programs += test_process
+unit_programs += test_process test_remote
 test_process_SOURCES = tests/unit/test_process.c
 test_process_LDADD = libtarget.a libbase.a libcore.a $(CURL_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
+test_remote_SOURCES = tests/unit/test_remote.c
+test_remote_LDADD = libtarget.a libbase.a libcore.a $(CURL_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
 EXTRA_test_process_DEPENDENCIES = ascale-launch$(EXEEXT)
 unit_programs += test_arrivals
 test_arrivals_SOURCES = tests/unit/test_arrivals.c
