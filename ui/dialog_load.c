@@ -5,14 +5,32 @@
 #include "ui/room.h"
 #include "ui/spans.h"
 #include <stdio.h>
+#include <string.h>
 
 static const char *const keys[] = {
     "load.url", "load.threads", "load.connections", "load.rate", "load.shape", "load.duration", NULL};
 
+/* What a load would be started with, or runs with: control sends an untouched URL to the balancer. */
+static struct config load_config(const struct room *room)
+{
+    const struct snapshot *snap = room->live;
+    const struct option *url = option_find("load", "url");
+    struct config config = snap->config;
+    if (snap->load.running) {
+        snprintf(config.load.url, sizeof config.load.url, "%s", snap->load.url);
+        config.load.threads = snap->load.threads;
+        config.load.rate_rps = snap->load.rate_rps;
+    } else if (snap->balancer.url[0] && url && strcmp(config.load.url, url->preset) == 0) {
+        snprintf(config.load.url, sizeof config.load.url, "%s/", snap->balancer.url);
+    }
+    return config;
+}
+
 static void load_open(struct room *room)
 {
     struct form *form = &room->state.form.form;
-    form_open(form, keys, &room->live->config);
+    struct config config = load_config(room);
+    form_open(form, keys, &config);
     form->button = room->live->load.running;
     if (form->button)
         form->at = form->count;
