@@ -93,6 +93,19 @@ class Request:
         return re.findall(rb"(?im)^" + name.encode() + rb": *(.*?)\r$", self.head)
 
 
+class Refuser:
+    """A port that is ours and refuses connections: bound, never listening, so that nobody else can take it."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+
+    def close(self):
+        self.socket.close()
+
+
 class Backend:
     """Answers by `answer(request)`: bytes; or by `serve(peer)`, which has the connection to itself."""
 

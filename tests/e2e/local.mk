@@ -35,5 +35,5 @@ EXTRA_DIST += \
 .PHONY: check-e2e
 check-e2e: all
 	$(AM_V_GEN)side_by_side=$$($(PYTHON3) -c 'import xdist' 2>/dev/null && echo "-n $$(nproc)"); \
-	  ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON3) -m pytest -q -rs $$side_by_side \
+	  ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON3) -m pytest -q -rsfE $$side_by_side \
 	  -p no:cacheprovider --junitxml='$(abs_top_builddir)/$(E2E_RESULTS)' $(E2E_ARGS) '$(srcdir)/tests/e2e'

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from balancing import OK, Backend, Balancer, read_answer
+from balancing import OK, Backend, Balancer, Refuser, read_answer
 from house import SLOW, program, raw_request, request, wait_until
 
 
@@ -320,8 +320,7 @@ def test_a_stale_connection_is_tried_once_more_for_what_may_be_repeated(house):
 
 
 def test_a_refused_connect_goes_to_another(house):
-    dead, backend = Backend(), Backend()
-    dead.close()
+    dead, backend = Refuser(), Backend()
     balancer = Balancer(house, [dead, backend])
     for _ in range(10):
         whole = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
@@ -330,8 +329,7 @@ def test_a_refused_connect_goes_to_another(house):
 
 
 def test_nobody_there_is_held_then_503(house):
-    dead = Backend()
-    dead.close()
+    dead = Refuser()
     balancer = Balancer(house, [dead], "--queue-timeout", "300ms", "--retry-after", "7s")
     answer = request(balancer.port)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "7")
@@ -339,13 +337,13 @@ def test_nobody_there_is_held_then_503(house):
 
 
 def test_held_requests_are_served_when_the_backend_comes_back(house):
-    dead = Backend()
-    dead.close()
+    dead = Refuser()
     balancer = Balancer(house, [dead])
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(request(balancer.port).status)) for _ in range(5)]
     for thread in threads:
         thread.start()
+    dead.close()
     alive = Backend(port=dead.port)
     for thread in threads:
         thread.join()

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from balancing import OK, Backend, Control, read_answer
+from balancing import OK, Backend, Control, Refuser, read_answer
 from house import SLOW, alive, program, request, wait_until
 
 
@@ -79,9 +79,8 @@ def test_draining_waits_for_what_is_under_way(supervised):
     wait_until(lambda: slow.requests)
     control.backends(("slow", slow), ("other", other), drain=["slow"])
     assert request(supervised.port).status == 200 and len(other.requests) == 1
-    stats = control.stats()
-    assert {item["id"]: (item["state"], item["in_flight"]) for item in stats["backends"]} == {
-        "slow": ("drain", 1), "other": ("ready", 0)}
+    wait_until(lambda: {item["id"]: (item["state"], item["in_flight"]) for item in control.stats()["backends"]} == {
+        "slow": ("drain", 1), "other": ("ready", 0)}, what="one request under way, at the draining backend")
     assert not [event for event in control.events if event["event"] == "drained"]
     gate.set()
     control.event("drained", backend="slow")
@@ -178,8 +177,7 @@ def test_stats_come_by_subscription(supervised):
 
 def test_ejections_are_told(supervised):
     control = Control(supervised.path)
-    dead, backend = Backend(), Backend()
-    dead.close()
+    dead, backend = Refuser(), Backend()
     control.backends(("dead", dead), ("live", backend))
     for _ in range(4):
         assert request(supervised.port).status == 200
