@@ -24,12 +24,14 @@ static void scale_draw(struct room *room, struct area area)
     usec_t rest = room->state.scale.until - room->now;
     snprintf(left, sizeof left, "%ds", (int)((rest + USEC_PER_SEC - 1) / USEC_PER_SEC));
     draw_right(area, area.width - 1, 0, ROLE_DIM, left);
-    if (!room->live->manual)
-        draw_text(area, 1, 2, ROLE_DIM,
-                  room->state.scale.to > room->state.scale.from ? "AUTO: this becomes a floor for a while"
-                                                                : "AUTO: this becomes a ceiling for a while");
-    else
-        draw_text(area, 1, 2, ROLE_DIM, "MANUAL: the count holds until changed");
+    usec_t expiry = room->live->config.scaling.manual_expiry;
+    const char *kind = room->state.scale.to > room->state.scale.from ? "floor" : "ceiling";
+    if (room->live->manual)
+        draw_text(area, 1, 2, ROLE_DIM, "MANUAL: it holds until changed");
+    else if (expiry <= 0)
+        draw_textf(area, 1, 2, ROLE_DIM, "AUTO: a %s until changed", kind);
+    else if (units_format_duration(left, sizeof left, expiry) > 0)
+        draw_textf(area, 1, 2, ROLE_DIM, "AUTO: a %s for the next %s", kind, left);
 }
 
 static void scale_key(struct room *room, int key)

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#define SHOWN_SPAN (50 * USEC_PER_MSEC) /* what is shorter would read 0.0s */
+
 static void add_separator(struct spans *spans, const struct room *room, int rank)
 {
     spans_add(spans, rank, ROLE_RULE, room->glyphs->unicode ? " \u2502 " : " | ");
@@ -37,11 +39,11 @@ static void add_cooldown(struct spans *spans, const struct room *room)
 {
     const struct outlook *outlook = &room->snap->outlook;
     char left[FORMAT_SIZE];
-    if (outlook->cooldown_up_left > 0) {
+    if (outlook->cooldown_up_left >= SHOWN_SPAN) {
         add_separator(spans, room, 2);
         spans_add(spans, 2, ROLE_NORMAL, "cooldown up %s", format_span(left, outlook->cooldown_up_left));
     }
-    if (outlook->cooldown_down_left > 0) {
+    if (outlook->cooldown_down_left >= SHOWN_SPAN) {
         add_separator(spans, room, 3);
         spans_add(spans, 3, ROLE_NORMAL, "cooldown down %s", format_span(left, outlook->cooldown_down_left));
     }

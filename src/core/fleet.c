@@ -215,7 +215,10 @@ static void note_end(const struct turn *t, enum journal_level level, const char 
 
     name_pid(in, name, sizeof name);
     units_format_clock(lived, sizeof lived, t->now - in->started_at);
-    journal_note(t->journal, t->now, level, in->id, "%s%s after %s; %s", name, how, lived, outcome);
+    if (in->pid > 0 || in->state != INSTANCE_STARTING)
+        journal_note(t->journal, t->now, level, in->id, "%s%s after %s; %s", name, how, lived, outcome);
+    else
+        journal_note(t->journal, t->now, level, in->id, "cannot start: %s; %s", how, outcome);
 }
 
 /* It ended though it was to stay. */

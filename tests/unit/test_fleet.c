@@ -186,6 +186,7 @@ static void test_the_least_missed_leaves_first(void **state)
     event(EVENT_UNHEALTHY, 4, "status 500");
     event(EVENT_EXITED, 5, "exit status 1"); /* starting again */
     event(EVENT_SPAWN_FAILED, 5, "ENOENT");  /* backing off */
+    assert_non_null(strstr(last_note(), "cannot start: ENOENT; next try in"));
     event(EVENT_EXITED, 6, "exit status 1"); /* starting again */
     todo();
     fleet_scale(&fleet, &journal, 5, now);
