@@ -5,7 +5,7 @@ EXTRA_DIST += \
 	assets/examples/http-server.ini \
 	assets/examples/remote.ini
 dist_man_MANS += assets/man/autoscaler.ini.5 assets/man/ascale-app.1 assets/man/ascale-load.1
-dist_man_MANS += assets/man/ascale-tui.1
+dist_man_MANS += assets/man/ascale-tui.1 assets/man/ascale-balance.1
 EXTRA_DIST += \
 	assets/pictures/main.svg \
 	assets/pictures/make.py \

@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import threading
+import time
 
 import pytest
 
@@ -183,6 +184,37 @@ def test_ejections_are_told(supervised):
         assert request(supervised.port).status == 200
     assert "refuses" in control.event("ejected", backend="dead")["cause"]
     control.event("admitted", backend="dead")
+
+
+def test_one_slow_beside_the_others_is_ejected(supervised):
+    control = Control(supervised.path)
+
+    def slowly(seen):
+        time.sleep(0.2)
+        return OK
+
+    others = [(f"i{number}", Backend()) for number in range(4)]
+    control.command("set", key="algorithm", value="round_robin")
+    control.command("set", key="eject_time", value="300ms")
+    control.backends(("slow", Backend(slowly)), *others)
+    for _ in range(10):
+        assert request(supervised.port).status == 200
+    assert "slow" in control.event("ejected", backend="slow")["cause"]
+    control.event("admitted", backend="slow")
+
+
+def test_a_new_backend_starts_slowly(supervised):
+    control = Control(supervised.path)
+    old, new = Backend(), Backend()
+    control.command("set", key="algorithm", value="round_robin")
+    control.command("set", key="slow_start", value="2s")
+    control.backends(("old", old))
+    begun = time.monotonic()
+    wait_until(lambda: time.monotonic() > begun + 2)
+    control.backends(("old", old), ("new", new))
+    for _ in range(60):
+        assert request(supervised.port).status == 200
+    assert 0 < len(new.requests) < 25, "at once it would have got 30"
 
 
 def test_controllers_come_and_go_without_a_request_lost(supervised):

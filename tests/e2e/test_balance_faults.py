@@ -4,6 +4,7 @@ middle, rubbish from both sides, no descriptor left. Whatever it is, other reque
 
 import os
 import random
+import re
 import resource
 import socket
 import threading
@@ -75,6 +76,29 @@ def test_idle_connections_give_way_when_there_are_too_many(house):
     for _ in range(10):
         assert get(balancer) == 200
     for connection in idle:
+        connection.close()
+    settled(control)
+
+
+@pytest.mark.unsanitized
+def test_an_idle_connection_costs_less_than_a_kilobyte(house):
+    balancer, control = with_control(house, [Backend()])
+
+    def used():
+        return int(re.search(r"Anonymous: +(\d+)", Path(f"/proc/{balancer.process.pid}/smaps_rollup").read_text()).group(1))
+
+    def visit():
+        connection = balancer.connect()
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(65536).endswith(b"ok")
+        return connection
+
+    count = min(3000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 100)
+    connections = [visit() for _ in range(20)]
+    before = used()
+    connections += [visit() for _ in range(count)]
+    assert (used() - before) * 1024 / count <= 1024
+    for connection in connections:
         connection.close()
     settled(control)
 
