@@ -173,7 +173,7 @@ int ui_run(const struct port *port, const struct ui_options *opts, char *err, si
         error = ui_loop(ui);
         screen_close();
         if (error)
-            snprintf(err, err_size, "the terminal went away; stopping in order");
+            snprintf(err, err_size, "the terminal went away");
     }
     grid_fini(&ui->grid);
     room_fini(&ui->room);

@@ -278,8 +278,8 @@ static bool run_alert_ack(struct control *c, const struct command *command, char
 
 static bool run_quit(struct control *c, const struct command *command, char *text, size_t size)
 {
-    (void)command;
-    control_quit(c);
+    if (c->stage == STAGE_RUN || command->count == 0)
+        control_quit(c);
     snprintf(text, size, c->hurried ? "stopping at once" : "stopping in order");
     return true;
 }

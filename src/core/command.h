@@ -26,7 +26,7 @@ enum command_kind {
     CMD_DETAIL_INSTANCE, /* health, history and log tail into the detail slot, kept fresh */
     CMD_DETAIL_NONE,
     CMD_ALERT_ACK,
-    CMD_QUIT,  /* stop all in order, then end */
+    CMD_QUIT,  /* stop all in order, then end; asked again: without patience, unless count is 1 */
     CMD_LEAVE, /* end; instances and balancer serve on, the next start takes them over */
     CMD_COUNT
 };

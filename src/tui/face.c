@@ -59,7 +59,7 @@ bool face_show(enum face face, struct control *control, const struct cli *cli, i
             snprintf(err, sizeof err, "cannot write to standard output: %s", strerror(-error));
         log_error("%s; stopping in order", err);
         fprintf(stderr, "ascale-tui: %s; stopping in order\n", err);
-        port.post(port.ctx, &(struct command){.kind = CMD_QUIT});
+        port.post(port.ctx, &(struct command){.kind = CMD_QUIT, .count = 1});
     }
     bool went_away = face == FACE_SCREEN && error == -EIO; /* an operator may leave so */
     return error == 0 || went_away;

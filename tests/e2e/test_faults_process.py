@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -330,3 +331,5 @@ def test_16_a_closed_terminal_stops_everything_in_order(house, terminal, room):
     screen.hang_up()
     assert screen.wait(20) == 0
     assert not [command_line(pid) for pid in family if alive(pid)]
+    log = (Path(control.state) / "ascale.log").read_text()
+    assert "drained in" in log and "at once" not in log, log
