@@ -145,7 +145,7 @@ static void deal_with_left_behind(struct instance *instance, int left)
         return;
     instance->told_left_behind = true;
     proctree_signal(instance->house->tree, instance->id, SIGTERM);
-    if (!instance->stopping)
+    if (!instance->stopping && instance->health.healthy)
         emit(instance, EVENT_UNHEALTHY, "%.90s; ending %d processes it left", instance->cause, left);
 }
 

@@ -142,6 +142,8 @@ static bool listener_serves(const struct listener *listener, const struct sockad
         memcpy(own, &((const struct sockaddr_in6 *)host)->sin6_addr, sizeof own);
     else
         memcpy(own, &((const struct sockaddr_in *)host)->sin_addr, sizeof own[0]);
+    if (memcmp(own, any, sizeof own) == 0)
+        return true; /* whoever has the port has it on one of our addresses */
     if (listener->word_count == 1)
         return host->ss_family == AF_INET && (listener->words[0] == 0 || listener->words[0] == own[0]);
     if (memcmp(listener->words, any, sizeof any) == 0)

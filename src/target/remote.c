@@ -46,6 +46,7 @@ struct remote {
     struct remote_status status;
     usec_t read_at; /* when the reading of status began; 0: never read */
     bool fresh;     /* no step has seen it */
+    bool told;      /* the operator knows that it fails */
     struct backoff backoff;
     struct breaker breaker;
     struct remote_view view;
@@ -89,8 +90,12 @@ static void task_failed(struct remote *r, struct task *task, usec_t now)
     task->active = false;
     backoff_succeeded(&r->backoff);
     if (r->breaker.state == BREAKER_CLOSED && breaker_failed(&r->breaker, now))
-        note(r, LEVEL_ERROR, "%s fails (%s): the count is kept, calls pause for %d s", r->view.url,
+        note(r, LEVEL_ERROR, "%.60s still fails (%.70s): calls pause for %d s", r->view.url,
              r->view.last_error, (int)(r->config.http.breaker_open_time / USEC_PER_SEC));
+    else if (!r->told && task == &r->round)
+        note(r, LEVEL_WARNING, "%.60s fails (%.70s): the count is kept, the next step tries again",
+             r->view.url, r->view.last_error);
+    r->told = true;
 }
 
 static void order_failed(struct remote *r, usec_t now)
@@ -144,8 +149,10 @@ static void call_succeeded(struct remote *r, const struct http_client_result *re
     r->view.latency_us = result->total_us;
     r->view.answered_at = loop_now(r->setup.loop);
     backoff_succeeded(&r->backoff);
-    if (breaker_succeeded(&r->breaker))
+    breaker_succeeded(&r->breaker);
+    if (r->told)
         note(r, LEVEL_INFO, "%s answers again", r->view.url);
+    r->told = false;
 }
 
 static void read_done(struct remote *r, const struct http_client_result *result, usec_t now)

@@ -583,6 +583,25 @@ static void a_fork_bomb_is_contained_and_named(void **state)
     assert_non_null(strstr(wait_for(rig, EVENT_EXITED, 1)->text, "max_processes of 20"));
 }
 
+static void a_user_and_limits_are_taken_on(void **state)
+{
+    struct rig *rig = *state;
+    char lines[64][200];
+    bool root = geteuid() == 0; /* nobody else may become another user */
+    if (root)
+        set(rig, "user", "nobody");
+    set(rig, "max_files", "77");
+    spawn(rig, 1, "sh -c 'ulimit -n; id -un; echo $USER; grep NoNewPrivs /proc/self/status | cut -f 2'");
+    wait_for(rig, EVENT_EXITED, 1);
+    assert_int_equal(log_lines(rig, 1, lines, 64), 4);
+    assert_string_equal(lines[0], "77");
+    if (root) {
+        assert_string_equal(lines[1], "nobody");
+        assert_string_equal(lines[2], "nobody");
+    }
+    assert_string_equal(lines[3], "1");
+}
+
 #define RIGGED(test) cmocka_unit_test_setup_teardown(test, rig_open, rig_close)
 
 int main(void)
@@ -606,6 +625,7 @@ int main(void)
         RIGGED(a_chatty_instance_is_kept_within_its_cap),
         RIGGED(the_requests_of_the_application_are_counted),
         RIGGED(many_die_at_once),
+        RIGGED(a_user_and_limits_are_taken_on),
         RIGGED(a_memory_hog_is_contained_and_named),
         RIGGED(a_fork_bomb_is_contained_and_named),
     };
