@@ -19,6 +19,8 @@
 #include <sys/random.h>
 
 #define PUBLISH_SPACING (20 * USEC_PER_MSEC)
+#define PUBLISH_REST    (1 * USEC_PER_SEC) /* the longest time without, however far apart the steps are */
+#define FIRST_READING   (2 * USEC_PER_SEC) /* what a remote target gets to answer before the first step */
 #define BURST_SPACING   (250 * USEC_PER_MSEC)
 #define LOAD_PATIENCE   (4 * USEC_PER_SEC)
 #define STOP_SLACK      (5 * USEC_PER_SEC)
@@ -307,7 +309,7 @@ static void turn(struct control *c, usec_t now)
     advance_stop(c, now);
     if (c->record_due)
         adopt_record(c);
-    if (c->dirty && now >= c->publish_at) {
+    if (now >= c->publish_at + (c->dirty ? 0 : PUBLISH_REST)) {
         publish_snapshot(c, now);
         c->publish_at = now + PUBLISH_SPACING;
         c->dirty = false;
@@ -317,8 +319,7 @@ static void turn(struct control *c, usec_t now)
 static usec_t turn_deadline(const struct control *c)
 {
     usec_t at = soonest(engine_deadline(c->engine), c->next_step_at);
-    if (c->dirty)
-        at = soonest(at, c->publish_at);
+    at = soonest(at, c->publish_at + (c->dirty ? 0 : PUBLISH_REST));
     return soonest(at, c->stage == STAGE_RUN ? c->end_at : c->stage_deadline);
 }
 
@@ -492,7 +493,10 @@ struct control *control_new(const struct control_setup *setup, char *err, size_t
         control_free(c);
         return NULL;
     }
-    c->started_at = c->next_step_at = loop_now(c->loop);
+    c->started_at = c->next_step_at = c->publish_at = loop_now(c->loop);
+    /* Ours are started by the first step; one that runs already is first asked how it is. */
+    if (!(c->ops->flags & TARGET_INSTANCES))
+        c->next_step_at += soonest(c->config.scaling.polling_interval / 4, FIRST_READING);
     c->end_at = setup->duration ? c->started_at + setup->duration : USEC_NEVER;
     c->dirty = true;
     publish_prepare(c);
