@@ -279,7 +279,7 @@ static bool run_alert_ack(struct control *c, const struct command *command, char
 static bool run_quit(struct control *c, const struct command *command, char *text, size_t size)
 {
     if (c->stage == STAGE_RUN || command->count == 0)
-        control_quit(c);
+        ending_quit(c);
     snprintf(text, size, c->hurried ? "stopping at once" : "stopping in order");
     return true;
 }
@@ -291,7 +291,7 @@ static bool run_leave(struct control *c, const struct command *command, char *te
         snprintf(text, size, "leave refused: nothing of this target could be taken over by the next start");
         return false;
     }
-    control_leave(c);
+    ending_leave(c);
     snprintf(text, size, "leaving; balancer and instances serve on");
     return true;
 }

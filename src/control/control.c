@@ -22,8 +22,6 @@
 #define PUBLISH_REST    (1 * USEC_PER_SEC) /* the longest time without, however far apart the steps are */
 #define FIRST_READING   (2 * USEC_PER_SEC) /* what a remote target gets to answer before the first step */
 #define BURST_SPACING   (250 * USEC_PER_MSEC)
-#define LOAD_PATIENCE   (4 * USEC_PER_SEC)
-#define STOP_SLACK      (5 * USEC_PER_SEC)
 
 static usec_t soonest(usec_t a, usec_t b)
 {
@@ -191,108 +189,6 @@ static void step(struct control *c, usec_t now)
     c->dirty = true;
 }
 
-/* Ending */
-
-static void enter_stage(struct control *c, enum stage stage, usec_t patience)
-{
-    c->stage = stage;
-    c->stage_deadline = loop_now(c->loop) + patience;
-    c->dirty = true;
-}
-
-static void kill_instances(struct control *c, usec_t now)
-{
-    for (int i = 0; i < c->live_count; i++) {
-        struct command kill = {.kind = CMD_INSTANCE_KILL, .instance = c->live[i].id};
-        struct answer answer;
-        engine_command(c->engine, &kill, &answer, now);
-    }
-}
-
-/* The first time in order; asked again, the same order without the patience. */
-void control_quit(struct control *c)
-{
-    if (c->stage == STAGE_RUN) {
-        control_note(c, LEVEL_INFO, "stopping: load, then instances, then the balancer");
-        loadgen_stop(c->loadgen, false);
-        enter_stage(c, STAGE_STOP_LOAD, LOAD_PATIENCE);
-        return;
-    }
-    if (c->hurried)
-        return;
-    c->hurried = true;
-    control_note(c, LEVEL_INFO, "stopping at once, without waiting for requests");
-    loadgen_stop(c->loadgen, true);
-    if (c->stage == STAGE_STOP_INSTANCES)
-        kill_instances(c, loop_now(c->loop));
-    if (c->stage == STAGE_STOP_BALANCER)
-        balancer_stop(c->balancer, true);
-}
-
-void control_leave(struct control *c)
-{
-    control_note(c, LEVEL_INFO, "leaving: balancer and instances serve on, the next start takes them over");
-    c->leaving = true;
-    loadgen_stop(c->loadgen, false);
-    enter_stage(c, STAGE_STOP_LOAD, LOAD_PATIENCE);
-}
-
-static void stop_instances(struct control *c, usec_t now)
-{
-    usec_t patience = c->config.app.drain_timeout + c->config.app.stop_timeout + STOP_SLACK;
-    enter_stage(c, STAGE_STOP_INSTANCES, patience);
-    engine_set_dry_run(c->engine, false); /* what was started is ended for real */
-    engine_stop(c->engine, now);
-    if (c->hurried)
-        kill_instances(c, now);
-}
-
-static void stop_balancer(struct control *c)
-{
-    enter_stage(c, STAGE_STOP_BALANCER, c->config.balancer.drain_timeout + STOP_SLACK);
-    if (c->balancer)
-        balancer_stop(c->balancer, c->hurried);
-}
-
-static bool stage_is_over(const struct control *c)
-{
-    switch (c->stage) {
-    case STAGE_STOP_LOAD:
-        return !loadgen_runs(c->loadgen);
-    case STAGE_STOP_INSTANCES:
-        return engine_stopped(c->engine);
-    case STAGE_STOP_BALANCER:
-        return !c->balancer || balancer_stopped(c->balancer);
-    default:
-        return false;
-    }
-}
-
-static void advance_stop(struct control *c, usec_t now)
-{
-    while (c->stage != STAGE_RUN && c->stage != STAGE_DONE) {
-        bool late = now >= c->stage_deadline;
-        if (!stage_is_over(c) && !late)
-            return;
-        if (late && !stage_is_over(c)) {
-            c->orderly = false;
-            control_note(c, LEVEL_ERROR, "stopping took longer than its timeouts allow; going on regardless");
-        }
-        if (c->leaving) {
-            enter_stage(c, STAGE_DONE, 0);
-        } else if (c->stage == STAGE_STOP_LOAD) {
-            stop_instances(c, now);
-            carry_out(c, now);
-        } else if (c->stage == STAGE_STOP_INSTANCES) {
-            stop_balancer(c);
-        } else {
-            enter_stage(c, STAGE_DONE, 0);
-        }
-    }
-}
-
-/* Turns */
-
 static void turn(struct control *c, usec_t now)
 {
     if (now >= engine_deadline(c->engine)) {
@@ -301,12 +197,12 @@ static void turn(struct control *c, usec_t now)
     }
     if (c->stage == STAGE_RUN && now >= c->end_at) {
         control_note(c, LEVEL_INFO, "the asked duration is over");
-        control_quit(c);
+        ending_quit(c);
     }
     if (now >= c->next_step_at)
         step(c, now);
+    ending_advance(c, now);
     carry_out(c, now);
-    advance_stop(c, now);
     if (c->record_due)
         adopt_record(c);
     if (now >= c->publish_at + (c->dirty ? 0 : PUBLISH_REST)) {
@@ -367,8 +263,6 @@ void control_apply_config(struct control *c, const struct config *config)
     log_set_level((enum log_level)c->config.log.level);
     publish_config(c);
 }
-
-/* Opening */
 
 static bool open_loop(struct control *c, char *err, size_t err_size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of the control thread share: control.c (turns, events, actions, stopping), commands.c (what
- * the operator wants), publish.c (what goes out), adopt.c (what an earlier controller left). Nobody else
- * includes it; everything in it belongs to the control thread. */
+/* What the files of the control thread share: control.c (turns, events, actions), ending.c (stopping),
+ * commands.c (what the operator wants), publish.c (what goes out), adopt.c (what an earlier controller left).
+ * Nobody else includes it; everything in it belongs to the control thread. */
 #ifndef CONTROL_CONTROL_PRIVATE_H
 #define CONTROL_CONTROL_PRIVATE_H
 #include "base/loop.h"
@@ -73,13 +73,16 @@ void publish_snapshot(struct control *control, usec_t now);
 void adopt_survivors(struct control *control, const struct state_record *left);
 void adopt_record(struct control *control);
 
+/* ending.c */
+void ending_quit(struct control *control); /* asked again: sooner */
+void ending_leave(struct control *control);
+void ending_advance(struct control *control, usec_t now); /* once a turn, before actions are carried out */
+
 /* control.c */
 void control_apply_config(struct control *control, const struct config *config);
 void control_note(struct control *control, enum journal_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void control_track(struct control *control, int id, int port, int pid);
 void control_admit(struct control *control, int id);
-void control_quit(struct control *control);
-void control_leave(struct control *control);
 
 #endif

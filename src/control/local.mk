@@ -19,6 +19,7 @@ libcontrol_a_SOURCES = \
 	src/control/control.c \
 	src/control/control.h \
 	src/control/control_private.h \
+	src/control/ending.c \
 	src/control/exchange.c \
 	src/control/exchange.h \
 	src/control/listener.c \
