@@ -163,13 +163,30 @@ static void put_forwarded(struct writer *w, const struct exchange *x, const char
     PUT(w, ";proto=http\r\n");
 }
 
+/* By hand where it is easy: it is done for every request. */
+static void format_peer(const struct session *s, char out[INET6_ADDRSTRLEN])
+{
+    if (s->peer.any.sa_family != AF_INET) {
+        conn_format_address(&s->peer.any, false, out, INET6_ADDRSTRLEN);
+        return;
+    }
+    struct writer w = {out, out + INET6_ADDRSTRLEN, false};
+    uint32_t address = ntohl(s->peer.v4.sin_addr.s_addr);
+    for (unsigned shift = 32; shift > 0;) {
+        shift -= 8;
+        put_number(&w, (address >> shift) & 255);
+        put(&w, ".", shift > 0);
+    }
+    *w.at = '\0';
+}
+
 static void put_forwarding(struct writer *w, const struct exchange *x, bool trusted)
 {
     int mode = settings_of(x)->options.forwarded;
     char peer[INET6_ADDRSTRLEN];
     if (mode == CONFIG_FORWARDED_NONE)
         return;
-    conn_format_address(&x->session->peer.any, false, peer, sizeof(peer));
+    format_peer(x->session, peer);
     if (mode != CONFIG_FORWARDED_RFC7239)
         put_x_forwarded(w, x, peer, trusted);
     if (mode != CONFIG_FORWARDED_X)

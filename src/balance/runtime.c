@@ -146,11 +146,27 @@ static bool take_signals(struct runtime *rt)
     return loop_on_signals(rt->loop, &signals, on_signal, rt) == 0;
 }
 
+/* With autogroups a nice value counts among the processes of one session only; the session has one of its
+ * own, which its leader may set. Where there are no autogroups there is no such file. */
+static void take_session_priority(int want)
+{
+    char text[16];
+    int fd = getsid(0) == getpid() ? open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return;
+    int len = snprintf(text, sizeof(text), "%d", want);
+    if (write(fd, text, (size_t)len) < 0)
+        log_info("priority %d of the session: %s; going on without", want, strerror(errno));
+    close(fd);
+}
+
 static void take_priority(struct runtime *rt)
 {
     int want = rt->config.balancer.priority;
     if (setpriority(PRIO_PROCESS, 0, want) < 0)
         log_info("priority %d: %s; going on without", want, strerror(errno));
+    else
+        take_session_priority(want);
     rt->priority = getpriority(PRIO_PROCESS, 0);
 }
 
