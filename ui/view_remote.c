@@ -55,21 +55,16 @@ static void breaker_draw(const struct room *room, struct area area, int y)
             format_span(left, remote->breaker_until > room->now ? remote->breaker_until - room->now : 0));
 }
 
-static void count_text(char *out, size_t size, int count)
-{
-    snprintf(out, size, count < 0 ? "unknown" : "%d", count);
-}
-
 static void count_row_draw(const struct room *room, struct area area, int y)
 {
     const struct remote_view *remote = &room->snap->remote;
-    char seen[16], ordered[16], age[FORMAT_SIZE];
-    count_text(seen, sizeof seen, remote->replicas);
-    count_text(ordered, sizeof ordered, remote->ordered);
+    char age[FORMAT_SIZE];
     row_label(area, y, "Replicas");
     bool lags = remote->replicas >= 0 && remote->ordered >= 0 && remote->replicas != remote->ordered;
-    int x = draw_text(area, 13, y, ROLE_STRONG, seen);
-    x = draw_textf(area, x, y, lags ? ROLE_WARN : ROLE_NORMAL, ", ordered %s", ordered);
+    int x = remote->replicas < 0 ? draw_text(area, 13, y, ROLE_STRONG, "unknown")
+                                 : draw_textf(area, 13, y, ROLE_STRONG, "%d", remote->replicas);
+    if (remote->ordered >= 0)
+        x = draw_textf(area, x, y, lags ? ROLE_WARN : ROLE_NORMAL, ", ordered %d", remote->ordered);
     if (lags && remote->order_at > 0)
         draw_textf(area, x, y, ROLE_WARN, ", not there after %s",
                    format_span(age, room->now - remote->order_at));

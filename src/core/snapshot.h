@@ -98,7 +98,8 @@ enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 struct remote_view {
     char url[160];
     bool reachable;
-    int replicas, ordered; /* -1 = unknown */
+    int replicas; /* -1 = unknown */
+    int ordered;  /* what it has yet to follow; -1 = nothing */
     usec_t answered_at, order_at;
     int64_t latency_us;
     int64_t calls, failures, retries, orders, orders_failed;

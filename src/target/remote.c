@@ -170,6 +170,8 @@ static void read_done(struct remote *r, const struct http_client_result *result,
     r->fresh = true;
     r->round.active = false;
     r->view.replicas = status.replicas;
+    if (status.replicas == r->view.ordered)
+        r->view.ordered = -1; /* it has followed */
     if (first && r->setup.first_sample != NULL)
         r->setup.first_sample(r->setup.ctx);
 }
@@ -419,6 +421,7 @@ static void apply(void *target, const struct action *action, usec_t now)
     r->ordered = action->count;
     r->reread_after = now;
     r->view.orders++;
+    r->view.ordered = action->count;
     r->view.order_at = now;
     snprintf(r->view.last_order, sizeof r->view.last_order, "%d: on its way", r->ordered);
     arm(r);
@@ -429,7 +432,6 @@ static void view(void *target, struct snapshot *out, usec_t now)
     (void)now;
     struct remote *r = target;
     out->remote = r->view;
-    out->remote.ordered = r->order.active ? r->ordered : -1;
     out->remote.breaker = r->breaker.state;
     out->remote.breaker_until = r->breaker.until;
 }

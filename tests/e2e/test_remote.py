@@ -50,6 +50,7 @@ class Application:
         self.requests, self.lock = [], threading.Lock()
         self.writing = self.most_writing = 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener.settimeout(0.1)
         self.port = self.listener.getsockname()[1]
         self.tls = tls
         self.closing = threading.Event()
@@ -70,7 +71,6 @@ class Application:
         return 0.75 <= self.demand / self.replicas <= 0.85
 
     def _accept(self):
-        self.listener.settimeout(0.1)
         while not self.closing.is_set():
             try:
                 connection, _ = self.listener.accept()
