@@ -195,6 +195,24 @@ static void subscribe(struct balancer *b)
                                            (json_int_t)(interval / USEC_PER_MSEC)));
 }
 
+static void send_setting(void *context, const struct option *option)
+{
+    struct balancer *b = context;
+    char value[CONFIG_TEXT_MAX];
+    if (strcmp(option->section, "balancer") != 0 || !(option->flags & OPTION_LIVE))
+        return;
+    config_get_text(&b->config, option, value, sizeof value);
+    balancer_link_send(&b->link,
+                       json_pack("{s:s, s:s, s:s}", "cmd", "set", "key", option->key, "value", value));
+}
+
+/* One that was adopted, or reconfigured before it listened, does not know the settings of now. */
+static void send_all_settings(struct balancer *b)
+{
+    for (size_t i = 0; i < options_count; i++)
+        send_setting(b, &options[i]);
+}
+
 static void on_connect_due(struct loop_timer *timer, int64_t now)
 {
     struct balancer *b = timer->context;
@@ -211,6 +229,7 @@ static void on_connect_due(struct loop_timer *timer, int64_t now)
         return;
     }
     balancer_link_send(&b->link, json_pack("{s:s, s:i}", "cmd", "hello", "version", 1));
+    send_all_settings(b);
     b->backends.changed = true;
     balancer_flush(b);
     subscribe(b);
@@ -373,17 +392,6 @@ void balancer_close(struct balancer *b)
         close(b->listen_fd);
     backends_fini(&b->backends);
     free(b);
-}
-
-static void send_setting(void *context, const struct option *option)
-{
-    struct balancer *b = context;
-    char value[CONFIG_TEXT_MAX];
-    if (strcmp(option->section, "balancer") != 0 || !(option->flags & OPTION_LIVE))
-        return;
-    config_get_text(&b->config, option, value, sizeof value);
-    balancer_link_send(&b->link,
-                       json_pack("{s:s, s:s, s:s}", "cmd", "set", "key", option->key, "value", value));
 }
 
 void balancer_reconfigure(struct balancer *b, const struct config *config)

@@ -41,7 +41,7 @@ static void write_text(const char *path, const char *text, mode_t mode)
 
 static const char ini_text[] =
     "# kept\n[scaling]\ntarget = http\nmin_instances = 2\nmax_instances = 9\n"
-    "polling_interval = 100ms\n[http]\napp_url = http://127.0.0.1:1\nretries = 0\n";
+    "polling_interval = 100ms\n[http]\napp_url = http://127.0.0.1:1\nretries = 0\nbreaker_failures = 1000\n";
 
 /* Says one line of progress, then how it is told to change, until its commands end. */
 static const char load_text[] = "#!/bin/sh\n"
