@@ -150,6 +150,7 @@ struct fleet *fleet_new(const struct app_options *options)
         .max_demand = options->max_demand,
         .speed = options->speed,
         .boot = options->boot,
+        .clock = options->clock,
         .max_replicas = options->max_replicas,
         .seed = (uint64_t)options->seed,
     };

@@ -12,7 +12,7 @@
 
 static usec_t fleet_time(const struct fleet_model *fleet, usec_t now)
 {
-    return (usec_t)((double)(now - fleet->start) * fleet->settings.speed);
+    return fleet->settings.clock + (usec_t)((double)(now - fleet->start) * fleet->settings.speed);
 }
 
 void fleet_model_init(struct fleet_model *fleet, const struct fleet_settings *settings, int64_t replicas,

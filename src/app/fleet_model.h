@@ -12,6 +12,7 @@ struct fleet_settings {
     double min_demand, max_demand; /* at midnight, at noon */
     double speed;                  /* seconds of its day in one of ours */
     usec_t boot;                   /* in its time: until a new replica serves */
+    usec_t clock;                  /* its time of day at the start; 0: midnight */
     int64_t max_replicas;
     uint64_t seed;
 };
@@ -23,7 +24,7 @@ struct fleet_batch {
 
 struct fleet_model {
     struct fleet_settings settings;
-    usec_t start;                                   /* its midnight, in our time */
+    usec_t start;                                   /* in our time */
     int64_t ready;                                  /* >= 1 */
     struct fleet_batch starting[FLEET_BATCHES_MAX]; /* oldest first */
     int batches;

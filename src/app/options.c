@@ -132,6 +132,8 @@ static const struct args_option rows[] = {
      "more are refused with 400 (1000)"},
     {"boot", 0, "DURATION", A_DURATION, read_duration, FIELD(boot),
      "its time until a new replica serves (30s)"},
+    {"clock", 0, "DURATION", A_DURATION, read_duration, FIELD(clock),
+     "its time of day at the start (0, midnight)"},
     {"seed", 0, "N", "a whole number", read_seed, FIELD(seed), "seed of its noise and its errors (1)"},
     {"token", 0, "TEXT", "a token", args_read_text, FIELD(token), "ask for 'Authorization: Bearer TEXT'"},
 };

@@ -36,7 +36,7 @@ struct app_options {
     const char *token;
     double min_demand, max_demand; /* replicas needed at 80% CPU, at night and at noon */
     int64_t replicas, max_replicas;
-    usec_t boot;
+    usec_t boot, clock;
     int64_t seed;
 };
 

@@ -47,6 +47,16 @@ static void speed_runs_the_day_faster(void **state)
                            fleet_model_demand(&fast, START + minute * USEC_PER_SEC), 1e-6);
 }
 
+static void the_clock_begins_later_in_the_day(void **state)
+{
+    (void)state;
+    struct fleet_model early = fleet_of(10, 60), late = early;
+    late.settings.clock = 18 * USEC_PER_HOUR;
+    for (int minute = 0; minute < 24; minute++)
+        assert_float_equal(fleet_model_demand(&late, START + minute * USEC_PER_MIN),
+                           fleet_model_demand(&early, START + (minute + 18) * USEC_PER_MIN), 1e-6);
+}
+
 static void seeds_differ_and_repeat(void **state)
 {
     (void)state;
@@ -122,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(demand_rises_to_noon_and_falls_again),
         cmocka_unit_test(speed_runs_the_day_faster),
+        cmocka_unit_test(the_clock_begins_later_in_the_day),
         cmocka_unit_test(seeds_differ_and_repeat),
         cmocka_unit_test(cpu_follows_the_replicas_that_serve),
         cmocka_unit_test(cpu_is_at_most_one),
