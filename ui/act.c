@@ -18,7 +18,9 @@ static void escape(struct room *room)
 
 static void panel_step(struct room *room, int step)
 {
-    room->focus = (enum panel)((room->focus + PANEL_LIMIT + step) % PANEL_LIMIT);
+    do
+        room->focus = (enum panel)((room->focus + PANEL_LIMIT + step) % PANEL_LIMIT);
+    while ((int)room->focus >= room_charts(room) && room->focus < PANEL_CHARTS);
     room->chart_cursor = -1;
 }
 

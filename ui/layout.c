@@ -34,13 +34,14 @@ static struct box box_take(struct box *rest, int rows)
 static void sparks_fit(const struct layout_wish *wish, struct box *rest, struct layout *out)
 {
     bool few = wish->height < FEW_SPARKS_BELOW;
-    for (int i = 0; i < PANEL_CHARTS; i++)
+    for (int i = 0; i < wish->charts; i++)
         out->panels[i] = box_take(rest, few && i > PANEL_COUNT ? 0 : 1);
 }
 
 static void charts_fit(const struct layout_wish *wish, struct box *rest, struct layout *out)
 {
-    int rows = wish->width >= ONE_ROW_OF_CHARTS_FROM ? 1 : 2, columns = PANEL_CHARTS / rows;
+    int rows = wish->charts <= 2 || wish->width >= ONE_ROW_OF_CHARTS_FROM ? 1 : 2,
+        columns = wish->charts / rows;
     int plot = clamp((wish->height - REST_ROWS_MIN) / (rows + 1) - 1, PLOT_ROWS_MIN, PLOT_ROWS_MAX);
     plot -= plot % 2 == 0; /* an odd one has a middle row for its label */
     int at = 0;

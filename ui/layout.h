@@ -22,6 +22,7 @@ struct box {
 struct layout_wish {
     int width, height;
     int banners;   /* rows wanted for alerts and the like */
+    int charts;    /* how many have something to show: 2 or PANEL_CHARTS */
     int instances; /* rows of the table or of the target's panel */
     bool zoomed;
     enum panel focus;

@@ -229,12 +229,20 @@ struct area room_area(struct grid *grid, struct box box)
     return area_part(grid_area(grid), box.x, box.y, box.width, box.height);
 }
 
+/* A target that only counts tells nothing of requests. */
+int room_charts(const struct room *room)
+{
+    unsigned flags = room->snap->target_flags;
+    return flags & TARGET_COUNT && !(flags & TARGET_BALANCED) ? 2 : PANEL_CHARTS;
+}
+
 static struct layout room_layout(const struct room *room, const struct grid *grid)
 {
     bool ours = view_of(room, PANEL_INSTANCES) == &view_instances;
     struct layout_wish wish = {.width = grid->width,
                                .height = grid->height,
                                .banners = view_banners_wish(room),
+                               .charts = room_charts(room),
                                .instances = ours ? view_instances_wish(room) : view_remote_wish(room),
                                .zoomed = room->zoomed,
                                .focus = room->focus};

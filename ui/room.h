@@ -102,6 +102,8 @@ void room_stop(struct room *room);
 void room_leave(struct room *room);
 /* Runs an action as its key would; refusals become messages. */
 void room_act(struct room *room, const struct key_row *row);
+/* Charts that have something to show: the first 2, or all. */
+int room_charts(const struct room *room);
 bool room_writable(const struct room *room);
 const struct instance_view *room_instance(const struct room *room, int id);
 struct area room_area(struct grid *grid, struct box box);

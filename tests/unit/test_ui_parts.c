@@ -108,7 +108,8 @@ static void boxes_never_overlap_or_leave(void **ctx)
     for (int width = 1; width <= 400; width += 3)
         for (int height = 1; height <= 120; height++)
             for (int zoomed = 0; zoomed < 2; zoomed++) {
-                struct layout_wish wish = {width, height, width % 4, height % 30, zoomed, PANEL_JOURNAL};
+                struct layout_wish wish = {width,       height, width % 4,    width % 2 ? 2 : 4,
+                                           height % 30, zoomed, PANEL_JOURNAL};
                 struct layout layout;
                 layout_fit(&wish, &layout);
                 struct box boxes[PANEL_LIMIT + 4] = {layout.header, layout.banners, layout.outlook,
