@@ -180,6 +180,13 @@ bool backends_read(struct backends *b, json_t *stats, usec_t now)
     return true;
 }
 
+void backends_read_burst(struct backends *b, json_t *burst, usec_t now)
+{
+    b->last.in_flight = get_int(burst, "in_flight");
+    b->last.queue = get_int(burst, "queue");
+    b->read_at = now;
+}
+
 static void sample_latency(const struct meter *meter, usec_t now, int64_t *p50, int64_t *p95, int64_t *p99)
 {
     struct histogram recent;

@@ -54,6 +54,9 @@ json_t *backends_to_json(const struct backends *b);
 /* Reads a "stats" event. False: it is not one, and nothing changed. */
 bool backends_read(struct backends *b, json_t *stats, usec_t now);
 
+/* Reads a "burst" event: what is in flight and waiting now. */
+void backends_read_burst(struct backends *b, json_t *burst, usec_t now);
+
 /* "i7" -> 7; 0 = not one of our names. */
 int backends_parse_name(const char *name);
 

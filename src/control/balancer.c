@@ -287,7 +287,7 @@ static void on_admitted(struct balancer *b, json_t *message)
 
 static void on_burst(struct balancer *b, json_t *message)
 {
-    (void)message;
+    backends_read_burst(&b->backends, message, now_of(b));
     b->setup.burst(b->setup.context);
 }
 

@@ -284,6 +284,15 @@ def test_a_second_term_does_not_wait_for_slow_requests(house, room):
     control.process.wait(10)
 
 
+def test_wakes_from_zero_without_waiting_for_its_step(room):
+    control = room(settings={"scaling.min_instances": "0", "scaling.polling_interval": "30s"})
+    control.says(r"HOLD 0 ")
+    port = int(control.says(r"listening on http://127\.0\.0\.1:(\d+)").group(1))
+    assert request(port, timeout=20 * SLOW).status == 200
+    control.says(r"UP 0>1 ")
+    control.end()
+
+
 def answers(port, stop, failures):
     """Asks until told to stop; every request that is not answered by 200 is a failure."""
     count = 0

@@ -214,6 +214,8 @@ static void test_events_come_through(void **state)
            "{\"event\":\"drained\",\"backend\":\"i1\"}\n{\"event\":\"burst\",\"in_flight\":9,\"queue\":1}\n");
     TURN_UNTIL(f, f->bursts == 1);
     assert_int_equal(f->drained, 0); /* nobody asked for it */
+    assert_int_equal(view_of(f).in_flight, 9);
+    assert_int_equal(view_of(f).queue, 1);
 
     balancer_drain(f->balancer, 1);
     TURN_UNTIL(f, was_sent(f, "\"drain\""));
