@@ -167,12 +167,15 @@ static void sample_host(struct process_target *t)
 
 static void sample_instance(struct instance *instance, struct sample *out, usec_t now)
 {
+    double rpm = requests_rpm(&instance->requests, now);
     instance_measure(instance, now);
+    if (!isnan(rpm))
+        out->rpm = isnan(out->rpm) ? rpm : out->rpm + rpm;
     out->instances[out->instance_count++] = (struct instance_sample){
         .id = instance->id,
         .in_flight = -1,
         .cpu_pct = instance->cpu_pct,
-        .rpm = requests_rpm(&instance->requests, now),
+        .rpm = rpm,
         .error_pct = NAN,
         .mem_bytes = instance->memory_bytes,
         .p50_us = -1,

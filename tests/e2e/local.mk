@@ -25,6 +25,7 @@ EXTRA_DIST += \
 	tests/e2e/test_leaving.py \
 	tests/e2e/test_load.py \
 	tests/e2e/test_random_keys.py \
+	tests/e2e/test_requests_path.py \
 	tests/e2e/test_scaling_under_load.py \
 	tests/e2e/test_remote.py \
 	tests/e2e/test_screen.py \
