@@ -132,6 +132,20 @@ static int open_above_standard(const struct launch *launch, const char *what, co
     return fd;
 }
 
+/* A disk that takes no log is no reason not to serve. */
+static int open_log(const struct launch *launch)
+{
+    static const int bearable[] = {ENOSPC, EDQUOT, EROFS, EIO};
+    const int flags = O_WRONLY | O_APPEND | O_CREAT;
+    int fd = open(launch->log, flags | O_CLOEXEC | O_NOCTTY, 0600);
+    for (size_t i = 0; fd < 0 && i < sizeof bearable / sizeof bearable[0]; i++)
+        if (errno == bearable[i])
+            return open_above_standard(launch, "log", "/dev/null", O_WRONLY);
+    if (fd >= 0)
+        close(fd);
+    return open_above_standard(launch, "log", launch->log, flags);
+}
+
 static void join_cgroup(const struct launch *launch, const char *path)
 {
     int fd = open_above_standard(launch, "control group", path, O_WRONLY);
@@ -205,7 +219,7 @@ int main(int argc, char **argv)
     struct launch launch = {.log = "/dev/null", .error_fd = -1};
     parse_arguments(&launch, argc, argv);
     int input = open_above_standard(&launch, "input", "/dev/null", O_RDONLY);
-    int output = open_above_standard(&launch, "log", launch.log, O_WRONLY | O_APPEND | O_CREAT);
+    int output = open_log(&launch);
     if (setsid() < 0 && getsid(0) != getpid())
         fail(&launch, EXIT_FAILURE, "session for", launch.command[0]);
     for (int i = 0; i < launch.cgroup_count; i++)

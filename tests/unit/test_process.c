@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -602,6 +603,48 @@ static void a_user_and_limits_are_taken_on(void **state)
     assert_string_equal(lines[3], "1");
 }
 
+static void turn_for(struct rig *rig, int64_t span_us)
+{
+    int64_t until = clock_now_us() + span_us;
+    while (clock_now_us() < until)
+        loop_turn(rig->loop, until);
+}
+
+/* Takes all descriptors that are left; what runs is kept, what should start says why it does not. */
+static void without_descriptors_what_runs_is_kept(void **state)
+{
+    struct rig *rig = *state;
+    static struct sample sample;
+    enum { TAKEN_MAX = 4096 };
+    static int taken[TAKEN_MAX];
+    int count = 0;
+    pid_t pid = spawn(rig, 1, SERVE)->pid;
+    wait_for(rig, EVENT_HEALTHY, 1);
+    struct rlimit limit, low = {.rlim_cur = 200, .rlim_max = 200};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    low.rlim_max = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &low);
+    while (count < TAKEN_MAX && (taken[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        count++;
+    rig->event_count = 0;
+    turn_for(rig, 1000000); /* ten checks */
+    apply(rig, ACTION_SPAWN, 2);
+    assert_non_null(strstr(wait_for(rig, EVENT_SPAWN_FAILED, 2)->text, "Too many open files"));
+    memset(&sample, 0, sizeof sample);
+    target_process.sample(rig->target, &sample, clock_now_us());
+    assert_int_equal(sample.instance_count, 1);
+    assert_null(find_event(rig, EVENT_UNHEALTHY, 1));
+    assert_null(find_event(rig, EVENT_EXITED, 1));
+    while (count > 0)
+        close(taken[--count]);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_true(is_running(pid));
+    apply(rig, ACTION_SPAWN, 2);
+    wait_for(rig, EVENT_HEALTHY, 2);
+    stop(rig, 1);
+    stop(rig, 2);
+}
+
 #define RIGGED(test) cmocka_unit_test_setup_teardown(test, rig_open, rig_close)
 
 int main(void)
@@ -625,6 +668,7 @@ int main(void)
         RIGGED(a_chatty_instance_is_kept_within_its_cap),
         RIGGED(the_requests_of_the_application_are_counted),
         RIGGED(many_die_at_once),
+        RIGGED(without_descriptors_what_runs_is_kept),
         RIGGED(a_user_and_limits_are_taken_on),
         RIGGED(a_memory_hog_is_contained_and_named),
         RIGGED(a_fork_bomb_is_contained_and_named),
