@@ -213,11 +213,13 @@ static enum flow connect_failed(struct exchange *x, int error)
     return FLOW_OVER;
 }
 
-/* A kept connection was closed under a request that nothing has answered. */
+/* A kept connection was closed under a request that nothing has answered: sent again when none of it was
+ * taken, or when it does no harm. */
 static bool may_repeat(const struct exchange *x)
 {
+    bool harmless = x->request.head.framing == HTTP1_NO_BODY && http1_method_idempotent(x->request.method);
     return x->upstream->reused && !x->stale_retried && x->down.buffer == NULL && !x->head_done &&
-           x->request.head.framing == HTTP1_NO_BODY && http1_method_idempotent(x->request.method);
+           (x->up.sent == 0 || harmless);
 }
 
 static enum flow upstream_gone(struct exchange *x, int error)
