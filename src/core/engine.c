@@ -88,6 +88,7 @@ void engine_configure(struct engine *e, const struct config *config, usec_t now)
 {
     bool other_signal = config->scaling.cpu_source != e->config.scaling.cpu_source;
 
+    engine_watch_time(e, now); /* by the old interval: the new one may be far shorter than the time since */
     set_config(e, config);
     if (other_signal)
         series_restart(&e->signal, now);

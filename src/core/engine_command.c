@@ -67,6 +67,7 @@ static bool may_order(const struct engine *e)
 static void scale(struct engine *e, const struct command *command, struct answer *a, usec_t now)
 {
     int from = engine_desired(e, now), to = command->count;
+    bool at_once = may_order(e);
     char held[64];
 
     if (engine_counts(e) && e->orders.seen < 0) {
@@ -81,10 +82,9 @@ static void scale(struct engine *e, const struct command *command, struct answer
     }
     decide_manually(e, from, to, now);
     say_hold(e, now, held, sizeof held);
-    if (may_order(e))
+    if (at_once)
         engine_carry_out(e, to, now);
-    answer(a, true, "%d -> %d%s; %s", from, to, may_order(e) ? "" : " at the next answer of the target",
-           held);
+    answer(a, true, "%d -> %d%s; %s", from, to, at_once ? "" : " at the next answer of the target", held);
 }
 
 static void set_mode(struct engine *e, const struct command *command, struct answer *a, usec_t now)

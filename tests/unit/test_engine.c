@@ -301,6 +301,46 @@ static void test_orders_by_hand(void **state)
     remote_free(r);
 }
 
+static void test_an_order_by_hand_says_when_it_goes_out(void **state)
+{
+    struct remote *r = remote_new(4, 2);
+    struct command order = {.id = 1, .kind = CMD_SCALE, .count = 5};
+    struct answer answer;
+
+    (void)state;
+    remote_begin(r);
+    remote_run(r, 5);
+    assert_true(engine_command(r->engine, &order, &answer, r->now));
+    assert_true(answer.accepted);
+    assert_null(strstr(answer.text, "next answer")); /* it is on its way */
+    order.count = 6;
+    assert_true(engine_command(r->engine, &order, &answer, r->now));
+    assert_true(answer.accepted);
+    assert_non_null(strstr(answer.text, "next answer"));
+    remote_free(r);
+}
+
+static void test_a_shorter_interval_is_no_gap(void **state)
+{
+    struct remote *r = remote_new(4, 2);
+    bool gap = false;
+
+    (void)state;
+    r->config.scaling.polling_interval = 60 * SEC;
+    remote_begin(r);
+    remote_run(r, 3);
+    r->now -= SEC; /* 59 s after the last step */
+    r->config.scaling.polling_interval = SEC;
+    engine_configure(r->engine, &r->config, r->now);
+    r->now += SEC;
+    remote_step(r);
+    engine_snapshot(r->engine, r->snapshot, r->now);
+    for (int i = 0; i < r->snapshot->last.reason_count; i++)
+        gap |= r->snapshot->last.reasons[i].code == REASON_GAP;
+    assert_false(gap);
+    remote_free(r);
+}
+
 static void test_stopping_leaves_a_remote_target_alone(void **state)
 {
     struct remote *r = remote_new(10, 10);
@@ -542,6 +582,8 @@ int main(void)
         cmocka_unit_test(test_a_count_out_of_bounds_is_put_right),
         cmocka_unit_test(test_what_others_ordered_is_believed),
         cmocka_unit_test(test_orders_by_hand),
+        cmocka_unit_test(test_an_order_by_hand_says_when_it_goes_out),
+        cmocka_unit_test(test_a_shorter_interval_is_no_gap),
         cmocka_unit_test(test_stopping_leaves_a_remote_target_alone),
         cmocka_unit_test(test_equal_holds_fold),
         cmocka_unit_test(test_journal_numbers_never_repeat),
