@@ -60,8 +60,9 @@ void backends_read_burst(struct backends *b, json_t *burst, usec_t now);
 /* "i7" -> 7; 0 = not one of our names. */
 int backends_parse_name(const char *name);
 
-/* Adds what is known to the sample: the totals, and to the instances that are listed there already. Stale
- * readings are left out. */
+/* Adds what is known to the sample: the totals, and to the instances that are listed there already. Requests
+ * that the application has counted itself stand, for they include those past the balancer. Stale readings are
+ * left out. */
 void backends_sample(const struct backends *b, struct sample *out, usec_t now);
 
 /* Fills the totals, rates and latencies; the rest of the view is not touched. */

@@ -217,8 +217,9 @@ static void test_stats_reach_the_sample(void **state)
                   "\"backends\":[{\"id\":\"i1\",\"requests\":57,\"in_flight\":4,\"latency\":[[100,57]]},"
                   "{\"id\":\"i9\",\"requests\":3},{\"id\":5},17]}",
                   now));
+    sample->rpm = NAN;
     sample->instance_count = 2;
-    sample->instances[0].id = 1;
+    sample->instances[0] = (struct instance_sample){.id = 1, .rpm = NAN};
     sample->instances[1] = (struct instance_sample){.id = 2, .in_flight = -1, .rpm = NAN};
     backends_sample(b, sample, now);
     assert_float_equal(sample->rpm, 60, 0.1);
@@ -234,6 +235,12 @@ static void test_stats_reach_the_sample(void **state)
     assert_int_equal(view.pid, 7);
     assert_int_equal(view.priority, -10);
     assert_int_equal(view.requests, 60);
+
+    /* What the application has counted itself includes requests that went past the balancer. */
+    sample->rpm = sample->instances[0].rpm = 90;
+    backends_sample(b, sample, now);
+    assert_float_equal(sample->rpm, 90, 0);
+    assert_float_equal(sample->instances[0].rpm, 90, 0);
 
     /* A balancer that has gone silent measures nothing. */
     sample->rpm = NAN;
