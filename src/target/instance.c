@@ -360,8 +360,11 @@ static void abandon(struct instance *instance)
     struct instance_house *house = instance->house;
     kill(instance->pid, SIGKILL); /* our unreaped child: the pid is its own */
     waitpid(instance->pid, NULL, 0);
-    if (instance->exit_watch.ready != NULL && instance->pidfd >= 0)
+    if (instance->exit_watch.ready != NULL)
         close_leader(instance);
+    else
+        close(instance->pidfd);
+    instance->pidfd = -1;
     close(instance->error_fd);
     instance->error_fd = -1;
     proctree_remove(house->tree, instance->id);

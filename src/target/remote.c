@@ -54,10 +54,8 @@ struct remote {
 
 static void advance(struct remote *r, usec_t now);
 
-static void note(const struct remote *r, enum journal_level level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void note(const struct remote *r, enum journal_level level, const char *format, ...)
+static __attribute__((format(printf, 3, 4))) void note(const struct remote *r, enum journal_level level,
+                                                       const char *format, ...)
 {
     char text[200];
     va_list arguments;

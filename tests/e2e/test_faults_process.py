@@ -146,6 +146,33 @@ def test_10_nothing_of_a_daemon_is_left(room, tmp_path):
     assert not alive(daemon)
 
 
+def controls(name):
+    """Whether this machine lets us make control groups with that controller."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return os.geteuid() == 0 and any(
+        kind == "cgroup" and name in options.split(",") and os.access(place, os.W_OK)
+        for _, place, kind, options, *_ in mounts)
+
+
+@pytest.mark.unsanitized
+@pytest.mark.skipif(not controls("memory"), reason="no control group with a memory limit can be made here")
+def test_11_a_memory_hog_is_contained_and_named(room, tmp_path):
+    hog = tmp_path / "hog.py"
+    hog.write_text("data = [bytearray(1 << 20) for _ in range(1000)]\n")
+    control = room({"app.command": f"/usr/bin/python3 {hog}", "app.memory_limit": "64M"})
+    control.wait_for(r"over its memory_limit of 64M")
+    control.wait_for(r"next try in ")
+
+
+@pytest.mark.skipif(not controls("pids"), reason="no control group with a process limit can be made here")
+def test_11_a_fork_bomb_is_contained_and_named(room, tmp_path):
+    bomb = script(tmp_path / "bomb", "trap : TERM\nwhile :; do sleep 300 & done\n")
+    control = room({"app.command": str(bomb), "app.max_processes": 20, "app.stop_timeout": "300ms"})
+    control.wait_for(r"has reached its max_processes of 20")
+    assert len(descendants(control.pid)) < 40
+    assert control.stop() == 0
+
+
 def test_12_many_instances_die_at_once(room):
     count = 30
     control = room({"app.command": "ascale-app --threads 1 --port {port}", "scaling.min_instances": count,
