@@ -208,8 +208,7 @@ void backends_sample(const struct backends *b, struct sample *out, usec_t now)
         return;
     /* Where the application counts its requests itself, it also knows of those that come past us. */
     if (isnan(out->rpm))
-        if (isnan(out->rpm))
-            out->rpm = meter_rpm(b->total, now);
+        out->rpm = meter_rpm(b->total, now);
     out->error_pct = meter_error_pct(b->total, now);
     sample_latency(b->total, now, &out->p50_us, &out->p95_us, &out->p99_us);
     out->in_flight = b->last.in_flight;
@@ -221,8 +220,7 @@ void backends_sample(const struct backends *b, struct sample *out, usec_t now)
                 continue;
             instance->in_flight = b->items[k].in_flight;
             if (isnan(instance->rpm))
-                if (isnan(instance->rpm))
-                    instance->rpm = meter_rpm(b->items[k].meter, now);
+                instance->rpm = meter_rpm(b->items[k].meter, now);
             instance->error_pct = meter_error_pct(b->items[k].meter, now);
             sample_latency(b->items[k].meter, now, &instance->p50_us, &instance->p95_us, &instance->p99_us);
         }

@@ -156,7 +156,7 @@ static bool run_reload(struct control *c, const struct command *command, char *t
         return false;
     }
     size_t count = config_diff(&c->config, &c->candidate, list_change, &list);
-    c->on_file = on_file;
+    c->on_file = c->candidate; /* what was kept is not to be written over what the file says */
     control_apply_config(c, &c->candidate);
     control_note(c, LEVEL_INFO, "settings read again: %s", count ? list.text : "nothing changed");
     if (keep.names[0])

@@ -184,16 +184,6 @@ static void sample_instance(struct instance *instance, struct sample *out, usec_
     };
 }
 
-/* What the instances themselves have counted; NaN: none has. */
-static double sum_requests(const struct sample *sample)
-{
-    double sum = NAN;
-    for (int i = 0; i < sample->instance_count; i++)
-        if (!isnan(sample->instances[i].rpm))
-            sum = (isnan(sum) ? 0 : sum) + sample->instances[i].rpm;
-    return sum;
-}
-
 static void sample(void *target, struct sample *out, usec_t now)
 {
     struct process_target *t = target;
@@ -203,7 +193,6 @@ static void sample(void *target, struct sample *out, usec_t now)
     for (int i = 0; i < INSTANCES_MAX && out->instance_count < INSTANCES_MAX; i++)
         if (instance_is_alive(&t->instances[i]))
             sample_instance(&t->instances[i], out, now);
-    out->rpm = sum_requests(out);
 }
 
 static void spawn(struct process_target *t, int id, usec_t now)

@@ -219,6 +219,10 @@ static void test_reload_takes_the_good_and_keeps_the_old(void **state)
     assert_true(says(f, "max_step = 4") && says(f, "balancer.threads"));
     assert_int_equal(f->snapshot->config.scaling.max_step, 4);
     assert_int_equal(f->snapshot->config.balancer.threads, 1);
+    /* What waits for the next start is in the file already: saving does not take it back. */
+    assert_int_equal(f->snapshot->unsaved, 0);
+    assert_true(ask(f, CMD_SAVE_PREVIEW, ""));
+    assert_int_equal(f->snapshot->detail.line_count, 0);
 
     write_text(f->ini, "[scaling]\nmax_stp = 5\n", 0600);
     assert_false(ask(f, CMD_RELOAD, ""));
