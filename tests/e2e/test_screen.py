@@ -131,7 +131,7 @@ def test_every_terminal_at_every_size(screen, term, locale):
     if locale == "C":
         assert all(byte < 0x80 for byte in room.raw_bytes())
     room.send("q")
-    room.wait_for_text("s = stop all")
+    room.wait_for_text(r"Quit\? s stop")
     room.send("s")
     assert room.wait(20) == 0
     wait_until(room.echoes, 5, "echo")
