@@ -9,7 +9,8 @@ struct port {
     void *ctx;
     /* Copies the newest snapshot into *out when its seq differs from out->seq; false = nothing newer. */
     bool (*read)(void *ctx, struct snapshot *out);
-    /* Queues a copy of the command; returns its id, by which its answer is found, or 0 when the queue is full. */
+    /* Queues a copy of the command; returns its id, by which its answer is found, or 0 when the queue is
+     * full. */
     uint64_t (*post)(void *ctx, const struct command *command);
 };
 

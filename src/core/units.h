@@ -11,8 +11,8 @@
 typedef int64_t usec_t;
 
 #define USEC_PER_MSEC INT64_C(1000)
-#define USEC_PER_SEC INT64_C(1000000)
-#define USEC_PER_MIN (60 * USEC_PER_SEC)
+#define USEC_PER_SEC  INT64_C(1000000)
+#define USEC_PER_MIN  (60 * USEC_PER_SEC)
 #define USEC_PER_HOUR (60 * USEC_PER_MIN)
 /* "No deadline": later than any instant. */
 #define USEC_NEVER INT64_MAX

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """ascale-balance under a controller: the control socket, the inherited listener, drain, adoption, restart."""
 
-import json
 import os
 import signal
 import socket

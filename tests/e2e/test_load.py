@@ -3,8 +3,6 @@
 
 import contextlib
 import json
-import os
-import pty
 import re
 import shutil
 import signal

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The control room on a terminal: what is shown, what keys do, what it costs, and how it leaves the terminal."""
 
-import os
 import random
 import re
 import signal
