@@ -16,6 +16,8 @@ ascale_balance_SOURCES = \
 	src/balance/exchange.c \
 	src/balance/exchange.h \
 	src/balance/hub.h \
+	src/balance/inbox.c \
+	src/balance/inbox.h \
 	src/balance/main.c \
 	src/balance/protocol.h \
 	src/balance/registry.c \

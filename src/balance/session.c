@@ -93,6 +93,7 @@ void session_close(struct session *s)
     if (s->next != NULL)
         s->next->link = s->link;
     w->session_count--;
+    atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&w->hub->connections, 1, memory_order_relaxed);
     s->buried.run = bury;
     event_later(w->loop, &s->buried);
@@ -131,6 +132,7 @@ void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer)
     struct session *s = slab_take(&w->sessions_slab);
     if (s == NULL || conn_adopt(&s->conn, w->loop, fd, session_ready) < 0) {
         close(fd);
+        atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
         if (s != NULL)
             slab_give(&w->sessions_slab, s);
         return;

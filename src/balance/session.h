@@ -4,7 +4,7 @@
 #define BALANCE_SESSION_H
 #include "balance/worker.h"
 
-/* Takes over an accepted descriptor. */
+/* Takes over an accepted descriptor, which is counted in the worker's load already. */
 void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer);
 
 /* Goes on with whatever its connection and state allow. */

@@ -14,7 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define ACCEPTS_A_TURN 4 /* the kernel wakes another worker for those left: they share them */
+#define ACCEPTS_A_TURN 32
 #define IDLE_CLOSED    32
 #define TICK_LONG      USEC_PER_SEC
 #define TICK_SHORT     (50 * USEC_PER_MSEC)
@@ -60,15 +60,51 @@ static bool close_some_idle(struct worker *w)
     return closed > 0;
 }
 
+static struct worker *least_loaded(struct worker *w)
+{
+    struct worker *least = w;
+    for (unsigned i = 0; i < w->hub->worker_count; i++) {
+        struct worker *other = w->hub->workers[i];
+        if (atomic_load_explicit(&other->load, memory_order_relaxed) <
+            atomic_load_explicit(&least->load, memory_order_relaxed))
+            least = other;
+    }
+    return least;
+}
+
+static void place(struct worker *w, const struct arrival *arrival)
+{
+    struct worker *to = least_loaded(w);
+    atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
+    if (to != w && inbox_put(&to->inbox, arrival)) {
+        worker_wake(to);
+        return;
+    }
+    if (to != w) {
+        atomic_fetch_sub_explicit(&to->load, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
+    }
+    session_open(w, arrival->fd, &arrival->peer);
+}
+
+static void take_inbox(struct worker *w)
+{
+    struct arrival arrivals[INBOX_MAX];
+    unsigned count = inbox_take(&w->inbox, arrivals);
+    for (unsigned i = 0; i < count; i++)
+        session_open(w, arrivals[i].fd, &arrivals[i].peer);
+}
+
 /* False: no more now. */
 static bool accept_one(struct worker *w)
 {
-    struct sockaddr_storage peer = {0};
-    socklen_t len = sizeof(peer);
-    int fd = accept4(w->listener.fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
+    struct arrival arrival = {0};
+    socklen_t len = sizeof(arrival.peer);
+    arrival.fd =
+        accept4(w->listener.fd, (struct sockaddr *)&arrival.peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (arrival.fd >= 0) {
         w->short_of = false;
-        session_open(w, fd, &peer);
+        place(w, &arrival);
         if (!too_many(w, 0) || close_some_idle(w))
             return true;
         pause_accepting(w);
@@ -196,6 +232,7 @@ static void look_at_hub(struct worker *w)
 
 static void woken(void *context)
 {
+    take_inbox(context);
     look_at_hub(context);
 }
 
@@ -236,6 +273,7 @@ struct worker *worker_new(struct hub *hub, unsigned index)
     w->listener = (struct event_source){hub->listen_fd, listener_ready};
     w->tick.expired = tick;
     w->queue_end = &w->queue;
+    inbox_init(&w->inbox);
     w->pick.random.state = index + 1;
     buffer_pool_init(&w->buffers, BUFFERS_KEPT);
     slab_init(&w->sessions_slab, sizeof(struct session));
@@ -283,6 +321,7 @@ void *worker_run(void *worker)
         if (w->room)
             serve_queue(w);
     }
+    inbox_close(&w->inbox);
     close_sessions(w, true);
     end(w);
     return NULL;

@@ -4,6 +4,7 @@
 #ifndef BALANCE_WORKER_H
 #define BALANCE_WORKER_H
 #include "balance/hub.h"
+#include "balance/inbox.h"
 #include "core/pick.h"
 #include "http/relay.h"
 #include "http/slab.h"
@@ -104,6 +105,8 @@ struct worker {
     bool short_of;         /* descriptors or memory: accepting pauses */
     struct worker_counters counters;
     _Atomic uint64_t adopted; /* generation of the view it uses */
+    _Atomic uint32_t load;    /* connections it has or will find in its inbox */
+    struct inbox inbox;
 };
 
 /* NULL with errno set. Starts nothing. */
