@@ -41,6 +41,7 @@ struct remote {
     struct loop_timer timer;
     struct task round, order;
     int ordered;         /* count of the order */
+    int written;         /* count of the newest write; another than ordered when that came meanwhile */
     usec_t reread_after; /* the order's write needs a reading begun later than this */
     usec_t round_at;     /* when the next round begins */
     struct remote_status status;
@@ -183,6 +184,8 @@ static void write_done(struct remote *r, const struct http_client_result *result
         return;
     }
     call_succeeded(r, result);
+    if (r->written != r->ordered)
+        return; /* the newer order is still to be written */
     r->order.active = false;
     snprintf(r->view.last_order, sizeof r->view.last_order, "%d: accepted (status %d)", r->ordered,
              result->status);
@@ -233,6 +236,7 @@ static void start_write(struct remote *r, usec_t now)
     char body[128];
     int size = remote_order_text(r->config.http.replicas_key, r->ordered, body, sizeof body);
     r->writing = true;
+    r->written = r->ordered;
     if (size < 0) {
         call_failed(r, false, "http.replicas_key cannot be sent", now);
         return;

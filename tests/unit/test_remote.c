@@ -225,6 +225,107 @@ static void a_silent_target_holds_nobody_up(void **state)
     close(fd);
 }
 
+/* An application that answers readings at once and holds its first write back until it is told. */
+struct slow_writer {
+    int listen_fd, fds[16], count;
+    char texts[16][2048];
+    int replicas, writes, held_fd;
+    bool holds;
+};
+
+static void respond(int fd, int replicas)
+{
+    char body[80], text[200];
+    snprintf(body, sizeof body, "{\"cpu\":{\"highPriority\":0.5},\"replicas\":%d}", replicas);
+    int size = snprintf(text, sizeof text,
+                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+                        "Connection: close\r\n\r\n%s",
+                        strlen(body), body);
+    assert_int_equal(send(fd, text, (size_t)size, MSG_NOSIGNAL), size);
+    close(fd);
+}
+
+/* False: the request is not whole yet. */
+static bool serve_request(struct slow_writer *w, int fd, const char *text)
+{
+    const char *body = strstr(text, "\r\n\r\n{\"replicas\":");
+    bool writes = strncmp(text, "PUT ", 4) == 0;
+    if (writes ? body == NULL || strchr(body, '}') == NULL : strstr(text, "\r\n\r\n") == NULL)
+        return false;
+    if (writes) {
+        w->replicas = atoi(body + strlen("\r\n\r\n{\"replicas\":"));
+        w->writes++;
+    }
+    if (writes && w->holds)
+        w->held_fd = fd;
+    else
+        respond(fd, w->replicas);
+    return true;
+}
+
+static void serve(struct slow_writer *w)
+{
+    int fd;
+    while (w->count < 16 && (fd = accept4(w->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        w->texts[w->count][0] = '\0';
+        w->fds[w->count++] = fd;
+    }
+    for (int i = 0; i < w->count; i++) {
+        size_t used = strlen(w->texts[i]);
+        ssize_t got = recv(w->fds[i], w->texts[i] + used, sizeof w->texts[i] - 1 - used, 0);
+        if (got > 0)
+            w->texts[i][used + (size_t)got] = '\0';
+        if (!serve_request(w, w->fds[i], w->texts[i]))
+            continue;
+        w->count--;
+        w->fds[i] = w->fds[w->count];
+        memmove(w->texts[i], w->texts[w->count], sizeof w->texts[i]);
+        i--;
+    }
+}
+
+static void a_newer_order_outlives_the_write_of_an_older_one(void **state)
+{
+    (void)state;
+    struct watch watch = {0};
+    struct slow_writer writer = {.replicas = 4, .holds = true, .held_fd = -1};
+    struct config config;
+    char url[64], err[256];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    writer.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(writer.listen_fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(writer.listen_fd, 16), 0);
+    getsockname(writer.listen_fd, (struct sockaddr *)&address, &size);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", ntohs(address.sin_port));
+    config_init(&config);
+    set(&config, "http", "app_url", url);
+    set(&config, "http", "timeout", "30s");
+    assert_int_equal(loop_new(&watch.loop), 0);
+    struct target_setup setup = {.loop = watch.loop, .config = &config, .ctx = &watch, .note = take_note};
+    void *target = target_http.open(&setup, err, sizeof err);
+    assert_non_null(target);
+    int64_t deadline = clock_now_us() + 20000000;
+    target_http.apply(target, &(struct action){.kind = ACTION_COUNT, .count = 5}, clock_now_us());
+    while (writer.replicas != 6) {
+        assert_true(clock_now_us() < deadline);
+        loop_turn(watch.loop, clock_now_us() + 5000);
+        serve(&writer);
+        if (writer.held_fd < 0)
+            continue;
+        target_http.apply(target, &(struct action){.kind = ACTION_COUNT, .count = 6}, clock_now_us());
+        writer.holds = false;
+        respond(writer.held_fd, 5);
+        writer.held_fd = -1;
+    }
+    assert_int_equal(writer.writes, 2);
+    target_http.close(target);
+    loop_free(watch.loop);
+    for (int i = 0; i < writer.count; i++)
+        close(writer.fds[i]);
+    close(writer.listen_fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +335,7 @@ int main(void)
         cmocka_unit_test(addresses_are_joined_and_shown_without_secrets),
         cmocka_unit_test(headers_carry_the_token_of_a_private_file),
         cmocka_unit_test(a_silent_target_holds_nobody_up),
+        cmocka_unit_test(a_newer_order_outlives_the_write_of_an_older_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
