@@ -298,7 +298,7 @@ static bool open_engine(struct control *c, char *err, size_t err_size)
 static bool open_balancer(struct control *c, const struct state_record *left, char *err, size_t err_size)
 {
     char socket_path[STATE_PATH_MAX + 32], log_path[STATE_PATH_MAX + 32];
-    state_path(c->setup.state, "balancer.sock", socket_path, sizeof socket_path);
+    state_socket_path(c->setup.state, "balancer.sock", socket_path, sizeof socket_path);
     struct state_process running = balancer_adopt_find(socket_path, &left->balancer);
     if (!c->config.balancer.enabled || !(c->ops->flags & TARGET_BALANCED)) {
         balancer_adopt_end(c->loop, &running);

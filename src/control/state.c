@@ -11,13 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define RECORD_FILE     "state.json"
 #define RECORD_SIZE_MAX (1u << 20)
-/* The control socket's path must fit into sockaddr_un (108 bytes) behind the directory. */
-#define DIRECTORY_MAX 90
+/* Files of it must have room for their names behind it. */
+#define DIRECTORY_MAX (STATE_PATH_MAX - 32)
 
 bool state_find_directory(const char *configured, char out[STATE_PATH_MAX], char *err, size_t err_size)
 {
@@ -36,12 +38,9 @@ bool state_find_directory(const char *configured, char out[STATE_PATH_MAX], char
                  "state.directory or by --state-dir");
         return false;
     }
-    if (length > DIRECTORY_MAX) {
-        snprintf(
-            err, err_size,
-            "state directory '%.200s': its name is longer than %d bytes, too long for the sockets in it; "
-            "name a shorter one in state.directory or by --state-dir",
-            out, DIRECTORY_MAX);
+    if (length >= STATE_PATH_MAX) {
+        snprintf(err, err_size, "state directory '%.100s...': its name is longer than %d bytes", out,
+                 STATE_PATH_MAX);
         return false;
     }
     return true;
@@ -76,42 +75,79 @@ static bool check_directory(const char *directory, char *err, size_t err_size)
     return true;
 }
 
-bool state_open(struct state *state, const char *directory, char *err, size_t err_size)
+/* From here on it has one name, whatever directory anybody works in, and a descriptor. */
+static bool resolve_directory(struct state *state, const char *directory, char *err, size_t err_size)
 {
-    memset(state, 0, sizeof *state);
-    state->lock_fd = -1;
-    snprintf(state->directory, sizeof state->directory, "%s", directory);
     int error = file_make_directories(directory, 0700);
-    if (error) {
-        snprintf(err, err_size, "cannot make the state directory '%s': %s", directory, strerror(-error));
+    char *real = error ? NULL : realpath(directory, NULL);
+    if (!real) {
+        snprintf(err, err_size, "cannot make the state directory '%s': %s", directory,
+                 strerror(error ? -error : errno));
         return false;
     }
-    if (!check_directory(directory, err, err_size))
-        return false;
+    bool fits = strlen(real) <= DIRECTORY_MAX;
+    if (fits)
+        snprintf(state->directory, sizeof state->directory, "%s", real);
+    else
+        snprintf(err, err_size,
+                 "state directory '%.100s...': its name is longer than %d bytes; name a shorter one in "
+                 "state.directory or by --state-dir",
+                 real, DIRECTORY_MAX);
+    free(real);
+    return fits && check_directory(state->directory, err, err_size);
+}
+
+static bool lock_directory(struct state *state, char *err, size_t err_size)
+{
     char path[STATE_PATH_MAX + 16];
     pid_t holder = 0;
     state_path(state, "lock", path, sizeof path);
     state->lock_fd = file_lock(path, &holder);
-    if (state->lock_fd == -EWOULDBLOCK) {
+    if (state->lock_fd == -EWOULDBLOCK)
         snprintf(
             err, err_size,
             "another ascale-tui (pid %d) runs with the state directory '%s'; stop it first, or give this "
             "one a directory of its own by --state-dir",
-            (int)holder, directory);
-        return false;
-    }
-    if (state->lock_fd < 0) {
+            (int)holder, state->directory);
+    else if (state->lock_fd < 0)
         snprintf(err, err_size, "cannot lock '%s': %s", path, strerror(-state->lock_fd));
+    return state->lock_fd >= 0;
+}
+
+bool state_open(struct state *state, const char *directory, char *err, size_t err_size)
+{
+    memset(state, 0, sizeof *state);
+    state->lock_fd = state->directory_fd = -1;
+    if (!resolve_directory(state, directory, err, err_size))
+        return false;
+    state->directory_fd = open(state->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (state->directory_fd < 0) {
+        snprintf(err, err_size, "cannot open the state directory '%s': %s", state->directory,
+                 strerror(errno));
         return false;
     }
-    return true;
+    if (lock_directory(state, err, err_size))
+        return true;
+    state_close(state);
+    return false;
 }
 
 void state_close(struct state *state)
 {
     if (state->lock_fd >= 0)
         close(state->lock_fd);
-    state->lock_fd = -1;
+    if (state->directory_fd >= 0)
+        close(state->directory_fd);
+    state->lock_fd = state->directory_fd = -1;
+}
+
+bool state_socket_path(const struct state *state, const char *name, char *out, size_t size)
+{
+    int length = snprintf(out, size, "%s/%s", state->directory, name);
+    if (length < (int)sizeof((struct sockaddr_un *)0)->sun_path)
+        return length < (int)size;
+    length = snprintf(out, size, "/proc/%d/fd/%d/%s", (int)getpid(), state->directory_fd, name);
+    return length < (int)size;
 }
 
 static void read_boot_id(char out[64])

@@ -31,7 +31,7 @@ struct state_record {
 
 struct state {
     char directory[STATE_PATH_MAX];
-    int lock_fd; /* -1 = not open */
+    int lock_fd, directory_fd; /* -1 = not open */
     struct state_record saved;
     bool has_saved;
 };
@@ -49,6 +49,10 @@ void state_close(struct state *state);
 
 /* "DIRECTORY/name"; false when that is longer than out. */
 bool state_path(const struct state *state, const char *name, char *out, size_t size);
+
+/* The same for a socket, whose path may be no longer than sockaddr_un allows: where it would be, a short one
+ * that leads there for as long as this process lives. */
+bool state_socket_path(const struct state *state, const char *name, char *out, size_t size);
 
 /* What an earlier controller left. False: nothing (err is "") or nothing usable (err says why). */
 bool state_load(const struct state *state, struct state_record *out, char *err, size_t err_size);
