@@ -42,6 +42,7 @@ struct backend {
     /* The control thread's own: */
     usec_t ejected_until;
     usec_t admitted_at;
+    usec_t slow_since;  /* slow beside the others without a break; 0 = it is not */
     unsigned ejections; /* in a row; the next time out is longer */
     bool ejection_told, drained_told;
     uint64_t leaving_since; /* the generation that every worker must know before it counts as drained */

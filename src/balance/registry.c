@@ -17,6 +17,7 @@
     USEC_PER_SEC         /* a refused connect says less than failures in a row: out for a shorter time */
 #define EJECTIONS_MAX  6 /* doublings of the time out */
 #define SLOW_FACTOR    8.0f
+#define SLOW_FOR       (3 * USEC_PER_SEC)
 #define STEADY_PERIODS 10
 
 static const char *const causes[] = {"", "it refuses connections", "failures in a row",
@@ -394,8 +395,18 @@ static float mean_latency(const struct registry *r, const struct backend *b)
     return measured > 0 ? sum / (float)measured : 0;
 }
 
+/* One that stalls for a moment is none: it must be slow at every look for a while. */
+static bool is_slow_enough(struct backend *b, bool slow, usec_t now)
+{
+    if (!slow)
+        b->slow_since = 0;
+    else if (b->slow_since == 0)
+        b->slow_since = now;
+    return slow && now - b->slow_since >= SLOW_FOR;
+}
+
 /* At most a third of them are out for being slow: where many are, none is an outlier. */
-static void watch_outliers(struct registry *r)
+static void watch_outliers(struct registry *r, usec_t now)
 {
     static struct pick_candidate candidates[BACKENDS_MAX];
     const struct view *view = registry_view(r);
@@ -410,10 +421,12 @@ static void watch_outliers(struct registry *r)
     }
     for (unsigned i = 0; i < view->count && (out + 1) * 3 <= view->count; i++) {
         int none = EJECT_NONE;
-        if (!candidates[i].usable || !pick_outlier(candidates, view->count, i, SLOW_FACTOR))
+        bool slow = candidates[i].usable && pick_outlier(candidates, view->count, i, SLOW_FACTOR);
+        if (!is_slow_enough(view->backends[i], slow, now))
             continue;
         atomic_compare_exchange_strong(&view->backends[i]->ejected, &none, EJECT_SLOW);
         candidates[i].usable = false;
+        view->backends[i]->slow_since = 0;
         out++;
     }
 }
@@ -455,7 +468,7 @@ usec_t registry_watch(struct registry *r, unsigned news, usec_t now)
     bool standing = now - r->burst_at >= BURST_APART && (atomic_load(&r->hub->news) & NEWS_BURST) != 0;
     if (standing)
         atomic_fetch_and(&r->hub->news, ~(unsigned)NEWS_BURST);
-    watch_outliers(r);
+    watch_outliers(r, now);
     at = watch_ejections(r, now);
     next = at < next ? at : next;
     if ((news & NEWS_BURST) || standing) {

@@ -202,6 +202,27 @@ def test_one_slow_beside_the_others_is_ejected(supervised):
     control.event("admitted", backend="slow")
 
 
+def test_one_that_stalls_for_a_moment_stays(supervised):
+    control, stalled = Control(supervised.path), threading.Event()
+
+    def stall_once(seen):
+        if not stalled.is_set():
+            stalled.set()
+            time.sleep(0.1)
+        return OK
+
+    others = [(f"i{number}", Backend()) for number in range(3)]
+    control.command("set", key="algorithm", value="round_robin")
+    control.backends(("stalls", Backend(stall_once)), *others)
+    end = time.monotonic() + 5  # more than a slow one is given
+    while time.monotonic() < end:
+        assert request(supervised.port).status == 200
+        time.sleep(0.03)  # so few a second that the stall is remembered for one
+    assert stalled.is_set()
+    control.stats()
+    assert not [event for event in control.events if event["event"] == "ejected"]
+
+
 def test_a_new_backend_starts_slowly(supervised):
     control = Control(supervised.path)
     old, new = Backend(), Backend()
