@@ -258,13 +258,24 @@ static void on_reply(struct balancer *b, json_t *message)
     say(b, LEVEL_WARNING, 0, "the balancer refused a command: %s", error ? error : "no reason given");
 }
 
-/* The event that says "drained" may have gone to a controller before us, or been lost with a connection. */
+static bool serves(const struct balancer *b)
+{
+    for (int i = 0; i < b->backends.count; i++)
+        if (!b->backends.items[i].draining)
+            return true;
+    return false;
+}
+
+/* The events that say "drained" or "burst" may have gone to a controller before us, or been lost with a
+ * connection; what they told is still to be seen here. */
 static void on_stats(struct balancer *b, json_t *message)
 {
     backends_read(&b->backends, message, now_of(b));
     for (int i = 0; i < b->backends.count; i++)
         if (b->backends.items[i].idle)
             tell_drained(b, b->backends.items[i].id);
+    if (b->backends.last.queue > 0 && !serves(b))
+        b->setup.burst(b->setup.context);
 }
 
 static void on_drained(struct balancer *b, json_t *message)

@@ -235,6 +235,9 @@ static void test_events_come_through(void **state)
     answer(f, "{\"event\":\"stats\",\"total\":{},\"backends\":[{\"id\":\"i2\",\"state\":\"drain\",\"in_"
               "flight\":0}]}\n");
     TURN_UNTIL(f, f->drained == 2);
+    /* Requests wait and nobody takes any: as good as a burst. */
+    answer(f, "{\"event\":\"stats\",\"total\":{\"queue\":3},\"backends\":[]}\n");
+    TURN_UNTIL(f, f->bursts == 3);
 
     answer(f, "{\"event\":\"ejected\",\"backend\":\"i1\",\"cause\":\"connection refused\"}\n");
     TURN_UNTIL(f, strstr(f->note, "connection refused"));
