@@ -64,6 +64,16 @@ bool dialog_scroll(struct scroll_state *scroll, int key)
     return true;
 }
 
+bool dialog_yes(int key)
+{
+    return key == 'y' || key == 'Y';
+}
+
+bool dialog_no(int key)
+{
+    return key == 'n' || key == 'N' || key == UI_KEY_ESC;
+}
+
 /* Bytes of the longest part of text, cut at a blank, that fits. */
 static size_t line_end(const char *text, int columns)
 {

@@ -95,6 +95,9 @@ extern const struct dialog_ops dialog_instance, dialog_actions, dialog_decision;
 void dialog_draw(struct room *room, struct grid *grid);
 /* Scrolls by a key; false: not a scrolling key. */
 bool dialog_scroll(struct scroll_state *scroll, int key);
+/* The answers to a question; whatever is neither changes nothing. */
+bool dialog_yes(int key);
+bool dialog_no(int key);
 /* Draws a text over as many rows as it takes, broken at blanks; returns how many that were. */
 int dialog_wrap(struct area area, int y, enum role role, const char *text);
 

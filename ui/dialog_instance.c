@@ -160,9 +160,9 @@ static void actions_draw(struct room *room, struct area area)
 static void actions_key(struct room *room, int key)
 {
     struct ask_state *ask = &room->state.ask;
-    if (key == UI_KEY_ESC || key == 'n' || key == 'N') {
+    if (dialog_no(key)) {
         room_close(room);
-    } else if (ask->kind != CMD_NONE && (key == 'y' || key == 'Y')) {
+    } else if (ask->kind != CMD_NONE && dialog_yes(key)) {
         struct command command = {.kind = ask->kind, .instance = ask->id};
         room_close(room);
         room_post(room, &command, false);

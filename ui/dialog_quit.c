@@ -33,7 +33,7 @@ static void quit_key(struct room *room, int key)
 {
     if (key == 's' || key == 'S')
         room_stop(room);
-    else if (key == UI_KEY_ESC || key == 'n' || key == 'N')
+    else if (dialog_no(key))
         room_close(room);
     else if (key == 'l' || key == 'L')
         room_leave(room);

@@ -41,9 +41,9 @@ static void save_draw(struct room *room, struct area area)
 static void save_key(struct room *room, int key)
 {
     const struct save_state *save = &room->state.save;
-    if (key == UI_KEY_ESC || key == 'n' || key == 'N') {
+    if (dialog_no(key)) {
         room_close(room);
-    } else if ((key == 'y' || key == 'Y') && save->ready && save->line_count > 0) {
+    } else if (dialog_yes(key) && save->ready && save->line_count > 0) {
         room_close(room);
         room_post(room, &(struct command){.kind = CMD_SAVE}, false);
     }
@@ -91,8 +91,8 @@ static void reload_draw(struct room *room, struct area area)
 
 static void reload_key(struct room *room, int key)
 {
-    bool yes = (key == 'y' || key == 'Y') && room->live->config_path[0];
-    if (!yes && key != UI_KEY_ESC && key != 'n' && key != 'N')
+    bool yes = dialog_yes(key) && room->live->config_path[0];
+    if (!yes && !dialog_no(key))
         return;
     room_close(room);
     if (yes)

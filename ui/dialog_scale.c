@@ -37,10 +37,10 @@ static void scale_draw(struct room *room, struct area area)
 static void scale_key(struct room *room, int key)
 {
     int to = room->state.scale.to;
-    if (key != 'y' && key != 'Y' && key != 'n' && key != 'N' && key != UI_KEY_ESC)
+    if (!dialog_yes(key) && !dialog_no(key))
         return;
     room_close(room);
-    if (key == 'y' || key == 'Y')
+    if (dialog_yes(key))
         room_scale(room, to);
 }
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_WIDTH = 22, VALUE_WIDTH = 12, FIELD_WIDTH = 16, WIDE_FROM = 60 };
+enum { NAME_WIDTH = 22, VALUE_WIDTH = 12, FIELD_WIDTH = 16, RANGE_WIDTH = 20, WIDE_FROM = 60 };
 
 static const struct option *find(const char *name)
 {
@@ -197,41 +197,65 @@ int form_height(const struct form *form, int height, int below)
     return rows > 2 ? rows : 2;
 }
 
-/* Columns of the fields; more where an address is to be typed. */
-static int field_width(const struct form *form, int width)
+/* Where the columns of a form begin; 0 = there is no room for it. */
+struct columns {
+    int field_width, was, preset, range;
+};
+
+static bool has_address(const struct form *form)
 {
-    if (width < WIDE_FROM)
-        return width - NAME_WIDTH - 2;
     for (int i = 0; i < form->count; i++)
         if (form->rows[i].option->type == OPTION_URL)
-            return width - NAME_WIDTH - VALUE_WIDTH - 20;
-    return FIELD_WIDTH;
+            return true;
+    return false;
+}
+
+static struct columns columns_of(const struct form *form, int width)
+{
+    if (width < WIDE_FROM)
+        return (struct columns){.field_width = width - NAME_WIDTH - 2};
+    if (has_address(form)) { /* which takes the room of the defaults */
+        struct columns columns = {.field_width = width - NAME_WIDTH - VALUE_WIDTH - RANGE_WIDTH};
+        columns.was = NAME_WIDTH + columns.field_width + 2;
+        columns.range = columns.was + VALUE_WIDTH;
+        return columns;
+    }
+    struct columns columns = {.field_width = FIELD_WIDTH, .was = NAME_WIDTH + FIELD_WIDTH + 2};
+    columns.preset = columns.was + VALUE_WIDTH;
+    columns.range = width >= columns.preset + VALUE_WIDTH + 8 ? columns.preset + VALUE_WIDTH : 0;
+    return columns;
 }
 
 static void row_draw(const struct form *form, int index, const struct glyphs *glyphs, struct area area, int y)
 {
     const struct form_row *row = &form->rows[index];
-    int field = field_width(form, area.width), x = NAME_WIDTH + field + 2;
+    struct columns columns = columns_of(form, area.width);
     char range[128];
     enum role role = form->at == index ? ROLE_FOCUS : ROLE_NORMAL;
     draw_fit(area, 0, NAME_WIDTH - 1, y, role, row->option->key, glyphs->unicode);
-    field_draw(form, index, field, area, NAME_WIDTH, y);
-    if (area.width < WIDE_FROM)
-        return;
-    draw_fit(area, x, x + VALUE_WIDTH - 1, y, ROLE_DIM, row->was, glyphs->unicode);
+    field_draw(form, index, columns.field_width, area, NAME_WIDTH, y);
     option_range_text(row->option, range, sizeof range);
-    draw_fit(area, x + VALUE_WIDTH, area.width, y, ROLE_AXIS, range, glyphs->unicode);
+    if (columns.was)
+        draw_fit(area, columns.was, columns.was + VALUE_WIDTH - 1, y, ROLE_DIM, row->was, glyphs->unicode);
+    if (columns.preset)
+        draw_fit(area, columns.preset, columns.preset + VALUE_WIDTH - 1, y, ROLE_DIM, row->option->preset,
+                 glyphs->unicode);
+    if (columns.range)
+        draw_fit(area, columns.range, area.width, y, ROLE_AXIS, range, glyphs->unicode);
 }
 
 void form_draw(const struct form *form, const struct glyphs *glyphs, struct area area)
 {
-    int field = field_width(form, area.width), shown = area.height - 1;
-    int at = form->at < form->count ? form->at : form->count - 1, top = at >= shown ? at - shown + 1 : 0;
+    struct columns columns = columns_of(form, area.width);
+    int shown = area.height - 1, at = form->at < form->count ? form->at : form->count - 1;
+    int top = at >= shown ? at - shown + 1 : 0;
     draw_text(area, NAME_WIDTH, 0, ROLE_DIM, "new");
-    if (area.width >= WIDE_FROM) {
-        draw_text(area, NAME_WIDTH + field + 2, 0, ROLE_DIM, "in force");
-        draw_text(area, NAME_WIDTH + field + 2 + VALUE_WIDTH, 0, ROLE_DIM, "allowed");
-    }
+    if (columns.was)
+        draw_text(area, columns.was, 0, ROLE_DIM, "in force");
+    if (columns.preset)
+        draw_text(area, columns.preset, 0, ROLE_DIM, "default");
+    if (columns.range)
+        draw_text(area, columns.range, 0, ROLE_DIM, "allowed");
     for (int y = 0; y < shown && top + y < form->count; y++)
         row_draw(form, top + y, glyphs, area, y + 1);
 }

@@ -156,6 +156,18 @@ def test_no_color_has_none(screen):
     quit_by_keys(room)
 
 
+def test_a_mouse_selects_and_scrolls(screen):
+    room = screen(settings={"ui.mouse": "yes", "scaling.min_instances": "3"})
+    room.wait_for_text(" 3 ready")
+    row = next(number for number, line in enumerate(room.lines(), 1) if line.startswith(" i3 "))
+    room.send(f"{ESC}[<0;10;{row}M{ESC}[<0;10;{row}m")
+    room.wait_for_text("^\u258ci3 ")
+    room.send(f"{ESC}[<64;10;{row}M")
+    room.wait_for_text("^\u258ci2 ")
+    quit_by_keys(room)
+    assert re.findall(rb"\x1b\[\?1006;1000([hl])", room.raw_bytes())[-1] == b"l"
+
+
 def test_a_storm_of_sizes(screen):
     room = screen()
     room.wait_for_text("1 ready")
