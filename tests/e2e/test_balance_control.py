@@ -132,9 +132,10 @@ def test_live_options_are_live(supervised):
 
 def test_waking_from_zero_holds_requests(supervised):
     control = Control(supervised.path)
+    assert control.command("set", key="queue_timeout", value="1m")["ok"]
     backend = Backend()
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(request(supervised.port, timeout=30).status)) for _ in range(5)]
+    threads = [threading.Thread(target=lambda: answers.append(request(supervised.port, timeout=60).status)) for _ in range(5)]
     for thread in threads:
         thread.start()
     burst = control.event("burst")
