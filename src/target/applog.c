@@ -67,18 +67,18 @@ static void cut(struct applog *log, int64_t size)
         log->seen_bytes = 0;
 }
 
-/* When a file that grew from one size to another in span would be past half its cap. */
-static usec_t next_check(int64_t grown, usec_t span)
+/* When a file that grew by so much in span would be past half its maximum. */
+static usec_t next_check(int64_t max_bytes, int64_t grown, usec_t span)
 {
-    if (grown <= 0 || span <= 0)
+    if (max_bytes <= 0 || grown <= 0 || span <= 0)
         return CHECK_MAX_US;
-    double wait = 0.5 * APPLOG_CAP_BYTES * (double)span / (double)grown;
+    double wait = 0.5 * (double)max_bytes * (double)span / (double)grown;
     if (wait < CHECK_MIN_US)
         return CHECK_MIN_US;
     return wait > CHECK_MAX_US ? CHECK_MAX_US : (usec_t)wait;
 }
 
-usec_t applog_check(struct applog *log, usec_t now)
+usec_t applog_check(struct applog *log, int64_t max_bytes, usec_t now)
 {
     int64_t size = size_of(log->fd), grown = size - log->seen_bytes;
     usec_t span = log->seen_at == 0 ? 0 : now - log->seen_at;
@@ -86,9 +86,9 @@ usec_t applog_check(struct applog *log, usec_t now)
     log->seen_at = now;
     if (grown != 0)
         applog_tail(log, &log->last_line, 1);
-    if (size > APPLOG_CAP_BYTES)
+    if (max_bytes > 0 && size > max_bytes)
         cut(log, size);
-    return now + next_check(grown, span);
+    return now + next_check(max_bytes, grown, span);
 }
 
 /* Takes the last line off the text; NULL: none is left. */

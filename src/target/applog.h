@@ -6,8 +6,7 @@
 #define TARGET_APPLOG_H
 #include "core/units.h"
 
-#define APPLOG_CAP_BYTES  (8 << 20) /* beyond this it is cut */
-#define APPLOG_KEEP_BYTES (1 << 20) /* so much of it stays, in FILE.1 */
+#define APPLOG_KEEP_BYTES (1 << 20) /* so much of one that is cut stays, in FILE.1 */
 #define APPLOG_OLD_MAX    16
 #define APPLOG_LINE_SIZE  200
 
@@ -23,9 +22,9 @@ struct applog {
 int applog_open(struct applog *log, const char *directory, int id);
 void applog_close(struct applog *log);
 
-/* Cuts it when it is too large and reads its last line; returns when to call again: soon while it grows fast.
- */
-usec_t applog_check(struct applog *log, usec_t now);
+/* Cuts it when it is larger than max_bytes (0: never) and reads its last line; returns when to call again:
+ * soon while it grows fast. */
+usec_t applog_check(struct applog *log, int64_t max_bytes, usec_t now);
 
 /* The last lines, oldest first; returns how many. */
 int applog_tail(const struct applog *log, char lines[][APPLOG_LINE_SIZE], int max);

@@ -109,7 +109,7 @@ static void finish(struct instance *instance)
     loop_timer_cancel(house->setup.loop, &instance->timer);
     proctree_remove(house->tree, instance->id);
     cgroup_remove(&instance->group);
-    applog_check(&instance->log, loop_now(house->setup.loop));
+    applog_check(&instance->log, house->config.log.max_size, loop_now(house->setup.loop));
     emit(instance, instance->failed ? EVENT_SPAWN_FAILED : EVENT_EXITED, "%s", instance->cause);
 }
 

@@ -71,7 +71,7 @@ static usec_t check_instances(struct process_target *t, usec_t now)
         if (!instance_is_alive(instance))
             continue;
         if (now >= instance->log_check_at)
-            instance->log_check_at = applog_check(&instance->log, now);
+            instance->log_check_at = applog_check(&instance->log, t->house.config.log.max_size, now);
         next = instance->log_check_at < next ? instance->log_check_at : next;
         instance_check_limits(instance);
     }
