@@ -269,6 +269,20 @@ def test_no_terminal_is_said(house):
     assert "no terminal" in output and "running headless" in output
 
 
+@pytest.mark.parametrize("term, words", [("dumb", []), ("xterm-256color", ["--plain"])])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_plain_lines_on_a_terminal(house, terminal, term, words, number):
+    argv = [program("ascale-tui"), *words]
+    for key, value in QUICK.items():
+        argv += ["-s", f"{key}={value}"]
+    room = terminal(argv, term=term, cwd=house.directory)
+    wait_until(lambda: "ready in" in room.output(), 10)
+    assert "\x1b" not in room.output()
+    room.signal(number)
+    assert room.wait() == 0
+    assert "stopping" in room.output() and "exit status 0" in room.output()
+
+
 def test_a_second_term_does_not_wait_for_slow_requests(house, room):
     control = room(settings={"app.drain_timeout": "60s", "balancer.drain_timeout": "60s"})
     port = control.serve()
