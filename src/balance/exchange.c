@@ -335,7 +335,7 @@ static void note_first_byte(struct exchange *x)
     struct lane *lane = upstream_lane(worker_of(x), x->backend);
     float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
     atomic_store_explicit(&lane->mean_us, pick_latency(mean, now_of(x) - x->started), memory_order_relaxed);
-    lane->measured_at = now_of(x);
+    atomic_store_explicit(&lane->measured_at, now_of(x), memory_order_relaxed);
 }
 
 /* A final answer's head is composed and its body's way set. */

@@ -24,7 +24,7 @@ struct lane {
     _Alignas(64) struct backend_counters counters;
     struct upstream *idle; /* kept alive for the next request, the latest first */
     _Atomic float mean_us; /* of the time to its first byte; the worker's, read for outliers */
-    usec_t measured_at;
+    _Atomic int64_t measured_at;
 };
 
 struct backend {

@@ -383,13 +383,15 @@ static usec_t watch_ejections(struct registry *r, usec_t now)
     return next;
 }
 
-static float mean_latency(const struct registry *r, const struct backend *b)
+/* Of all workers; what was measured long ago counts for less. */
+static float mean_latency(const struct registry *r, const struct backend *b, usec_t now)
 {
     float sum = 0;
     unsigned measured = 0;
     for (unsigned i = 0; i < r->hub->worker_count; i++) {
-        float mean = atomic_load_explicit(&b->lanes[i].mean_us, memory_order_relaxed);
-        sum += mean;
+        const struct lane *lane = &b->lanes[i];
+        float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
+        sum += pick_aged(mean, now - atomic_load_explicit(&lane->measured_at, memory_order_relaxed));
         measured += mean > 0;
     }
     return measured > 0 ? sum / (float)measured : 0;
@@ -416,7 +418,7 @@ static void watch_outliers(struct registry *r, usec_t now)
     for (unsigned i = 0; i < view->count; i++) {
         const struct backend *b = view->backends[i];
         bool in = atomic_load(&b->state) == BACKEND_READY && atomic_load(&b->ejected) == EJECT_NONE;
-        candidates[i] = (struct pick_candidate){.usable = in, .latency_us = mean_latency(r, b)};
+        candidates[i] = (struct pick_candidate){.usable = in, .latency_us = mean_latency(r, b, now)};
         out += !in;
     }
     for (unsigned i = 0; i < view->count && (out + 1) * 3 <= view->count; i++) {

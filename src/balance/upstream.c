@@ -26,7 +26,8 @@ static void fill_candidate(struct worker *w, struct backend *b, struct pick_cand
     c->share = pick_share(since, o->slow_start);
     const struct lane *lane = upstream_lane(w, b);
     float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
-    c->latency_us = pick_aged(mean, event_now(w->loop) - lane->measured_at);
+    usec_t measured_at = atomic_load_explicit(&lane->measured_at, memory_order_relaxed);
+    c->latency_us = pick_aged(mean, event_now(w->loop) - measured_at);
 }
 
 /* Ejected ones are left out while there are others: with all of them out, all are in. */
