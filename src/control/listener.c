@@ -72,9 +72,8 @@ int listener_open(const char *address, char *err, size_t err_size)
     for (struct addrinfo *info = list; info && fd < 0; info = info->ai_next)
         fd = bind_one(info);
     if (fd < 0)
-        snprintf(err, err_size,
-                 "cannot listen on %s: %s; end who holds it, or name another in balancer.listen", address,
-                 strerror(errno));
+        snprintf(err, err_size, "cannot listen on %s: %s; %sname another address in balancer.listen", address,
+                 strerror(errno), errno == EADDRINUSE ? "end what holds it, or " : "");
     freeaddrinfo(list);
     return fd;
 }
