@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -48,6 +49,18 @@ static bool is_named(const struct spawn_request *request, int target)
     return false;
 }
 
+/* Everything that is not named, be it close-on-exec or not. */
+static int plan_closing(struct plan *plan, const struct spawn_request *request)
+{
+    int error = 0, last = STDERR_FILENO;
+    for (int i = 0; i < request->fd_count; i++)
+        last = request->fds[i].target > last ? request->fds[i].target : last;
+    for (int fd = STDERR_FILENO + 1; fd < last && !error; fd++)
+        if (!is_named(request, fd))
+            error = posix_spawn_file_actions_addclose(&plan->actions, fd);
+    return error ? error : posix_spawn_file_actions_addclosefrom_np(&plan->actions, last + 1);
+}
+
 static int plan_fds(struct plan *plan, const struct spawn_request *request)
 {
     int error = 0;
@@ -63,7 +76,7 @@ static int plan_fds(struct plan *plan, const struct spawn_request *request)
     for (int fd = 0; fd <= 2 && !error; fd++)
         if (!is_named(request, fd))
             error = posix_spawn_file_actions_addopen(&plan->actions, fd, "/dev/null", O_RDWR, 0);
-    return error;
+    return error ? error : plan_closing(plan, request);
 }
 
 static int plan_init(struct plan *plan)
@@ -133,4 +146,15 @@ bool spawn_reap(int pidfd, int *status)
     if (info.si_code == CLD_DUMPED)
         *status |= 0x80;
     return true;
+}
+
+void spawn_describe_status(int status, char *out, size_t size)
+{
+    int number = WTERMSIG(status);
+    const char *name = WIFSIGNALED(status) ? sigabbrev_np(number) : NULL;
+    if (!WIFSIGNALED(status))
+        snprintf(out, size, "exit status %d", WEXITSTATUS(status));
+    else
+        snprintf(out, size, "killed by %s%s (%d)%s", name ? "SIG" : "real-time signal", name ? name : "",
+                 number, WCOREDUMP(status) ? ", core dumped" : "");
 }

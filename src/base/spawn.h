@@ -3,12 +3,13 @@
 #ifndef BASE_SPAWN_H
 #define BASE_SPAWN_H
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #define SPAWN_FD_MAX 8
 
-/* Child descriptor target (below 64) becomes a copy of ours source. Everything else is expected to be
- * close-on-exec. */
+/* Child descriptor target (below 64) becomes a copy of ours source. All others above 2 are closed, those of
+ * libraries that forget to have it done too. */
 struct spawn_fd {
     int source, target;
 };
@@ -30,5 +31,8 @@ int spawn_signal(int pidfd, int signal_number);
 
 /* Collects an ended child without waiting. True: it had ended, *status is as of waitpid(). */
 bool spawn_reap(int pidfd, int *status);
+
+/* "exit status 1", "killed by SIGKILL (9)", "killed by SIGSEGV (11), core dumped". */
+void spawn_describe_status(int status, char *out, size_t size);
 
 #endif

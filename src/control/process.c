@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #define AWAIT_MS 1000
@@ -40,16 +39,6 @@ void process_release(struct process *process)
     process->identity = (struct state_process){0};
 }
 
-static void describe_status(int status, char *out, size_t size)
-{
-    if (WIFSIGNALED(status)) {
-        const char *name = sigabbrev_np(WTERMSIG(status));
-        snprintf(out, size, "killed by SIG%s", name ? name : "?");
-    } else {
-        snprintf(out, size, "exit status %d", WEXITSTATUS(status));
-    }
-}
-
 static void on_pidfd(struct loop_watch *watch, uint32_t events)
 {
     struct process *process = watch->context;
@@ -57,7 +46,7 @@ static void on_pidfd(struct loop_watch *watch, uint32_t events)
     char how[64] = "gone";
     int status = 0;
     if (spawn_reap(process->pidfd, &status))
-        describe_status(status, how, sizeof how);
+        spawn_describe_status(status, how, sizeof how);
     process_release(process);
     process->ended(process->context, status, how);
 }
@@ -86,7 +75,7 @@ int process_start(struct process *process, const struct spawn_request *request)
 
 int process_adopt(struct process *process, const struct state_process *identity)
 {
-    process->pidfd = (int)syscall(SYS_pidfd_open, identity->pid, 0);
+    process->pidfd = pidfd_open(identity->pid, 0);
     if (process->pidfd < 0)
         return -errno;
     /* Checked with the descriptor open: from here on the pid cannot be given to another. */

@@ -24,7 +24,7 @@ void process_args_add(struct process_args *args, const char *format, ...)
 /* Zero it, then fill in loop, ended and context. */
 struct process {
     struct loop *loop;
-    /* It has ended; how is "exit status 1", "killed by SIGKILL", or "gone" for an adopted one. */
+    /* It has ended; how is as of spawn_describe_status(), or "gone" for an adopted one. */
     void (*ended)(void *context, int status, const char *how);
     void *context;
 

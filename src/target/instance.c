@@ -40,15 +40,6 @@ static __attribute__((format(printf, 3, 4))) void emit(const struct instance *in
     setup->event(setup->ctx, &event);
 }
 
-static void describe_status(int status, char *out, size_t size)
-{
-    if (WIFSIGNALED(status))
-        snprintf(out, size, "killed by SIG%s (%d)%s", sigabbrev_np(WTERMSIG(status)), WTERMSIG(status),
-                 WCOREDUMP(status) ? ", core dumped" : "");
-    else
-        snprintf(out, size, "exit status %d", WEXITSTATUS(status));
-}
-
 static void close_error_pipe(struct instance *instance)
 {
     if (instance->error_fd < 0)
@@ -314,7 +305,7 @@ static void exit_ready(struct loop_watch *watch, uint32_t events)
         conclude_launch(instance);
     }
     if (reaped)
-        describe_status(status, text, sizeof text);
+        spawn_describe_status(status, text, sizeof text);
     begin_ending(instance, text, loop_now(instance->house->setup.loop));
 }
 

@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MARK_LENGTH (SURVIVORS_MARK_SIZE - 1)
@@ -108,11 +108,11 @@ int survivors_end_rest(const char *mark, bool (*is_known)(void *context, const c
         char key[PROCTREE_KEY_SIZE];
         if (!carries_mark(pid, mark, key))
             continue;
-        int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        int pidfd = pidfd_open(pid, 0);
         if (pidfd < 0)
             continue;
         if (carries_mark(pid, mark, key) && !is_known(context, key) &&
-            syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0)
+            pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0)
             count++;
         close(pidfd);
     }

@@ -75,11 +75,19 @@ static void a_child_starts_clean(void **state)
 static void a_child_has_three_descriptors(void **state)
 {
     (void)state;
-    int leak = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int leak = open("/dev/null", O_RDONLY); /* not close-on-exec, as libraries open theirs */
     const char *output = run("for fd in /proc/$$/fd/*; do echo ${fd##*/} $(readlink $fd); done | sort -n",
                              (struct spawn_request){0});
     assert_memory_equal(output, "0 /dev/null\n1 ", 14);
     assert_non_null(strstr(output, "\n2 /dev/null\n"));
+    /* One between those that are named, one behind them. */
+    int low = fcntl(leak, F_DUPFD, 10), high = fcntl(leak, F_DUPFD, 50);
+    char script[128];
+    snprintf(script, sizeof script,
+             "cd /proc/$$/fd; for fd in %d 40 %d; do test -e $fd && echo $fd; done; :", low, high);
+    assert_string_equal(run(script, (struct spawn_request){.fds = {{leak, 40}}, .fd_count = 1}), "40\n");
+    close(low);
+    close(high);
     close(leak);
 }
 
@@ -170,6 +178,25 @@ static void ends_are_told_as_by_waitpid(void **state)
     close(pidfd);
 }
 
+static void ends_are_described(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *script, *text;
+    } rows[] = {{"exit 3", "exit status 3"},
+                {"kill -TERM $$", "killed by SIGTERM (15)"},
+                {"kill -40 $$", "killed by real-time signal (40)"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int pidfd;
+        pid_t pid;
+        char text[64];
+        struct spawn_request request = {.path = "sh", .argv = LIST("sh", "-c", rows[i].script)};
+        assert_int_equal(spawn_process(&request, &pid, &pidfd), 0);
+        spawn_describe_status(wait_for(pidfd), text, sizeof text);
+        assert_string_equal(text, rows[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +206,7 @@ int main(void)
         cmocka_unit_test(environment_and_group_are_as_asked),
         cmocka_unit_test(a_missing_program_is_the_callers_to_know),
         cmocka_unit_test(ends_are_told_as_by_waitpid),
+        cmocka_unit_test(ends_are_described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
