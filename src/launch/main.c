@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -214,6 +215,30 @@ static void take_descriptors(struct launch *launch, int input, int output)
         fail(launch, EXIT_FAILURE, "descriptors of", launch->command[0]);
 }
 
+/* Runs the command, looked for in PATH when its name has no slash. execvp() would not do: it runs what is no
+ * program by a shell, and a directory of PATH that is closed to the user makes it blame the permissions of a
+ * file that is nowhere. Returns only when that fails, with errno. */
+static void execute(char **command)
+{
+    char path[PATH_MAX];
+    int error = ENOENT;
+    if (strchr(command[0], '/') != NULL) {
+        execv(command[0], command);
+        return;
+    }
+    const char *list = getenv("PATH");
+    for (const char *at = list != NULL ? list : "/usr/bin:/bin"; at != NULL; at = strchr(at, ':')) {
+        at += *at == ':';
+        int size = (int)strcspn(at, ":");
+        if (size == 0 || snprintf(path, sizeof path, "%.*s/%s", size, at, command[0]) >= (int)sizeof path)
+            continue;
+        execv(path, command);
+        if (errno != ENOENT && errno != ENOTDIR && access(path, F_OK) == 0)
+            error = errno;
+    }
+    errno = error;
+}
+
 int main(int argc, char **argv)
 {
     struct launch launch = {.log = "/dev/null", .error_fd = -1};
@@ -233,6 +258,6 @@ int main(int argc, char **argv)
         fail(&launch, EXIT_FAILURE, "directory", launch.directory);
     take_descriptors(&launch, input, output);
     reset_signals();
-    execvp(launch.command[0], launch.command);
+    execute(launch.command);
     fail(&launch, errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "command", launch.command[0]);
 }

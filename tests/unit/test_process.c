@@ -595,13 +595,13 @@ static void a_user_and_limits_are_taken_on(void **state)
     if (root)
         set(rig, "user", "nobody");
     set(rig, "max_files", "77");
-    spawn(rig, 1, "sh -c 'ulimit -n; id -un; echo $USER; grep NoNewPrivs /proc/self/status | cut -f 2'");
+    spawn(rig, 1, "sh -c 'ulimit -n; id -un; echo as $USER; grep NoNewPrivs /proc/self/status | cut -f 2'");
     wait_for(rig, EVENT_EXITED, 1);
     assert_int_equal(log_lines(rig, 1, lines, 64), 4);
     assert_string_equal(lines[0], "77");
     if (root) {
         assert_string_equal(lines[1], "nobody");
-        assert_string_equal(lines[2], "nobody");
+        assert_string_equal(lines[2], "as nobody");
     }
     assert_string_equal(lines[3], "1");
 }
