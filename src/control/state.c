@@ -5,6 +5,7 @@
  * is believed before pid and start time agree with the kernel. */
 #include "control/state.h"
 #include "base/file.h"
+#include "target/proc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -150,18 +151,6 @@ bool state_socket_path(const struct state *state, const char *name, char *out, s
     return length < (int)size;
 }
 
-static void read_boot_id(char out[64])
-{
-    out[0] = '\0';
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    ssize_t count = read(fd, out, 63);
-    close(fd);
-    out[count > 0 ? count : 0] = '\0';
-    out[strcspn(out, "\n")] = '\0';
-}
-
 static json_t *process_to_json(const struct state_process *process)
 {
     return json_pack("{s:i, s:I}", "pid", process->pid, "start_ticks", (json_int_t)process->start_ticks);
@@ -178,8 +167,8 @@ static bool process_from_json(json_t *json, struct state_process *out)
 
 static json_t *record_to_json(const struct state_record *record)
 {
-    char boot[64];
-    read_boot_id(boot);
+    char boot[64] = "";
+    proc_boot_id(boot, sizeof boot);
     json_t *instances = json_array();
     for (int i = 0; i < record->instance_count; i++) {
         const struct state_instance *instance = &record->instances[i];
@@ -222,10 +211,10 @@ static bool record_from_json(json_t *json, struct state_record *out)
 /* NULL: usable; "" : of another time, to be passed over in silence; else what is wrong with it. */
 static const char *read_record(json_t *json, struct state_record *out)
 {
-    char boot[64];
+    char boot[64] = "";
     const char *its_boot;
     int version;
-    read_boot_id(boot);
+    proc_boot_id(boot, sizeof boot);
     if (json_unpack(json, "{s:i, s:s}", "version", &version, "boot", &its_boot) < 0)
         return "it is not a state record";
     if (version != STATE_VERSION)
@@ -308,43 +297,15 @@ void state_forget(struct state *state)
     state->has_saved = false;
 }
 
-/* Fields 3 (state) and 22 (start time) of /proc/PID/stat; the name before them may hold anything. */
-static bool read_stat(int pid, char *state, uint64_t *start_ticks)
-{
-    char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t count = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (count <= 0)
-        return false;
-    text[count] = '\0';
-    const char *field = strrchr(text, ')');
-    if (!field || field[1] != ' ')
-        return false;
-    *state = field[2];
-    field += 2;
-    for (int number = 3; number < 22 && field; number++)
-        field = strchr(field + 1, ' ');
-    if (!field)
-        return false;
-    *start_ticks = strtoull(field, NULL, 10);
-    return true;
-}
-
 uint64_t state_start_ticks(int pid)
 {
-    char state;
-    uint64_t ticks;
-    return read_stat(pid, &state, &ticks) ? ticks : 0;
+    struct proc_stat stat;
+    return proc_stat_get(pid, &stat) == 0 ? stat.start_ticks : 0;
 }
 
 bool state_process_alive(const struct state_process *process)
 {
-    char state;
-    uint64_t ticks;
-    return process->pid > 1 && read_stat(process->pid, &state, &ticks) && ticks == process->start_ticks &&
-           state != 'Z' && state != 'X';
+    struct proc_stat stat;
+    return process->pid > 1 && proc_stat_get(process->pid, &stat) == 0 &&
+           stat.start_ticks == process->start_ticks && stat.state != 'Z' && stat.state != 'X';
 }

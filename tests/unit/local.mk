@@ -58,7 +58,7 @@ test_http_client_LDADD = libbase.a $(CMOCKA_LIBS) $(CURL_LIBS)
 unit_programs += test_control_balancer test_control_commands test_control_exchange test_control_meter test_control_state
 test_control_balancer_SOURCES = tests/unit/test_control_balancer.c
 test_control_balancer_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
-test_control_balancer_LDADD = libcontrol.a libbase.a libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
+test_control_balancer_LDADD = libcontrol.a libtarget.a libbase.a libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
 test_control_commands_SOURCES = tests/unit/test_control_commands.c
 test_control_commands_LDADD = libcontrol.a libtarget.a libbase.a libcore.a \
 	$(CURL_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS) -lm
@@ -68,7 +68,7 @@ test_control_meter_SOURCES = tests/unit/test_control_meter.c
 test_control_meter_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 test_control_meter_LDADD = libcontrol.a libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
 test_control_state_SOURCES = tests/unit/test_control_state.c
-test_control_state_LDADD = libcontrol.a libbase.a libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS)
+test_control_state_LDADD = libcontrol.a libtarget.a libbase.a libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
 unit_programs += test_ini
 test_ini_SOURCES = tests/unit/test_ini.c
 test_ini_LDADD = libbase.a $(CMOCKA_LIBS) $(INIH_LIBS)
