@@ -56,6 +56,7 @@ static const struct args_option rows[] = {
     {"check-config", 0, NULL, NULL, NULL, FIELD(check_config), "check the settings, start nothing"},
     {"dump-config", 0, NULL, NULL, NULL, FIELD(dump_config),
      "print the settings in force as an ini, start nothing"},
+    {"help-keys", 0, NULL, NULL, NULL, FIELD(help_keys), "list the keys of the screen and stop"},
     {"snapshot", 0, "WIDTHxHEIGHT", "a size such as 120x40", read_size, 0,
      "print the main screen at this size, as --fixture has it"},
     {"fixture", 0, "FILE", "a path", args_read_text, FIELD(fixture),

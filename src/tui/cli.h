@@ -12,7 +12,7 @@ struct cli {
     const char *settings[CLI_SETTINGS_MAX]; /* "section.key=value", in order */
     const char *glyphs, *state_directory;   /* short for a setting */
     bool headless, plain, mono, read_only, dry_run;
-    bool dump_config, check_config;
+    bool dump_config, check_config, help_keys;
     usec_t duration;                     /* 0: until told */
     int snapshot_width, snapshot_height; /* 0: none asked for */
     const char *fixture;

@@ -64,3 +64,9 @@ bool face_show(enum face face, struct control *control, const struct cli *cli, i
     bool went_away = face == FACE_SCREEN && error == -EIO; /* an operator may leave so */
     return error == 0 || went_away;
 }
+
+bool face_print_keys(void)
+{
+    ui_print_keys(stdout);
+    return fflush(stdout) == 0;
+}

@@ -19,4 +19,7 @@ int face_open_signals(enum face face);
  * in order; false: the face failed, and that was told. */
 bool face_show(enum face face, struct control *control, const struct cli *cli, int signal_fd);
 
+/* The key table on standard output; false when that cannot be written. */
+bool face_print_keys(void);
+
 #endif

@@ -81,6 +81,8 @@ int main(int argc, char **argv)
     int status = cli_read(&cli, argc, argv);
     if (status >= 0)
         return status;
+    if (cli.help_keys)
+        return face_print_keys() ? EXIT_OK : EXIT_FAILED;
     if (cli.fixture)
         return fixture_print(&cli);
     if (!settings_load(&settings, &cli, err, sizeof err))

@@ -444,3 +444,13 @@ def test_help_names_every_setting_and_option(house):
     manual = (Path(__file__).resolve().parents[2] / "assets" / "man" / "ascale-tui.1").read_text()
     for option in re.findall(r"--([a-z-]+)", said.split("Settings")[0]):
         assert option.replace("-", r"\-") in manual, f"--{option} is not in the man page"
+
+
+def test_the_man_page_has_every_key(house):
+    status, said = house.run([program("ascale-tui"), "--help-keys"])
+    manual = (Path(__file__).resolve().parents[2] / "assets" / "man" / "ascale-tui.1").read_text()
+    plain = re.sub(r"\\\((aq|dq)", lambda quote: {"aq": "'", "dq": '"'}[quote.group(1)], manual).replace("\\-", "-")
+    keys = [line.split("\t") for line in said.splitlines()]
+    assert status == 0 and len(keys) > 20
+    for key, does in keys:
+        assert f'.B "{key}"\n{does[0].upper()}{does[1:]}.' in plain
