@@ -152,6 +152,16 @@ static void terminal_describe(void)
     terminal->move_column = column_address ? move_column_text : NULL;
 }
 
+bool screen_possible(void)
+{
+    int found;
+    if (setupterm(NULL, STDOUT_FILENO, &found) != OK)
+        return false;
+    bool can = cursor_address && clear_screen;
+    del_curterm(cur_term);
+    return can;
+}
+
 int screen_open(char *err, size_t err_size)
 {
     const char *term = getenv("TERM");
@@ -163,12 +173,6 @@ int screen_open(char *err, size_t err_size)
     if (!curses_start()) {
         snprintf(err, err_size, "cannot open the terminal: no description of TERM=%s is usable; try --plain",
                  term ? term : "");
-        return -ENOTTY;
-    }
-    if (!cursor_address || !clear_screen) {
-        endwin();
-        snprintf(err, err_size, "cannot draw on the terminal: TERM=%s cannot move its cursor; try --plain",
-                 term);
         return -ENOTTY;
     }
     reset_prepare();

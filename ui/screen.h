@@ -10,6 +10,9 @@ struct ui_mouse {
     int x, y;
 };
 
+/* Whether the terminal that TERM names is known and can move its cursor. */
+bool screen_possible(void);
+
 /* 0, or -errno with the reason in err. Until screen_close() a fatal signal restores the terminal before it
  * kills. */
 int screen_open(char *err, size_t err_size);

@@ -34,7 +34,7 @@ static bool locale_unicode(void)
 bool ui_possible(void)
 {
     const char *term = getenv("TERM");
-    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term && screen_possible();
 }
 
 static enum theme_palette palette_of(const struct config_ui *look, bool mono)

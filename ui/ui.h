@@ -20,7 +20,8 @@ struct ui_options {
     bool color;       /* of ui_print_snapshot() alone: with color sequences */
 };
 
-/* False where a screen makes no sense: no terminal on stdin or stdout, TERM unset or dumb. Then use plain. */
+/* False where a screen makes no sense: no terminal on stdin or stdout, TERM unset, unknown or without
+ * a cursor to move. Then use plain. */
 bool ui_possible(void);
 
 /* Runs the screen until control has ended. 0 = in order, -EIO = the terminal went away (CMD_QUIT was posted;

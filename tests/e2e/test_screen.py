@@ -136,7 +136,7 @@ def test_every_terminal_at_every_size(screen, term, locale):
     wait_until(room.echoes, 5, "echo")
 
 
-@pytest.mark.parametrize("term", ["dumb", None])
+@pytest.mark.parametrize("term", ["dumb", None, "no-such-terminal"])
 def test_without_a_cursor_it_is_plain(screen, term):
     room = screen(term=term)
     wait_until(lambda: "ready" in room.output(), 10, "a line about an instance")
