@@ -299,7 +299,7 @@ static bool refill_request(struct exchange *x, enum flow *flow)
         if (n == -EAGAIN)
             return false;
         if (n <= 0) {
-            *flow = cut(x);
+            *flow = n == 0 ? refuse(x, 400, "the body ends before its time") : cut(x);
             return false;
         }
     }

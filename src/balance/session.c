@@ -247,6 +247,10 @@ static bool read_head(struct session *s)
             wait_for_head(s);
             return false;
         }
+        if (n == 0 && s->exchange->in->start < s->exchange->in->end) {
+            session_reply(s, 400, "the head ends before its time");
+            return true;
+        }
         if (n <= 0) {
             session_close(s);
             return false;

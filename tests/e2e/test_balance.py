@@ -228,6 +228,16 @@ def test_what_is_refused_never_reaches_a_backend(house, data, status):
     assert backend.received() == b""
 
 
+@pytest.mark.parametrize("data", [b"GET / HT", b"GET / HTTP/1.1\r\nHost: a\r\n",
+                                  b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+                                  b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"])
+def test_a_request_that_is_cut_short_is_400(house, data):
+    backend = Backend()
+    balancer = Balancer(house, [backend])
+    assert raw_request(balancer.port, data, half_close=True).startswith(b"HTTP/1.1 400 ")
+    assert backend.requests == []
+
+
 @pytest.mark.parametrize("chunks", [b"5\r\nhelloX\r\n0\r\n\r\n", b"5\nhello\r\n0\r\n\r\n", b"g\r\n", b"5 \r\nhello\r\n0\r\n\r\n",
                                     b"0\r\nX : 1\r\n\r\n", b"ffffffffffffffffff\r\n"])
 def test_a_bad_chunk_ends_the_request_and_both_connections(house, chunks):
