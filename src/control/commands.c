@@ -56,7 +56,7 @@ static bool set_lines(struct config *config, const char *lines, const char *only
         if (line[0] && !set_line(config, line, only_section, needed_flags, text, size))
             return false;
     char err[CONFIG_ERROR_SIZE];
-    if (config_check(config, err, sizeof err))
+    if (config_check_all(config, err, sizeof err))
         return true;
     snprintf(text, size, "%s; nothing was changed", err);
     return false;
@@ -148,7 +148,7 @@ static bool run_reload(struct control *c, const struct command *command, char *t
     }
     const struct config on_file = c->candidate;
     config_diff(&c->config, &on_file, keep_old, &keep);
-    if (!config_check(&c->candidate, err, sizeof err)) {
+    if (!config_check_all(&c->candidate, err, sizeof err)) {
         control_note(c, LEVEL_ERROR,
                      "settings not read again, the old ones stay: with %s kept until the next start, %s",
                      keep.names, err);

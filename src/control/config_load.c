@@ -124,6 +124,11 @@ static bool check_networks(const struct config *cfg, char *err, size_t err_size)
     return true;
 }
 
+bool config_check_all(const struct config *cfg, char *err, size_t err_size)
+{
+    return config_check(cfg, err, err_size) && check_networks(cfg, err, err_size);
+}
+
 /* The line in the file of the key a message speaks of first; 0: none of its keys is from there. */
 static int line_of_message(const struct load *load, const char *message)
 {
@@ -144,7 +149,7 @@ static int line_of_message(const struct load *load, const char *message)
 static bool check(const struct load *load)
 {
     char why[CONFIG_LOAD_ERROR_SIZE];
-    if (config_check(&load->cfg, why, sizeof why) && check_networks(&load->cfg, why, sizeof why))
+    if (config_check_all(&load->cfg, why, sizeof why))
         return true;
     int line = line_of_message(load, why);
     if (line > 0)

@@ -23,6 +23,9 @@ bool config_find_file(char *out, size_t size);
 bool config_load(const struct config_sources *sources, struct config *cfg, char *path, char *err,
                  size_t err_size);
 
+/* config_check() of the core, and that trusted_proxies are addresses. False: err says which are not good. */
+bool config_check_all(const struct config *cfg, char *err, size_t err_size);
+
 /* An ini with comments that reads back to the same settings, secrets included. False: out could not be
  * written. */
 bool config_dump(const struct config *cfg, FILE *out);

@@ -169,6 +169,8 @@ static void test_settings_change_all_or_none(void **state)
     assert_true(says(f, "min_instances"));
     assert_false(ask(f, CMD_SET, "scaling.target=process"));
     assert_true(says(f, "next start"));
+    assert_false(ask(f, CMD_SET, "balancer.trusted_proxies=10.0.0.0/99"));
+    assert_true(says(f, "trusted_proxies"));
     assert_false(ask(f, CMD_SET, "rubbish"));
     assert_false(ask(f, CMD_SET, "scaling.mx_instances=3"));
     assert_true(says(f, "max_instances"));
