@@ -26,17 +26,21 @@ struct launch {
     const char *log, *directory, *user;
     const char *cgroups[CGROUPS_MAX];
     int cgroup_count;
-    int64_t memory, files, processes; /* 0: no limit */
+    int64_t memory, files; /* 0: no limit */
     int error_fd;
     char **command;
 };
 
 static const struct option options[] = {
-    {"log", required_argument, NULL, 'l'},    {"directory", required_argument, NULL, 'd'},
-    {"user", required_argument, NULL, 'u'},   {"memory", required_argument, NULL, 'm'},
-    {"files", required_argument, NULL, 'f'},  {"processes", required_argument, NULL, 'p'},
-    {"cgroup", required_argument, NULL, 'c'}, {"error-fd", required_argument, NULL, 'e'},
-    {"help", no_argument, NULL, 'h'},         {0},
+    {"log", required_argument, NULL, 'l'},
+    {"directory", required_argument, NULL, 'd'},
+    {"user", required_argument, NULL, 'u'},
+    {"memory", required_argument, NULL, 'm'},
+    {"files", required_argument, NULL, 'f'},
+    {"cgroup", required_argument, NULL, 'c'},
+    {"error-fd", required_argument, NULL, 'e'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
 };
 
 static const char usage[] =
@@ -47,7 +51,6 @@ static const char usage[] =
     "  --user NAME        run it as NAME, with the groups of NAME\n"
     "  --memory BYTES     limit of the data of each of its processes\n"
     "  --files N          limit of open files\n"
-    "  --processes N      limit of processes of its user\n"
     "  --cgroup PATH      join a control group: PATH is its cgroup.procs (may be repeated)\n"
     "  --error-fd N       report a failure there instead of on standard error\n";
 
@@ -96,9 +99,6 @@ static void parse_arguments(struct launch *launch, int argc, char **argv)
             break;
         case 'f':
             launch->files = parse_count("files", optarg);
-            break;
-        case 'p':
-            launch->processes = parse_count("processes", optarg);
             break;
         case 'e':
             launch->error_fd = (int)parse_count("error-fd", optarg);
@@ -168,10 +168,10 @@ static void set_limit(const struct launch *launch, const char *name, int resourc
 
 static void set_limits(const struct launch *launch)
 {
-    /* RLIMIT_AS would end runtimes that reserve address space they never touch. */
+    /* RLIMIT_AS would end runtimes that reserve address space they never touch; RLIMIT_NPROC counts all that
+     * the user runs, and nothing for root. */
     set_limit(launch, "memory limit", RLIMIT_DATA, launch->memory);
     set_limit(launch, "limit of open files", RLIMIT_NOFILE, launch->files);
-    set_limit(launch, "limit of processes", RLIMIT_NPROC, launch->processes);
 }
 
 static void become_user(const struct launch *launch)

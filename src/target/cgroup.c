@@ -227,6 +227,9 @@ void cgroup_adopt(struct cgroup *group, pid_t pid, const char *key)
             continue;
         if (snprintf(group->paths[kind], CGROUP_PATH_MAX, "%s%s", mount, path) >= CGROUP_PATH_MAX)
             group->paths[kind][0] = '\0';
+        char limit[24];
+        if (group->paths[kind][0] != '\0' && read_text(group->paths[kind], "pids.max", limit, sizeof limit))
+            group->limits_processes |= limit[0] >= '0' && limit[0] <= '9';
     }
 }
 

@@ -60,7 +60,8 @@ static void close_leader(struct instance *instance)
 
 /* The end of an instance. */
 
-void instance_check_limits(struct instance *instance)
+/* Says which limits the kernel has enforced since the last time. */
+static void check_hits(struct instance *instance)
 {
     if (instance->memory_limit == 0 && instance->process_limit == 0)
         return;
@@ -190,7 +191,7 @@ static void kill_all(struct instance *instance, usec_t now)
 /* The leader has ended; the rest follows from the timer, for all that ended in this turn together. */
 static void begin_ending(struct instance *instance, const char *status, usec_t now)
 {
-    instance_check_limits(instance);
+    check_hits(instance);
     if (instance->cause[0] == '\0') {
         snprintf(instance->cause, sizeof instance->cause, "%s", status);
         add_limits_to_cause(instance);
@@ -202,6 +203,27 @@ static void begin_ending(struct instance *instance, const char *status, usec_t n
     instance->kill_at = instance->stopping ? USEC_NEVER : now + LEFT_BEHIND_GRACE_US;
     instance->round_us = END_ROUND_US;
     loop_timer_set(instance->house->setup.loop, &instance->timer, now);
+}
+
+bool instance_is_watched(const struct instance *instance)
+{
+    return instance->process_limit > 0 && !instance->group.limits_processes && instance_is_alive(instance);
+}
+
+void instance_enforce_limits(struct instance *instance, usec_t now)
+{
+    const struct target_setup *setup = &instance->house->setup;
+    check_hits(instance);
+    if (!instance_is_watched(instance) || instance->killing)
+        return;
+    int count = proctree_count(instance->house->tree, instance->id);
+    if (count <= instance->process_limit)
+        return;
+    snprintf(instance->cause, sizeof instance->cause,
+             "ended by us: it had %d processes, over its max_processes of %d", count,
+             instance->process_limit);
+    setup->note(setup->ctx, LEVEL_WARNING, instance->id, instance->cause);
+    kill_all(instance, now);
 }
 
 /* The start of an instance. */

@@ -77,8 +77,10 @@ void instance_release(struct instance *instance);
 /* Reads its CPU and memory after a scan of the tree. */
 void instance_measure(struct instance *instance, usec_t now);
 
-/* Says when it has hit a limit since the last call. */
-void instance_check_limits(struct instance *instance);
+/* Says which limits it has hit since the last call; ends it when it has more processes than it may and no
+ * control group sees to that. Call it after a scan, and more often for one that is watched in this way. */
+void instance_enforce_limits(struct instance *instance, usec_t now);
+bool instance_is_watched(const struct instance *instance);
 
 /* Whether it has processes. */
 bool instance_is_alive(const struct instance *instance);

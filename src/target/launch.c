@@ -124,7 +124,6 @@ static void build_arguments(struct list *arguments, const struct launch_request 
         add_option(arguments, "--cgroup", groups[i]);
     add_number(arguments, "--memory", request->group->limits_memory ? 0 : app->memory_limit);
     add_number(arguments, "--files", app->max_files);
-    add_number(arguments, "--processes", request->group->limits_processes ? 0 : app->max_processes);
     add_number(arguments, "--error-fd", ERROR_FD);
     add_argument(arguments, "--");
     for (int i = 0; i < command->count; i++)

@@ -13,7 +13,7 @@ struct launch_request {
     const char *program_dir; /* first in its PATH; may be NULL */
     const char *log_path;
     const char *key;            /* marks its processes, see target/proctree.h */
-    const struct cgroup *group; /* it joins these; what they limit is not limited a second time */
+    const struct cgroup *group; /* it joins these; memory they limit is not limited a second time */
     int id, port;
 };
 

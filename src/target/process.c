@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUND_US = 1000000 };
+enum { ROUND_US = 1000000, WATCHED_ROUND_US = 100000 };
 
 struct process_target {
     struct instance_house house;
@@ -62,6 +62,18 @@ static bool any_alive(const struct process_target *t)
     return false;
 }
 
+static usec_t check_log(struct process_target *t, struct instance *instance, usec_t now)
+{
+    if (now >= instance->log_check_at)
+        instance->log_check_at = applog_check(&instance->log, t->house.config.log.max_size, now);
+    return instance->log_check_at;
+}
+
+static usec_t sooner(usec_t a, usec_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Returns when to come again. */
 static usec_t check_instances(struct process_target *t, usec_t now)
 {
@@ -70,18 +82,26 @@ static usec_t check_instances(struct process_target *t, usec_t now)
         struct instance *instance = &t->instances[i];
         if (!instance_is_alive(instance))
             continue;
-        if (now >= instance->log_check_at)
-            instance->log_check_at = applog_check(&instance->log, t->house.config.log.max_size, now);
-        next = instance->log_check_at < next ? instance->log_check_at : next;
-        instance_check_limits(instance);
+        next = sooner(next, check_log(t, instance, now));
+        instance_enforce_limits(instance, now);
+        if (instance_is_watched(instance))
+            next = sooner(next, now + WATCHED_ROUND_US);
     }
     return next;
+}
+
+static bool any_watched(const struct process_target *t)
+{
+    for (int i = 0; i < INSTANCES_MAX; i++)
+        if (instance_is_watched(&t->instances[i]))
+            return true;
+    return false;
 }
 
 static void make_round(struct loop_timer *timer, int64_t now_us)
 {
     struct process_target *t = timer->context;
-    if (now_us - t->house.scanned_at >= ROUND_US)
+    if (now_us - t->house.scanned_at >= ROUND_US || any_watched(t))
         instance_scan(&t->house, now_us);
     /* Orphans that lost their key cannot be told apart, so they live as long as any instance does. */
     if (!any_alive(t))
