@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One log a process, behind one mutex; a message is formatted and made harmless before it is taken, and
- * written by a single write(2), so lines of several threads never mix. The observer is called without it: it
- * may log itself. */
+ * written by a single write(2), so lines of several threads never mix. */
 #include "base/log.h"
 #include "base/clock.h"
 #include <errno.h>
@@ -10,6 +9,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,8 +27,6 @@ static struct {
 } log_file = {.fd = STDERR_FILENO};
 static _Atomic(enum log_level) wanted = LOG_LEVEL_INFO;
 static atomic_uint_fast64_t dropped;
-static void (*observer)(void *context, enum log_level level, const char *text);
-static void *observer_context;
 static size_t (*clean_text)(char *out, size_t out_size, const char *text);
 
 static int open_file(const char *path, int64_t *size)
@@ -74,27 +72,9 @@ int log_open(const char *path, enum log_level level, int64_t max_size)
     return 0;
 }
 
-void log_close(void)
-{
-    log_open(NULL, atomic_load(&wanted), 0);
-}
-
 void log_set_level(enum log_level level)
 {
     atomic_store(&wanted, level);
-}
-
-bool log_enabled(enum log_level level)
-{
-    return level <= atomic_load(&wanted);
-}
-
-void log_on_message(void (*message)(void *context, enum log_level level, const char *text), void *context)
-{
-    pthread_mutex_lock(&mutex);
-    observer = message;
-    observer_context = context;
-    pthread_mutex_unlock(&mutex);
 }
 
 void log_clean_with(size_t (*clean)(char *out, size_t out_size, const char *text))
@@ -164,7 +144,7 @@ static void message(enum log_level level, const char *format, va_list args)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};
     char raw[MESSAGE_MAX], text[MESSAGE_MAX], line[MESSAGE_MAX + 64] = "\n";
-    if (!log_enabled(level))
+    if (level > atomic_load(&wanted))
         return;
     int error = errno;
     vsnprintf(raw, sizeof raw, format, args);
@@ -173,11 +153,7 @@ static void message(enum log_level level, const char *format, va_list args)
     used += (size_t)snprintf(line + used, sizeof line - used, " %-7s %s\n", names[level], text);
     pthread_mutex_lock(&mutex);
     write_line(line + 1, used - 1);
-    void (*observe)(void *, enum log_level, const char *) = observer;
-    void *context = observer_context;
     pthread_mutex_unlock(&mutex);
-    if (observe)
-        observe(context, level, text);
     errno = error;
 }
 

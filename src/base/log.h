@@ -4,7 +4,6 @@
  * line. Any thread. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,13 +12,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Before the first log_open() messages go to standard error at level info. path NULL or "": standard error.
  * max_size 0: no rotation. 0 or -errno; on error the log stays where it was. */
 int log_open(const char *path, enum log_level level, int64_t max_size);
-void log_close(void);
 void log_set_level(enum log_level level);
-bool log_enabled(enum log_level level);
-
-/* Besides the file, every message that passes the level goes here too (the screen's log pane); NULL: nowhere.
- */
-void log_on_message(void (*message)(void *context, enum log_level level, const char *text), void *context);
 
 /* How a message is made harmless: text_clean() of the core, set once before threads start. Without it every
  * byte that is not printable ASCII becomes '?'. */

@@ -4,7 +4,6 @@
  * or the one that opens it. */
 #include "base/log.h"
 #include "control/control_private.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -43,10 +43,3 @@ bool breaker_failed(struct breaker *b, usec_t now)
     b->until = now + b->open_time;
     return true;
 }
-
-const char *breaker_state_name(enum breaker_state state)
-{
-    static const char *const names[] = {
-        [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_HALF_OPEN] = "half-open"};
-    return names[state];
-}

@@ -26,6 +26,4 @@ bool breaker_allow(struct breaker *b, usec_t now);
 bool breaker_succeeded(struct breaker *b);
 bool breaker_failed(struct breaker *b, usec_t now);
 
-const char *breaker_state_name(enum breaker_state state); /* "closed", "open", "half-open" */
-
 #endif

@@ -24,14 +24,15 @@ bool engine_counts(const struct engine *e)
     return !(e->flags & TARGET_INSTANCES);
 }
 
-usec_t engine_patience(const struct engine *e)
+/* How long an order may take to be followed. */
+static usec_t patience_of(const struct engine *e)
 {
     return HOLE_STEPS * e->config.scaling.polling_interval;
 }
 
 int engine_desired(const struct engine *e, usec_t now)
 {
-    return engine_counts(e) ? orders_count(&e->orders, now, engine_patience(e)) : e->desired;
+    return engine_counts(e) ? orders_count(&e->orders, now, patience_of(e)) : e->desired;
 }
 
 static void set_config(struct engine *e, const struct config *config)
@@ -231,7 +232,7 @@ static bool take_sample(struct engine *e, const struct sample *sample, usec_t no
 /* After a hole in time (no data, or no steps) the window starts anew. */
 static void add_signal(struct engine *e, usec_t now)
 {
-    bool hole = e->measured_at != USEC_NEVER && e->sample_at - e->measured_at > engine_patience(e);
+    bool hole = e->measured_at != USEC_NEVER && e->sample_at - e->measured_at > patience_of(e);
 
     if (hole)
         series_restart(&e->signal, now);
@@ -241,7 +242,7 @@ static void add_signal(struct engine *e, usec_t now)
 
 static void describe_count_target(struct engine *e, struct situation *s, bool read, usec_t now)
 {
-    usec_t patience = engine_patience(e);
+    usec_t patience = patience_of(e);
     const struct orders *o = &e->orders;
 
     s->blind = !read;

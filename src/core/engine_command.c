@@ -4,7 +4,6 @@
 #include "core/engine_state.h"
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 static bool answer(struct answer *a, bool accepted, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -43,9 +43,6 @@ bool engine_counts(const struct engine *e);
 /* The count that decisions start from. */
 int engine_desired(const struct engine *e, usec_t now);
 
-/* How long an order may take to be followed. */
-usec_t engine_patience(const struct engine *e);
-
 /* Notices a clock that has leapt; the first thing in every call that brings the time. */
 void engine_watch_time(struct engine *e, usec_t now);
 

@@ -3,7 +3,6 @@
  * for the two rings. */
 #include "core/engine_state.h"
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 void engine_note(struct engine *e, enum journal_level level, int instance, const char *text, usec_t now)

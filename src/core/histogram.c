@@ -83,11 +83,6 @@ void histogram_subtract(struct histogram *from, const struct histogram *before)
     from->sum_us = difference(from->sum_us, before->sum_us);
 }
 
-uint64_t histogram_count(const struct histogram *h)
-{
-    return h->count;
-}
-
 usec_t histogram_quantile(const struct histogram *h, double q)
 {
     if (h->count == 0)

@@ -32,8 +32,6 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
 /* What was recorded since `before`, an earlier copy of the same histogram: in place, never below zero. */
 void histogram_subtract(struct histogram *from, const struct histogram *before);
 
-uint64_t histogram_count(const struct histogram *h);
-
 /* The value below which the share q (0..1) lies: the middle of its bucket, so within 1.6%; -1 when empty. */
 usec_t histogram_quantile(const struct histogram *h, double q);
 

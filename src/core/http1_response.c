@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The response side, as strict as the request side: a server that is misread answers the wrong client. */
 #include "core/http1_parse.h"
-#include <string.h>
 
 void http1_response_init(struct http1_response *r)
 {

@@ -4,7 +4,6 @@
  * their price follows the window, not the ring. Any thread, one at a time. */
 #include "core/series.h"
 #include <math.h>
-#include <string.h>
 
 static const struct series_point *point(const struct series *s, int back)
 {
@@ -114,90 +113,6 @@ double series_deviation(const struct series *s, usec_t now, usec_t window)
         squares += off * (point(s, i)->value - mean);
     }
     return n > 1 ? sqrt(squares / (n - 1)) : 0;
-}
-
-/* Quickselect: leaves the k-th smallest of values in its place. qsort() may allocate. */
-static double select_kth(double *values, int count, int k)
-{
-    int low = 0, high = count - 1;
-
-    while (low < high) {
-        double pivot = values[(low + high) / 2];
-        int i = low, j = high;
-
-        while (i <= j) {
-            while (values[i] < pivot)
-                i++;
-            while (values[j] > pivot)
-                j--;
-            if (i <= j) {
-                double swap = values[i];
-
-                values[i++] = values[j];
-                values[j--] = swap;
-            }
-        }
-        if (k <= j)
-            high = j;
-        else if (k >= i)
-            low = i;
-        else
-            break;
-    }
-    return values[k];
-}
-
-double series_percentile(const struct series *s, usec_t now, usec_t window, double q)
-{
-    double values[SERIES_POINTS];
-    int count = 0, rank;
-
-    for (int i = 0; i < s->count && reaches(point(s, i), now, window); i++)
-        if (measured(point(s, i)) && point(s, i)->at <= now)
-            values[count++] = point(s, i)->value;
-    if (!count)
-        return NAN;
-    rank = (int)ceil(q * count) - 1;
-    return select_kth(values, count, rank < 0 ? 0 : rank >= count ? count - 1 : rank);
-}
-
-double series_rate(const struct series *s, usec_t now, usec_t window)
-{
-    const struct series_point *next = NULL, *newest = NULL;
-    double increase = 0;
-
-    for (int i = 0; i < s->count && reaches(point(s, i), now, window); i++) {
-        const struct series_point *p = point(s, i);
-
-        if (!measured(p) || p->at > now)
-            continue;
-        if (next)
-            increase += next->value >= p->value ? next->value - p->value : next->value;
-        else
-            newest = p;
-        next = p;
-    }
-    return next != newest ? increase / seconds(newest->at - next->at) : NAN;
-}
-
-double series_slope(const struct series *s, usec_t now, usec_t window)
-{
-    double n = 0, t_sum = 0, v_sum = 0, tt_sum = 0, tv_sum = 0, spread;
-
-    for (int i = 0; i < s->count && reaches(point(s, i), now, window); i++) {
-        const struct series_point *p = point(s, i);
-        double t = seconds(p->at - now);
-
-        if (!measured(p) || p->at > now)
-            continue;
-        n++;
-        t_sum += t;
-        v_sum += p->value;
-        tt_sum += t * t;
-        tv_sum += t * p->value;
-    }
-    spread = n * tt_sum - t_sum * t_sum;
-    return n >= 2 && spread > 0 ? (n * tv_sum - t_sum * v_sum) / spread : NAN;
 }
 
 /* The sums over whole points, the newest of which slides back one at a time. */

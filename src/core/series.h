@@ -42,15 +42,6 @@ double series_mean(const struct series *s, usec_t now, usec_t window);
 /* Standard deviation of the samples in the window; 0 below two. */
 double series_deviation(const struct series *s, usec_t now, usec_t window);
 
-/* The value that the share q (0..1) of the samples in the window do not exceed; NaN as above. */
-double series_percentile(const struct series *s, usec_t now, usec_t window, double q);
-
-/* Of a counter: its increase a second; a fall is a restart from zero. NaN below two samples. */
-double series_rate(const struct series *s, usec_t now, usec_t window);
-
-/* Least-squares trend, units a second; NaN below two samples. */
-double series_slope(const struct series *s, usec_t now, usec_t window);
-
 /* How long, up to the newest sample, the mean over a sliding `smooth` has stayed above (below) the limit. */
 usec_t series_above(const struct series *s, usec_t smooth, double limit);
 usec_t series_below(const struct series *s, usec_t smooth, double limit);

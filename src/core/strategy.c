@@ -4,7 +4,6 @@
  * that one stray sample does not start the clock again, and one spike does not pass for load. */
 #include "core/strategy.h"
 #include <math.h>
-#include <string.h>
 
 /* A measured percentage from here on may hide more demand than it shows. */
 #define SATURATED_PCT 99.5
@@ -19,14 +18,6 @@ static const struct strategy_ops *const registry[] = {
 const struct strategy_ops *strategy_at(int index)
 {
     return index >= 0 && index < (int)(sizeof registry / sizeof *registry) ? registry[index] : NULL;
-}
-
-const struct strategy_ops *strategy_find(const char *name)
-{
-    for (int i = 0; strategy_at(i); i++)
-        if (strcmp(strategy_at(i)->name, name) == 0)
-            return strategy_at(i);
-    return NULL;
 }
 
 static usec_t smoothing(usec_t window, usec_t interval)

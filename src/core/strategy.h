@@ -50,7 +50,6 @@ void strategy_observe(struct situation *s, const struct config_scaling *c, const
 
 /* In the order of enum config_strategy; NULL past the end. */
 const struct strategy_ops *strategy_at(int index);
-const struct strategy_ops *strategy_find(const char *name);
 
 /* Past the upper (lower) threshold now and in the mean, however briefly. */
 bool strategy_is_above(const struct situation *s, const struct config_scaling *c);

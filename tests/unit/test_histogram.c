@@ -32,7 +32,7 @@ static void odd_values_are_kept_in_range(void **state)
     assert_int_equal(histogram_bucket(INT64_MAX), HISTOGRAM_BUCKETS - 1);
     struct histogram h = {0};
     histogram_add_bucket(&h, HISTOGRAM_BUCKETS, 7);
-    assert_int_equal(histogram_count(&h), 0);
+    assert_int_equal(h.count, 0);
 }
 
 static int by_value(const void *a, const void *b)
@@ -85,7 +85,7 @@ static void merge_and_subtract_are_inverse(void **state)
     }
     histogram_merge(&both, &a);
     histogram_merge(&both, &b);
-    assert_int_equal(histogram_count(&both), histogram_count(&a) + histogram_count(&b));
+    assert_int_equal(both.count, a.count + b.count);
     histogram_subtract(&both, &a);
     assert_memory_equal(&both, &b, sizeof(b));
     histogram_subtract(&both, &a);

@@ -40,9 +40,6 @@ static void test_an_empty_one_knows_nothing(void **state)
 
     (void)state;
     assert_true(isnan(series_mean(&series, 9 * SEC, 5 * SEC)));
-    assert_true(isnan(series_percentile(&series, 9 * SEC, 5 * SEC, 0.5)));
-    assert_true(isnan(series_rate(&series, 9 * SEC, 5 * SEC)));
-    assert_true(isnan(series_slope(&series, 9 * SEC, 5 * SEC)));
     assert_false(series_last(&series, &at, &value));
     assert_true(isnan(value));
     assert_int_equal(series_above(&series, SEC, 0), 0);
@@ -111,18 +108,6 @@ static void test_merging_keeps_the_mean_and_reaches_far(void **state)
             sum / (4 * SERIES_POINTS));
 }
 
-static void test_percentile(void **state)
-{
-    (void)state;
-    for (int t = 1; t <= 100; t++)
-        series_add(&series, t * SEC, (t * 37) % 101);
-    is_near(series_percentile(&series, 100 * SEC, 100 * SEC, 0.9), 90);
-    is_near(series_percentile(&series, 100 * SEC, 100 * SEC, 0.5), 50);
-    is_near(series_percentile(&series, 100 * SEC, 100 * SEC, 0), 1);
-    is_near(series_percentile(&series, 100 * SEC, 100 * SEC, 1), 100);
-    is_near(series_percentile(&series, 100 * SEC, SEC, 0.5), (100 * 37) % 101);
-}
-
 static void test_deviation(void **state)
 {
     static const double values[] = {2, 4, 4, 4, 5, 5, 7, 9};
@@ -132,25 +117,6 @@ static void test_deviation(void **state)
         series_add(&series, (t + 1) * SEC, values[t]);
     is_near(series_deviation(&series, 8 * SEC, 8 * SEC), sqrt(32.0 / 7));
     is_near(series_deviation(&series, 8 * SEC, SEC), 0);
-}
-
-static void test_rate_of_a_counter_survives_its_restart(void **state)
-{
-    (void)state;
-    series_add(&series, 1 * SEC, 100);
-    series_add(&series, 2 * SEC, 110);
-    series_add(&series, 3 * SEC, 6); /* started anew */
-    series_add(&series, 4 * SEC, NAN);
-    series_add(&series, 5 * SEC, 30);
-    is_near(series_rate(&series, 5 * SEC, 10 * SEC), (10 + 6 + 24) / 4.0);
-}
-
-static void test_slope(void **state)
-{
-    (void)state;
-    for (int t = 1; t <= 20; t++)
-        series_add(&series, t * SEC, 5 + 2.5 * t + (t % 2 ? 1 : -1));
-    assert_true(fabs(series_slope(&series, 20 * SEC, 20 * SEC) - 2.5) < 0.05);
 }
 
 static void test_time_above(void **state)
@@ -215,10 +181,7 @@ int main(void)
         cmocka_unit_test_setup(test_unmeasured_time_does_not_count, begin),
         cmocka_unit_test_setup(test_old_samples_fall_out, begin),
         cmocka_unit_test_setup(test_merging_keeps_the_mean_and_reaches_far, begin),
-        cmocka_unit_test_setup(test_percentile, begin),
         cmocka_unit_test_setup(test_deviation, begin),
-        cmocka_unit_test_setup(test_rate_of_a_counter_survives_its_restart, begin),
-        cmocka_unit_test_setup(test_slope, begin),
         cmocka_unit_test_setup(test_time_above, begin),
         cmocka_unit_test_setup(test_a_dip_does_not_break_a_smoothed_run, begin),
         cmocka_unit_test_setup(test_smoothing_agrees_with_the_mean, begin),
