@@ -271,7 +271,6 @@ static enum flow request_done(struct exchange *x)
 {
     if (!x->request_sent) {
         x->request_sent = true;
-        x->sent_at = now_of(x);
         if (!x->head_done)
             set_deadline(x, options_of(x)->response_timeout);
     }

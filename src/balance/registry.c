@@ -246,7 +246,7 @@ static void add_latencies(const struct latencies *l, struct histogram *h)
     h->sum_us += counter_read(&l->sum_us);
 }
 
-static void add_sums(struct backend_sums *to, const struct backend_sums *from)
+void registry_add_sums(struct backend_sums *to, const struct backend_sums *from)
 {
     to->requests += from->requests;
     for (unsigned i = 0; i < 6; i++)
@@ -315,7 +315,7 @@ static void free_gone(struct registry *r, uint64_t adopted)
         }
         struct backend_sums sums = {0};
         registry_sum(r, b, &sums);
-        add_sums(r->past, &sums);
+        registry_add_sums(r->past, &sums);
         *link = b->gone_next;
         free(b);
     }

@@ -47,6 +47,7 @@ usec_t registry_watch(struct registry *r, unsigned news, usec_t now);
 
 const struct view *registry_view(const struct registry *r);
 void registry_sum(const struct registry *r, const struct backend *b, struct backend_sums *sums); /* adds */
+void registry_add_sums(struct backend_sums *to, const struct backend_sums *from);
 uint32_t registry_in_flight(const struct registry *r);
 
 #endif

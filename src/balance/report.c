@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Counters as JSON, in the words of protocol.h. Written as text into one growing buffer: numbers and names
- * checked before, and histograms in their sparse form, are all there is. */
+/* Counters as JSON, in the words of protocol.h. They are read while the workers go on counting: numbers that
+ * belong together may differ by the requests of a moment. */
 #include "balance/runtime.h"
 #include "balance/worker.h"
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 static void set_count(json_t *object, const char *key, uint64_t value)
@@ -49,26 +47,12 @@ static const char *state_name(const struct backend *b)
     return atomic_load(&b->ejected) != EJECT_NONE ? "ejected" : "ready";
 }
 
-static void add_to_total(struct backend_sums *total, const struct backend_sums *s)
-{
-    total->requests += s->requests;
-    for (unsigned i = 0; i < 6; i++)
-        total->responses[i] += s->responses[i];
-    total->errors += s->errors;
-    total->connect_failures += s->connect_failures;
-    total->retries += s->retries;
-    total->queued += s->queued;
-    total->bytes_in += s->bytes_in;
-    total->bytes_out += s->bytes_out;
-    histogram_merge(&total->latency, &s->latency);
-}
-
 static json_t *backend_json(const struct runtime *rt, const struct backend *b, struct backend_sums *total)
 {
     struct backend_sums sums = {0};
     json_t *object = json_object();
     registry_sum(&rt->registry, b, &sums);
-    add_to_total(total, &sums);
+    registry_add_sums(total, &sums);
     json_object_set_new(object, "id", json_string(b->id));
     json_object_set_new(object, "address", json_string(b->address));
     json_object_set_new(object, "state", json_string(state_name(b)));

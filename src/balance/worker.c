@@ -38,9 +38,7 @@ static bool too_many(const struct worker *w, uint32_t more)
 
 static void resume_accepting(struct worker *w)
 {
-    uint32_t most = (uint32_t)w->view->settings.options.max_connections;
-    if (w->listening || w->stopping ||
-        atomic_load_explicit(&w->hub->connections, memory_order_relaxed) >= most)
+    if (w->listening || w->stopping || too_many(w, 1))
         return;
     w->listening = event_add_as(w->loop, &w->listener, EPOLLIN | EPOLLEXCLUSIVE) == 0;
 }
@@ -131,7 +129,9 @@ static void listener_ready(struct event_source *source, uint32_t events)
 
 void worker_hurry(struct worker *w)
 {
-    event_timer_set(w->loop, &w->tick, event_now(w->loop) + TICK_SHORT);
+    usec_t soon = event_now(w->loop) + TICK_SHORT;
+    if (w->tick.deadline > soon) /* asked for again and again, it must still come */
+        event_timer_set(w->loop, &w->tick, soon);
 }
 
 /* In order; where requests may be bound to different backends, one that must wait does not hold up the
@@ -297,10 +297,10 @@ static void end(struct worker *w)
     for (unsigned i = 0; i < w->view->count; i++)
         upstream_sweep(w, w->view->backends[i], USEC_NEVER);
     access_flush(w);
-    run_again(w);
     buffer_return(&w->buffers, w->access);
     w->access = NULL;
     event_turn(w->loop, 0); /* buries what was closed */
+    run_again(w);
     atomic_fetch_add(&w->hub->ended, 1);
     hub_tell(w->hub, NEWS_ENDED);
 }

@@ -66,7 +66,7 @@ struct exchange {
     struct relay up, down;            /* to the backend, to the client */
     struct backend *tried[TRIED_MAX]; /* compared only: they may be gone */
     unsigned tried_count;
-    usec_t started, queued_at, sent_at;
+    usec_t started, queued_at;
     uint64_t marked;        /* bytes moved when the deadline was set */
     unsigned informational; /* 1xx seen */
     uint16_t code;
