@@ -196,12 +196,29 @@ static enum http_client_failure classify(const struct http_client_call *call, CU
     return HTTP_CLIENT_BROKEN;
 }
 
+/* libcurl's own words for a refused connection are long and do not say "refused". */
+static const char *describe_error(struct http_client_call *call, CURLcode code)
+{
+    long os_error = 0;
+    if (call->too_large)
+        return "the answer is larger than allowed";
+    if (code == CURLE_OK)
+        return "";
+    if (code == CURLE_COULDNT_CONNECT &&
+        curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK && os_error != 0)
+        return strerror((int)os_error);
+    char *files = strstr(call->error, ". CAfile: "); /* of GnuTLS: long, and mostly "none" */
+    if (files != NULL)
+        *files = '\0';
+    return call->error[0] ? call->error : curl_easy_strerror(code);
+}
+
 static void finish(struct http_client_call *call, CURLcode code)
 {
     long status = 0;
     char *content_type = NULL;
     struct http_client_result result = {
-        .failure = classify(call, code), .error = "", .body = "", .content_type = ""};
+        .failure = classify(call, code), .error = describe_error(call, code), .body = "", .content_type = ""};
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &content_type);
     if (call->size > 0) {
@@ -211,10 +228,6 @@ static void finish(struct http_client_call *call, CURLcode code)
     }
     if (content_type)
         result.content_type = content_type;
-    if (call->too_large)
-        result.error = "the answer is larger than allowed";
-    else if (code != CURLE_OK)
-        result.error = call->error[0] ? call->error : curl_easy_strerror(code);
     result.status = (int)status;
     result.connect_us = elapsed_us(call->easy, CURLINFO_CONNECT_TIME_T);
     result.first_byte_us = elapsed_us(call->easy, CURLINFO_STARTTRANSFER_TIME_T);

@@ -14,6 +14,9 @@
 #define GAP_STEPS 5
 #define GAP_MIN   (2 * USEC_PER_SEC)
 
+/* So many orders in a row that the target did not follow are worth an alert. */
+#define MISSED_ALERT 3
+
 size_t engine_size(void)
 {
     return sizeof(struct engine);
@@ -301,10 +304,25 @@ static void change(struct engine *e, const struct decision *d, usec_t now)
     engine_carry_out(e, d->to, now);
 }
 
+/* What it shows is believed, not what it was told; but that it does not listen must be known. */
+static void watch_order(struct engine *e, usec_t now)
+{
+    struct orders *o = &e->orders;
+
+    if (!engine_counts(e) || e->situation.blind || e->situation.awaiting || o->ordered < 0)
+        return;
+    if (orders_miss(o) == MISSED_ALERT)
+        journal_note(
+            &e->journal, now, LEVEL_ERROR, 0,
+            "the target has not followed %d orders in a row: %d ordered, %d there; it is asked again",
+            o->missed, o->ordered, o->seen);
+}
+
 static void decide(struct engine *e, usec_t now)
 {
     struct decision *d = &e->last;
 
+    watch_order(e, now);
     guard_judge(&e->guard, &e->config.scaling, &e->situation, d);
     if (d->to != d->from && is_only_said(e, d))
         decision_add(d, (struct reason){.code = REASON_DRY_RUN});

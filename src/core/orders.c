@@ -14,8 +14,10 @@ bool orders_see(struct orders *o, int replicas, usec_t now)
 
     o->seen = replicas;
     o->seen_at = now;
-    if (o->ordered == replicas)
+    if (o->ordered == replicas) {
         orders_drop(o);
+        o->missed = 0;
+    }
     return changed;
 }
 
@@ -35,6 +37,11 @@ bool orders_take(struct orders *o, int *count)
     o->due = false;
     *count = o->ordered;
     return true;
+}
+
+int orders_miss(struct orders *o)
+{
+    return ++o->missed;
 }
 
 void orders_drop(struct orders *o)

@@ -12,6 +12,7 @@ struct orders {
     usec_t ordered_at; /* when it was given last */
     usec_t since;      /* when this number was first ordered */
     bool due;          /* not yet taken by the caller */
+    int missed;        /* orders in a row that it did not follow */
 };
 
 void orders_init(struct orders *o);
@@ -22,6 +23,9 @@ bool orders_see(struct orders *o, int replicas, usec_t now);
 /* Gives an order, which orders_take() hands out once. */
 void orders_give(struct orders *o, int count, usec_t now);
 bool orders_take(struct orders *o, int *count);
+
+/* Patience has run out with the open order; returns how many in a row went like that. */
+int orders_miss(struct orders *o);
 
 /* No order is open any more. */
 void orders_drop(struct orders *o);

@@ -58,7 +58,7 @@ static void advance(struct remote *r, usec_t now);
 static __attribute__((format(printf, 3, 4))) void note(const struct remote *r, enum journal_level level,
                                                        const char *format, ...)
 {
-    char text[200];
+    char text[256];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -83,26 +83,41 @@ static void begin_task(struct task *task, usec_t now)
     *task = (struct task){.active = true, .since = now, .next_at = now};
 }
 
+/* What the operator must know of a failure: the first, and that calls pause. The causes come last, where a
+ * narrow screen cuts. */
+static void tell_failure(struct remote *r, bool opened)
+{
+    char pause[32];
+    units_format_duration(pause, sizeof pause, r->config.http.breaker_open_time);
+    if (opened)
+        note(r, LEVEL_ERROR, "%.60s failed %d times in a row: the count is kept, calls pause for %s (%.120s)",
+             r->view.url, r->breaker.threshold, pause, r->view.last_error);
+    else if (!r->told)
+        note(r, LEVEL_WARNING, "%.60s fails: the count is kept, the next step tries again (%.120s)",
+             r->view.url, r->view.last_error);
+    r->told = true;
+}
+
 /* The whole of a round or an order has come to nothing. */
 static void task_failed(struct remote *r, struct task *task, usec_t now)
 {
     task->active = false;
     backoff_succeeded(&r->backoff);
-    if (r->breaker.state == BREAKER_CLOSED && breaker_failed(&r->breaker, now))
-        note(r, LEVEL_ERROR, "%.60s still fails (%.70s): calls pause for %d s", r->view.url,
-             r->view.last_error, (int)(r->config.http.breaker_open_time / USEC_PER_SEC));
-    else if (!r->told && task == &r->round)
-        note(r, LEVEL_WARNING, "%.60s fails (%.70s): the count is kept, the next step tries again",
-             r->view.url, r->view.last_error);
-    r->told = true;
+    bool opened = r->breaker.state == BREAKER_CLOSED && breaker_failed(&r->breaker, now);
+    if (opened || task == &r->round)
+        tell_failure(r, opened);
 }
 
 static void order_failed(struct remote *r, usec_t now)
 {
     r->view.orders_failed++;
-    snprintf(r->view.last_order, sizeof r->view.last_order, "%d: given up after %d failed calls: %.100s",
-             r->ordered, r->order.failures, r->view.last_error);
-    note(r, LEVEL_WARNING, "order %.170s", r->view.last_order);
+    if (r->order.failures > 0)
+        snprintf(r->view.last_order, sizeof r->view.last_order,
+                 "%d: given up after %d failed call%s (%.100s)", r->ordered, r->order.failures,
+                 r->order.failures == 1 ? "" : "s", r->view.last_error);
+    else
+        snprintf(r->view.last_order, sizeof r->view.last_order, "%d: not sent, calls pause", r->ordered);
+    note(r, LEVEL_WARNING, "order of %.170s", r->view.last_order);
     task_failed(r, &r->order, now);
 }
 
@@ -132,7 +147,8 @@ static void call_failed(struct remote *r, bool may_retry, const char *why, usec_
 {
     r->view.failures++;
     r->view.reachable = false;
-    snprintf(r->view.last_error, sizeof r->view.last_error, "%s: %s", r->writing ? "PUT" : "GET", why);
+    snprintf(r->view.last_error, sizeof r->view.last_error, "%s %.60s: %s", r->writing ? "PUT" : "GET",
+             r->writing ? r->config.http.replicas_path : r->config.http.status_path, why);
     if (r->breaker.state == BREAKER_HALF_OPEN)
         breaker_failed(&r->breaker, now);
     struct task *task = r->order.active ? &r->order : &r->round;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum { SECRET_MAX = 4096 };
 
@@ -66,10 +67,21 @@ static bool add_token(struct remote_headers *headers, const char *path, char *er
     return good;
 }
 
+/* libcurl reads them for every connection; that it cannot should be known before the first. */
+static bool check_certificate(const char *key, const char *path, char *err, size_t err_size)
+{
+    if (path[0] == '\0' || access(path, R_OK) == 0)
+        return true;
+    snprintf(err, err_size, "http.%s '%s': %s", key, path, strerror(errno));
+    return false;
+}
+
 static bool check_key(const char *path, char *err, size_t err_size)
 {
     char *key;
     size_t size;
+    if (path[0] == '\0')
+        return true;
     int error = file_read_private(path, 64 * 1024, &key, &size);
     if (error != 0) {
         snprintf(err, err_size, "http.key_file '%s': %s", path,
@@ -85,7 +97,9 @@ bool remote_headers_build(struct remote_headers *headers, const struct config_ht
                           size_t err_size)
 {
     *headers = (struct remote_headers){0};
-    if (http->key_file[0] != '\0' && !check_key(http->key_file, err, err_size))
+    if (!check_certificate("ca_file", http->ca_file, err, err_size) ||
+        !check_certificate("cert_file", http->cert_file, err, err_size) ||
+        !check_key(http->key_file, err, err_size))
         return false;
     bool good = add_header(headers, "Accept: application/json") &&
                 add_header(headers, "Content-Type: application/json") &&
@@ -178,7 +192,8 @@ bool remote_failed(const struct http_client_result *result, char *err, size_t er
         {404, " (is the path right?)"},
     };
     if (result->failure != HTTP_CLIENT_OK) {
-        snprintf(err, err_size, "%s", result->error);
+        snprintf(err, err_size, "%s%s", result->error,
+                 result->failure == HTTP_CLIENT_TLS ? " (is it https? is http.ca_file right?)" : "");
         return true;
     }
     if (result->status >= 200 && result->status < 300)

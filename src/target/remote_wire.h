@@ -18,7 +18,8 @@ struct remote_headers {
     char text[REMOTE_HEADERS_SIZE];
 };
 
-/* Reads the token; checks that the key is the owner's only. False: err names the file and the cause. */
+/* Reads the token; checks that the certificates can be read and the key is the owner's only. False: err names
+ * the file and the cause. */
 bool remote_headers_build(struct remote_headers *headers, const struct config_http *http, char *err,
                           size_t err_size);
 

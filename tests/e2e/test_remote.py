@@ -259,7 +259,7 @@ def test_bad_answers_never_change_the_count(house, application, mode):
     # An answer believed now would take most of the fleet away.
     application.mode, application.demand = mode, 1.0
     before = len(application.seen())
-    room.says(r"still fails \(", 60)
+    room.says(r"calls pause for", 60)
     assert len(application.seen()) > before
     assert application.replicas == 10 and not application.seen("PUT")
     assert not [r for r in application.seen() if r.path == "/elsewhere"]
@@ -273,7 +273,7 @@ def test_bad_answers_never_change_the_count(house, application, mode):
 def test_a_failed_order_is_looked_at_and_given_again(house, application, mode):
     application.mode, application.demand = mode, 12.0
     room = Room(house, application, http__breaker_failures="1000")
-    room.says(r"order \d+: given up", 30)
+    room.says(r"order of \d+: given up", 30)
     assert application.replicas == 10
     application.mode = "good"
     wait_until(application.settled, 30)
@@ -301,7 +301,8 @@ def test_an_order_that_came_through_unheard_is_not_repeated(house, application):
 def test_a_count_that_does_not_follow_is_said(house, application):
     application.mode, application.demand = "put-ignore", 12.0
     room = Room(house, application)
-    room.says(r"10 .*(ordered|replicas)", 30)
+    room.says(r"target lags: 10 seen, 1\d ordered", 30)
+    room.says(r"ERROR the target has not followed 3 orders in a row: 1\d ordered, 10 there", 30)
     wait_until(lambda: len(application.seen("PUT")) >= 2, 30, "the order to be given again")
     assert {json.loads(write.body)["replicas"] for write in application.seen("PUT")} <= set(range(11, 16))
     room.end()
@@ -317,7 +318,7 @@ def test_some_failures_are_bridged_by_retries(house, application):
     application.mode, application.demand = "sometimes", 12.0
     room = Room(house, application, scaling__polling_interval="400ms")
     wait_until(application.settled, 30)
-    assert "still fails" not in room.process.output()
+    assert "calls pause" not in room.process.output()
     room.end()
 
 
@@ -337,7 +338,7 @@ def test_calls_pause_and_one_probe_decides(house, application):
 def test_an_application_that_is_not_there(house, application):
     application.listener.close()
     room = Room(house, application)
-    room.says(r"fails \(GET: .*[Cc]onnect", 30)
+    room.says(r"fails: the count is kept, the next step tries again \(GET /app/status: Connection refused\)", 30)
     room.end()
 
 
@@ -360,23 +361,59 @@ def test_tokens(house, application):
     assert re.search(r"token.*others than its owner may read it", room.process.output())
 
 
-@pytest.mark.skipif(not which("openssl"), reason="makes its certificate with openssl")
-def test_an_unknown_authority_is_refused(house):
-    key, certificate = house.directory / "key.pem", house.directory / "cert.pem"
+def make_certificate(directory, name):
+    """A certificate for 127.0.0.1 that is its own authority, and its key."""
+    key, certificate = directory / f"{name}.key", directory / f"{name}.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                     "-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=127.0.0.1",
                     "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    return key, certificate
+
+
+@pytest.mark.skipif(not which("openssl"), reason="makes its certificates with openssl")
+def test_an_unknown_authority_is_refused(house):
+    key, certificate = make_certificate(house.directory, "server")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     app = Application(tls=context)
     try:
         room = Room(house, app, scheme="https")
-        room.says(r"fails \(GET: .*certificate", 30)
+        room.says(r"fails: .*\(GET /app/status: .*certificate.*http\.ca_file", 30)
         assert not app.seen()
         room.end()
         room = Room(house, app, scheme="https", http__ca_file=str(certificate))
         room.says(r"HOLD 10 ")
         room.end()
+        room = Room(house, app, scheme="https", http__ca_file=str(house.directory / "missing.pem"))
+        assert room.process.wait() == 1
+        assert re.search(r"http\.ca_file '.*missing\.pem': No such file", room.process.output())
+    finally:
+        app.close()
+
+
+@pytest.mark.skipif(not which("openssl"), reason="makes its certificates with openssl")
+def test_a_certificate_of_our_own_is_shown(house):
+    key, certificate = make_certificate(house.directory, "server")
+    own_key, own_certificate = make_certificate(house.directory, "client")
+    own_key.chmod(0o600)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(own_certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    app = Application(tls=context)
+    own = {"http__ca_file": str(certificate), "http__cert_file": str(own_certificate), "http__key_file": str(own_key)}
+    try:
+        room = Room(house, app, scheme="https", http__ca_file=str(certificate))
+        room.says(r"fails: ", 30)
+        assert not app.seen()
+        room.end()
+        room = Room(house, app, scheme="https", **own)
+        room.says(r"HOLD 10 ")
+        room.end()
+        own_key.chmod(0o640)
+        room = Room(house, app, scheme="https", **own)
+        assert room.process.wait() == 1
+        assert re.search(r"http\.key_file '.*client\.key': others than its owner may read it", room.process.output())
     finally:
         app.close()
 

@@ -219,6 +219,17 @@ static void test_nothing_is_ordered_before_the_count_is_known(void **state)
     remote_free(r);
 }
 
+/* How often the journal says so as an error, which is an alert on the screen. */
+static int remote_alerts(struct remote *r, const char *words)
+{
+    const struct snapshot *s = remote_look(r);
+    int count = 0;
+
+    for (int i = 0; i < s->journal_count; i++)
+        count += s->journal[i].level == LEVEL_ERROR && strstr(s->journal[i].text, words) != NULL;
+    return count;
+}
+
 static void test_a_lagging_target_is_told_again_and_shown(void **state)
 {
     struct remote *r = remote_new(10, 9.5);
@@ -234,6 +245,7 @@ static void test_a_lagging_target_is_told_again_and_shown(void **state)
     assert_true(said);
     assert_in_range(r->orders, 3, 12);
     assert_int_equal(r->last_order, 12);
+    assert_int_equal(remote_alerts(r, "not followed 3 orders in a row: 12 ordered, 10 there"), 1);
     r->stuck = false;
     remote_run(r, 10);
     assert_int_equal(r->replicas, 12);
