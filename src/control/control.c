@@ -225,14 +225,16 @@ static void *run(void *arg)
     while (c->stage != STAGE_DONE) {
         int error = loop_turn(c->loop, turn_deadline(c));
         if (error) {
-            log_error("control: waiting for events failed: %s; stopping", strerror(-error));
+            log_error("cannot wait for events: %s; this controller ends, the next start takes over what runs",
+                      strerror(-error));
             c->orderly = false;
             break;
         }
         turn(c, loop_now(c->loop));
     }
     publish_snapshot(c, loop_now(c->loop));
-    if (c->leaving)
+    /* Where it could not be ended in order, the record is what the next start finds the rest by. */
+    if (c->leaving || !c->orderly)
         adopt_record(c);
     else
         state_forget(c->setup.state);

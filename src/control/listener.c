@@ -2,6 +2,7 @@
 /* Binds and describes a listening TCP socket. SO_REUSEADDR but never SO_REUSEPORT: with the latter a second
  * listener would bind silently and take half of the users. */
 #include "control/listener.h"
+#include "core/config.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -12,25 +13,6 @@
 #include <unistd.h>
 
 #define BACKLOG 4096
-
-/* Splits at the last colon; brackets around the host are dropped. */
-static bool split_address(const char *address, char *host, size_t host_size, const char **port)
-{
-    const char *colon = strrchr(address, ':');
-    if (!colon)
-        return false;
-    size_t length = (size_t)(colon - address);
-    if (length >= 2 && address[0] == '[' && colon[-1] == ']') {
-        address++;
-        length -= 2;
-    }
-    if (length >= host_size)
-        return false;
-    memcpy(host, address, length);
-    host[length] = '\0';
-    *port = colon + 1;
-    return true;
-}
 
 static int bind_one(const struct addrinfo *info)
 {
@@ -49,15 +31,16 @@ static int bind_one(const struct addrinfo *info)
 
 static struct addrinfo *resolve(const char *address, char *err, size_t err_size)
 {
-    char host[128];
-    const char *port;
+    char host[128], service[8];
+    int port;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
                     *list = NULL;
-    if (!split_address(address, host, sizeof host, &port)) {
+    if (!config_parse_address(address, host, sizeof host, &port)) {
         snprintf(err, err_size, "cannot listen on '%s': it is not host:port", address);
         return NULL;
     }
-    int problem = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
+    snprintf(service, sizeof service, "%d", port);
+    int problem = getaddrinfo(host, service, &hints, &list);
     if (problem)
         snprintf(err, err_size, "cannot listen on '%s': %s", address, gai_strerror(problem));
     return problem ? NULL : list;

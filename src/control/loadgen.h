@@ -26,7 +26,7 @@ bool loadgen_change(struct loadgen *loadgen, const struct config_load *load, cha
 /* What it was started or last changed with. */
 const struct config_load *loadgen_settings(const struct loadgen *loadgen);
 
-/* Asks it to end and print its summary; kills it when it does not within a second, or at once. */
+/* Asks it to end and print its summary; kills it when it does not within three seconds, or at once. */
 void loadgen_stop(struct loadgen *loadgen, bool hurry);
 bool loadgen_runs(const struct loadgen *loadgen);
 void loadgen_view(const struct loadgen *loadgen, struct load_view *out);

@@ -86,6 +86,9 @@ static void follow_journal(struct control *c)
         const struct journal_entry *entry = &s->journal[i];
         if (entry->seq <= c->logged_seq)
             continue;
+        if (entry->seq > c->logged_seq + 1) /* the ring went round since the last time */
+            log_warning("%llu events came too fast to be told one by one",
+                        (unsigned long long)(entry->seq - c->logged_seq - 1));
         log_entry(entry);
         c->logged_seq = entry->seq;
         if (entry->kind == JOURNAL_EVENT && entry->level == LEVEL_ERROR)

@@ -94,6 +94,10 @@ int main(int argc, char **argv)
     /* From here on a signal ends it in order, or waits until it can. */
     enum face face = face_choose(&cli);
     int signal_fd = face_open_signals(face);
+    if (signal_fd < 0) {
+        snprintf(err, sizeof err, "cannot watch for signals: %s; nothing was started", strerror(errno));
+        return fail(EXIT_FAILED, err);
+    }
     if (!state_open(&state, directory, err, sizeof err))
         return fail(EXIT_FAILED, err);
     status = run(&cli, &settings, &state, face, signal_fd);
