@@ -3,6 +3,7 @@
 #include "ui/dialog.h"
 #include "core/text.h"
 #include "ui/room.h"
+#include <stdio.h>
 #include <string.h>
 
 void dialog_draw(struct room *room, struct grid *grid)
@@ -72,6 +73,21 @@ bool dialog_yes(int key)
 bool dialog_no(int key)
 {
     return key == 'n' || key == 'N' || key == UI_KEY_ESC;
+}
+
+void dialog_hint(struct area area, const char *hint)
+{
+    char text[160];
+    snprintf(text, sizeof text, "%s", hint);
+    while (text_width(text) > area.width) {
+        char *cut = NULL;
+        for (char *gap = strstr(text, "   "); gap; gap = strstr(gap + 3, "   "))
+            cut = gap;
+        if (!cut)
+            break;
+        *cut = '\0';
+    }
+    draw_text(area, 0, area.height - 1, ROLE_DIM, text);
 }
 
 /* Bytes of the longest part of text, cut at a blank, that fits. */

@@ -98,6 +98,9 @@ bool dialog_scroll(struct scroll_state *scroll, int key);
 /* The answers to a question; whatever is neither changes nothing. */
 bool dialog_yes(int key);
 bool dialog_no(int key);
+/* Which keys do what, in the last row: pieces apart by three blanks, the later ones left out where room is
+ * short. */
+void dialog_hint(struct area area, const char *hint);
 /* Draws a text over as many rows as it takes, broken at blanks; returns how many that were. */
 int dialog_wrap(struct area area, int y, enum role role, const char *text);
 

@@ -70,7 +70,7 @@ static void decision_draw(struct room *room, struct area area)
             y += dialog_wrap(area_part(area, 9, 0, area.width - 9, area.height), y, ROLE_NORMAL, text);
         }
     }
-    draw_text(area, 0, area.height - 1, ROLE_DIM, "Esc: close");
+    dialog_hint(area, "Esc: close");
 }
 
 static void decision_key(struct room *room, int key)

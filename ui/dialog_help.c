@@ -25,8 +25,7 @@ static void help_draw(struct room *room, struct area area)
         if (refusal)
             draw_textf(area, x + 1, y, ROLE_GREYED, "[%s]", refusal);
     }
-    draw_text(area, 1, area.height - 1, ROLE_DIM,
-              scroll->rows > scroll->page ? "Up, Down: scroll   Esc: close" : "Esc: close");
+    dialog_hint(area, scroll->rows > scroll->page ? "Esc: close   Up, Down: scroll" : "Esc: close");
 }
 
 static void help_key(struct room *room, int key)

@@ -81,9 +81,7 @@ static void instance_draw(struct room *room, struct area area)
         draw_textf(area, 0, 0, ROLE_DIM, "i%d is gone.", room->state.instance.id);
     draw_fill(area, 0, FACT_ROWS, area.width, 1, ROLE_RULE, room->glyphs->rule);
     lines_draw(room, area_part(area, 0, FACT_ROWS + 1, area.width, area.height - FACT_ROWS - 2));
-    draw_fit(area, 0, area.width, area.height - 1, ROLE_DIM,
-             "j, k, PgUp, PgDn: scroll   G: follow the newest   x: act on it   Esc: close",
-             room->glyphs->unicode);
+    dialog_hint(area, "Esc: close   x: act on it   j, k, PgUp, PgDn: scroll   G: follow the newest");
 }
 
 static void instance_key(struct room *room, int key)
@@ -154,7 +152,7 @@ static void actions_draw(struct room *room, struct area area)
         draw_textf(area, 0, area.height - 1, ROLE_WARN, "Really %s i%d? y = yes, n = no",
                    deed_word(ask->kind), ask->id);
     else
-        draw_text(area, 0, area.height - 1, ROLE_DIM, "Esc: close; nothing is done");
+        dialog_hint(area, "Esc: close; nothing is done");
 }
 
 static void actions_key(struct room *room, int key)

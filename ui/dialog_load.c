@@ -74,10 +74,9 @@ static void load_draw(struct room *room, struct area area)
     }
     if (form->error[0])
         draw_fit(area, 0, area.width, y + 3, ROLE_BAD, form->error, unicode);
-    draw_fit(area, 0, area.width, area.height - 1, ROLE_DIM,
-             running ? "Enter: apply, or stop on the button   Left, Right: change at once   Esc: close"
-                     : "Enter: start   Up, Down: field   Esc: close; nothing is started",
-             unicode);
+    dialog_hint(area, running
+                          ? "Enter: apply, or stop on the button   Esc: close   Left, Right: change at once"
+                          : "Enter: start   Esc: close; nothing is started   Up, Down: field");
 }
 
 static void load_apply(struct room *room, enum command_kind kind, bool all)

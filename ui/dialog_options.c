@@ -34,8 +34,7 @@ static void options_draw(struct room *room, struct area area)
         draw_fit(area, 0, area.width, y, ROLE_BAD, form->error, room->glyphs->unicode);
     else if (form->at < form->count)
         draw_fit(area, 0, area.width, y, ROLE_DIM, form->rows[form->at].option->help, room->glyphs->unicode);
-    draw_fit(area, 0, area.width, area.height - 1, ROLE_DIM,
-             "Left, Right: choose   Enter: apply   Esc: close; nothing is changed", room->glyphs->unicode);
+    dialog_hint(area, "Enter: apply   Esc: close   Left, Right: choose   Up, Down: field");
 }
 
 static void options_enter(struct room *room)

@@ -35,7 +35,7 @@ static void save_draw(struct room *room, struct area area)
         draw_fit(area, 0, area.width, i + 2, role, save->lines[i], unicode);
     }
     bool can = save->ready && save->line_count > 0;
-    draw_text(area, 0, area.height - 1, ROLE_DIM, can ? "Save? y = yes, n = no" : "Esc: close");
+    dialog_hint(area, can ? "Save? y = yes, n = no" : "Esc: close");
 }
 
 static void save_key(struct room *room, int key)

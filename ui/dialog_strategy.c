@@ -67,8 +67,7 @@ static void strategy_draw(struct room *room, struct area area)
         if (chosen)
             draw_select(area, i + 1);
     }
-    draw_fit(area, 1, area.width, area.height - 1, ROLE_DIM,
-             "* in force   Up, Down: choose   Enter: use it   Esc: close", room->glyphs->unicode);
+    dialog_hint(area, "Enter: use it   Esc: close   Up, Down: choose   * in force");
 }
 
 static void strategy_enter(struct room *room)

@@ -65,9 +65,7 @@ static void thresholds_draw(struct room *room, struct area area)
         if (advice(room, text, sizeof text))
             dialog_wrap(area, y, ROLE_WARN, text);
     }
-    draw_fit(area, 0, area.width, area.height - 1, ROLE_DIM,
-             "Enter: apply (w saves it later)   Up, Down: field   Esc: close; nothing is changed",
-             room->glyphs->unicode);
+    dialog_hint(area, "Enter: apply   Esc: close; nothing is changed   Up, Down: field   (w saves it later)");
 }
 
 static void thresholds_enter(struct room *room)

@@ -181,7 +181,7 @@ static void field_draw(const struct form *form, int index, int width, struct are
     struct area field = area_part(area, x, y, width, 1);
     char before[LINE_MAX_BYTES];
     snprintf(before, sizeof before, "%.*s", (int)row->line.cursor, row->line.text);
-    int cursor = text_width(before), shift = cursor >= width ? cursor - width + 1 : 0;
+    int cursor = text_width(before), shift = here && cursor >= width ? cursor - width + 1 : 0;
     enum role role = here ? ROLE_FIELD : strcmp(row->line.text, row->was) != 0 ? ROLE_STRONG : ROLE_NORMAL;
     draw_fill(field, 0, 0, width, 1, role, ' ');
     draw_text(field, -shift, 0, role, row->line.text);
