@@ -62,6 +62,9 @@ test_control_balancer_LDADD = libcontrol.a libtarget.a libbase.a libcore.a $(JAN
 test_control_commands_SOURCES = tests/unit/test_control_commands.c
 test_control_commands_LDADD = libcontrol.a libtarget.a libbase.a libcore.a \
 	$(CURL_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(CMOCKA_LIBS) -lm
+unit_programs += test_control_pace
+test_control_pace_SOURCES = tests/unit/test_control_pace.c
+test_control_pace_LDADD = $(test_control_commands_LDADD)
 test_control_exchange_SOURCES = tests/unit/test_control_exchange.c
 test_control_exchange_LDADD = libcontrol.a libcore.a $(CMOCKA_LIBS)
 test_control_meter_SOURCES = tests/unit/test_control_meter.c
