@@ -93,6 +93,7 @@ static void print_help(void)
                o->preset[0] != '\0' ? o->preset : "none");
     }
     printf("  --help\n  --version\n\n"
+           "Without --control, --hold-when-empty is no unless it is given.\n"
            "It speaks neither TLS nor HTTP/2 to clients: put Caddy, nginx or hitch before it for that.\n");
 }
 
@@ -113,6 +114,7 @@ static bool take(struct cli *cli, const char *name, size_t len, const char *valu
     snprintf(key, sizeof(key), "%.*s", (int)(len < sizeof(key) ? len : sizeof(key) - 1), name);
     for (char *c = key; *c != '\0'; c++)
         *c = *c == '-' ? '_' : *c;
+    cli->hold_said |= strcmp(key, "hold_when_empty") == 0;
     return config_set(&cli->config, "balancer", key, value, err, err_size);
 }
 
@@ -152,6 +154,9 @@ int cli_read(struct cli *cli, int argc, char **argv)
             return 2;
         }
     }
+    /* Without a controller nobody starts the instance that a request would wait for. */
+    if (cli->control == NULL && !cli->hold_said)
+        cli->config.balancer.hold_when_empty = false;
     if (cli->backend_count == 0 && cli->control == NULL) {
         fprintf(stderr, "ascale-balance: no --backend, and no --control to be told of any; see --help\n");
         return 2;

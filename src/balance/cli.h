@@ -10,6 +10,7 @@ struct cli {
     const char *control; /* path; NULL: none */
     const char *backends[BACKENDS_MAX];
     unsigned backend_count;
+    bool hold_said; /* --hold-when-empty was given */
 };
 
 /* -1: go on; otherwise the exit status (0 after --help or --version, 2 after an error on stderr). */

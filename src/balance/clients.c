@@ -4,7 +4,6 @@
 #include "balance/clients.h"
 #include "base/log.h"
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>

@@ -8,7 +8,6 @@
 #include "balance/session.h"
 #include "balance/upstream.h"
 #include <errno.h>
-#include <string.h>
 
 #define TURNS_MAX         16  /* buffers moved before others get their turn */
 #define INFORMATIONAL_MAX 16  /* 1xx before an answer */

@@ -10,7 +10,7 @@
 #include "http/slab.h"
 #include <pthread.h>
 
-#define TRIED_MAX 4 /* backends one request is offered to after failed connects */
+#define TRIED_MAX 8 /* backends one request is offered to after failed connects */
 
 enum session_state {
     SESSION_IDLE,     /* between requests, owns no buffer */

@@ -340,15 +340,15 @@ def test_a_refused_connect_goes_to_another(house):
 
 def test_nobody_there_is_held_then_503(house):
     dead = Refuser()
-    balancer = Balancer(house, [dead], "--queue-timeout", "300ms", "--retry-after", "7s")
+    balancer = Balancer(house, [dead], "--hold-when-empty", "yes", "--queue-timeout", "300ms", "--retry-after", "7s")
     answer = request(balancer.port)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "7")
-    assert request(Balancer(house, [dead], "--hold-when-empty", "no").port).status == 502
+    assert request(Balancer(house, [dead]).port).status == 502
 
 
 def test_held_requests_are_served_when_the_backend_comes_back(house):
     dead = Refuser()
-    balancer = Balancer(house, [dead])
+    balancer = Balancer(house, [dead], "--hold-when-empty", "yes")
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(request(balancer.port).status)) for _ in range(5)]
     for thread in threads:
