@@ -91,7 +91,12 @@ static void forget_live(struct control *c, int id)
 
 static void on_event(void *ctx, const struct event *event)
 {
+    static const char *const names[EVENT_KIND_COUNT] = {
+        [EVENT_SPAWNED] = "spawned",     [EVENT_SPAWN_FAILED] = "spawn failed", [EVENT_HEALTHY] = "healthy",
+        [EVENT_UNHEALTHY] = "unhealthy", [EVENT_DRAINED] = "drained",           [EVENT_EXITED] = "exited"};
     struct control *c = ctx;
+    log_debug("event: i%d %s (pid %d, port %d) %s", event->id, names[event->kind], event->pid, event->port,
+              event->text);
     if (event->kind == EVENT_SPAWNED)
         control_track(c, event->id, event->port, event->pid);
     if (event->kind == EVENT_EXITED) {
@@ -150,8 +155,13 @@ static bool is_for_target(enum action_kind kind)
 
 static void carry_out(struct control *c, usec_t now)
 {
+    static const char *const names[] = {
+        [ACTION_SPAWN] = "spawn",   [ACTION_ADMIT] = "admit",    [ACTION_EJECT] = "eject",
+        [ACTION_DRAIN] = "drain",   [ACTION_TERM] = "terminate", [ACTION_KILL] = "kill",
+        [ACTION_REMOVE] = "remove", [ACTION_COUNT] = "count"};
     struct action action;
     while (engine_next_action(c->engine, &action)) {
+        log_debug("action: %s i%d, count %d", names[action.kind], action.id, action.count);
         route_requests(c, &action);
         if (is_for_target(action.kind))
             c->ops->apply(c->target, &action, now);
