@@ -52,6 +52,7 @@ struct balancer {
     struct loop_timer connect_timer;
     usec_t connect_since;
     bool silence_told;
+    usec_t ended_at; /* by itself, and no other serves yet; 0 = one does */
 
     enum stop_stage stop;
     struct loop_timer stop_timer;
@@ -176,6 +177,7 @@ static void on_ended(void *context, int status, const char *how)
         finish_stop(b);
     } else {
         b->restarts++;
+        b->ended_at = b->ended_at ? b->ended_at : now_of(b);
         say(b, LEVEL_ERROR, 0,
             "the balancer ended (%s); starting it again, connections wait meanwhile; see %s", how,
             b->log_path);
@@ -213,6 +215,14 @@ static void send_all_settings(struct balancer *b)
         send_setting(b, &options[i]);
 }
 
+static void tell_return(struct balancer *b)
+{
+    if (b->ended_at)
+        say(b, LEVEL_INFO, 0, "the balancer serves again after %.1fs (pid %d)",
+            (double)(now_of(b) - b->ended_at) / USEC_PER_SEC, b->process.identity.pid);
+    b->ended_at = 0;
+}
+
 static void on_connect_due(struct loop_timer *timer, int64_t now)
 {
     struct balancer *b = timer->context;
@@ -233,6 +243,7 @@ static void on_connect_due(struct loop_timer *timer, int64_t now)
     b->backends.changed = true;
     balancer_flush(b);
     subscribe(b);
+    tell_return(b);
     b->setup.changed(b->setup.context);
 }
 

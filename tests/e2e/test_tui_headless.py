@@ -169,6 +169,7 @@ def test_killed_balancer_comes_back_on_the_same_socket(house, room):
         knocker.join()
     assert not refused
     control.says(r"ERROR the balancer ended \(killed by SIGKILL")
+    control.says(r"the balancer serves again after \d\.\ds \(pid \d+\)")
     assert request(port).status == 200
     control.end()
 
