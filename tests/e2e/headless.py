@@ -106,7 +106,7 @@ class Traffic:
     `failures` holds what was not a 200."""
 
     def __init__(self, port, users=2, path="/"):
-        self.port, self.path = port, path
+        self.port, self.path, self.users = port, path, users
         self.answered, self.failures = 0, []
         self.stopped = threading.Event()
         self.lock = threading.Lock()

@@ -35,7 +35,9 @@ def test_1_a_killed_instance_is_replaced_while_the_other_serves(room):
         control.wait_ready(2, deadline=2)
         assert time.monotonic() - killed < 2 * SLOW
         traffic.wait_for_more()
-    assert traffic.failures == []
+    # Only what it was working on is lost: at most one request a user, and never one of the other instance.
+    assert all(failure.startswith("502 ") for failure in traffic.failures)
+    assert len(traffic.failures) <= traffic.users
     assert re.search(rf"\(pid {victim}\) .*SIGKILL", control.output())
 
 
