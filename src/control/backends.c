@@ -129,17 +129,24 @@ static int get_int(json_t *object, const char *key)
     return value < INT32_MAX ? (int)value : INT32_MAX;
 }
 
-/* What a user sees as a failure: an answer of 5xx, whoever made it, or none at all. */
-static uint64_t get_errors(json_t *object)
+/* What users have asked for: what the balancer sent on and what it could not. */
+static int64_t get_requests(json_t *object)
 {
-    return (uint64_t)(get_count(json_object_get(object, "responses"), "5xx") + get_count(object, "errors"));
+    return get_count(object, "requests") + get_count(object, "unavailable");
+}
+
+/* What a user sees as a failure: an answer of 5xx, whoever made it, or none at all. */
+static int64_t get_errors(json_t *object)
+{
+    return get_count(json_object_get(object, "responses"), "5xx") + get_count(object, "errors") +
+           get_count(object, "unavailable");
 }
 
 static void read_meter(struct meter *meter, json_t *object, usec_t now)
 {
     json_t *pair;
     size_t i;
-    meter_read(meter, now, (uint64_t)get_count(object, "requests"), get_errors(object));
+    meter_read(meter, now, (uint64_t)get_requests(object), (uint64_t)get_errors(object));
     json_array_foreach(json_object_get(object, "latency"), i, pair)
     {
         json_int_t bucket = json_integer_value(json_array_get(pair, 0));
@@ -158,8 +165,8 @@ bool backends_read(struct backends *b, json_t *stats, usec_t now)
         return false;
     read_meter(b->total, total, now);
     b->last.priority = (int)json_integer_value(json_object_get(stats, "priority"));
-    b->last.requests = get_count(total, "requests");
-    b->last.errors = (int64_t)get_errors(total);
+    b->last.requests = get_requests(total);
+    b->last.errors = get_errors(total);
     b->last.unavailable = get_count(total, "unavailable");
     b->last.in_flight = get_int(total, "in_flight");
     b->last.queue = get_int(total, "queue");

@@ -250,6 +250,22 @@ static void test_stats_reach_the_sample(void **state)
     free_backends(b);
 }
 
+/* Nobody could be sent them, yet users asked and failed: that shows, and wakes from zero. */
+static void test_requests_nobody_could_take_count(void **state)
+{
+    (void)state;
+    struct backends *b = new_backends();
+    struct sample *sample = calloc(1, sizeof *sample);
+    usec_t now = START + USEC_PER_SEC;
+    assert_true(read_text(b, "{\"total\":{\"requests\":30,\"unavailable\":10},\"backends\":[]}", now));
+    sample->rpm = NAN;
+    backends_sample(b, sample, now);
+    assert_float_equal(sample->rpm, 40, 0.1);
+    assert_float_equal(sample->error_pct, 25, 0.1);
+    free(sample);
+    free_backends(b);
+}
+
 static void test_nonsense_is_not_read(void **state)
 {
     (void)state;
@@ -279,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_drained_is_told_once_and_only_when_draining),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_stats_reach_the_sample),
+        cmocka_unit_test(test_requests_nobody_could_take_count),
         cmocka_unit_test(test_nonsense_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
