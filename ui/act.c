@@ -178,9 +178,15 @@ static void (*const actions[ACT_COUNT])(struct room *room) = {
     [ACT_SUSPEND] = suspend,
 };
 
-void room_act(struct room *room, const struct key_row *row)
+const char *room_refusal(const struct room *room, const struct key_row *row)
 {
     const char *refusal = keymap_refusal(row, room->live, room->read_only);
+    return !refusal && row->action == ACT_OPEN ? view_of(room, room->focus)->no_detail : refusal;
+}
+
+void room_act(struct room *room, const struct key_row *row)
+{
+    const char *refusal = room_refusal(room, row);
     if (refusal) {
         room_say(room, ROLE_WARN, "refused: %s (%s)", refusal, row->name);
         return;

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* The rows, in the order of the help dialog, and what stands against using one. */
 #include "ui/keymap.h"
+#include <string.h>
 
 #define W KEY_WRITES
 #define I KEY_INSTANCES
+#define L KEY_LOADABLE
 
 const struct key_row keymap[] = {
     {{'?', UI_KEY_F1}, "? F1", "Help", "this help", ACT_HELP, 0},
     {{'+', '='}, "+ =", "Up", "ask for one instance more; y confirms, gone after 5 s", ACT_SCALE_UP, W},
     {{'-'}, "-", "Down", "ask for one instance fewer; y confirms, gone after 5 s", ACT_SCALE_DOWN, W},
     {{'a'}, "a", "Auto/Man", "decide by the strategy (AUTO), or hold the count (MANUAL)", ACT_MODE, W},
-    {{'l'}, "l", "Load", "load: start, stop, rate, threads, shape, duration", ACT_LOAD, W},
+    {{'l'}, "l", "Load", "load: start, stop, rate, threads, shape, duration", ACT_LOAD, W | L},
     {{'t'}, "t", "Thresholds", "thresholds and limits, with a preview before they apply", ACT_THRESHOLDS, W},
     {{UI_KEY_TAB}, "Tab", "Pane", "next panel", ACT_NEXT_PANEL, 0},
     {{UI_KEY_BACK_TAB}, "S-Tab", NULL, "previous panel", ACT_PREVIOUS_PANEL, 0},
@@ -81,6 +83,14 @@ const struct key_row *keymap_find(int key)
     return NULL;
 }
 
+/* Where our balancer has no part in it, only an address somebody has chosen can be meant. */
+static bool is_loadable(const struct snapshot *snapshot)
+{
+    const struct option *url = option_find("load", "url");
+    return !(snapshot->target_flags & TARGET_COUNT) || snapshot->target_flags & TARGET_BALANCED ||
+           strcmp(snapshot->config.load.url, url->preset) != 0;
+}
+
 const char *keymap_refusal(const struct key_row *row, const struct snapshot *snapshot, bool read_only)
 {
     if (row->needs & KEY_WRITES && (read_only || snapshot->read_only))
@@ -89,6 +99,8 @@ const char *keymap_refusal(const struct key_row *row, const struct snapshot *sna
         return "the scaler is stopping";
     if (row->needs & KEY_INSTANCES && !(snapshot->target_flags & TARGET_INSTANCES))
         return "this target takes a count; its instances are not ours";
+    if (row->needs & KEY_LOADABLE && !is_loadable(snapshot))
+        return "nothing of ours serves this target; set load.url to load it";
     if (row->needs & KEY_ALERT && !snapshot->alert[0])
         return "there is no alert";
     return NULL;

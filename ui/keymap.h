@@ -51,6 +51,7 @@ enum key_need {
     KEY_WRITES = 1 << 0,    /* changes something: not in read-only mode, not while stopping */
     KEY_INSTANCES = 1 << 1, /* makes sense only for a target with instances of ours */
     KEY_ALERT = 1 << 2,     /* there is an alert */
+    KEY_LOADABLE = 1 << 3,  /* a load would reach what is scaled */
 };
 
 #define KEY_ROW_KEYS 4

@@ -100,6 +100,8 @@ void room_quit(struct room *room);
 void room_stop(struct room *room);
 /* Ends, and leaves what runs to the next start. */
 void room_leave(struct room *room);
+/* Why the key cannot be used now, where the focus is; NULL = it can. */
+const char *room_refusal(const struct room *room, const struct key_row *row);
 /* Runs an action as its key would; refusals become messages. */
 void room_act(struct room *room, const struct key_row *row);
 /* Charts that have something to show: the first 2, or all. */

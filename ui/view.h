@@ -11,6 +11,7 @@ struct view_ops {
     bool (*act)(struct room *room, enum ui_action action);
     /* A click on a row of the panel, row 0 its title; NULL = none. */
     void (*click)(struct room *room, int row);
+    const char *no_detail; /* why Enter has nothing to show; NULL = it has */
 };
 
 /* By panel; the table's place is taken by the target's panel where instances are not ours. */

@@ -321,7 +321,7 @@ static bool chart_act(struct room *room, enum ui_action action)
     return false;
 }
 
-const struct view_ops view_cpu = {"cpu", cpu_draw, chart_act, NULL};
-const struct view_ops view_count = {"count", count_draw, chart_act, NULL};
-const struct view_ops view_rpm = {"rpm", rpm_draw, chart_act, NULL};
-const struct view_ops view_latency = {"latency", latency_draw, chart_act, NULL};
+const struct view_ops view_cpu = {"cpu", cpu_draw, chart_act, NULL, NULL};
+const struct view_ops view_count = {"count", count_draw, chart_act, NULL, NULL};
+const struct view_ops view_rpm = {"rpm", rpm_draw, chart_act, NULL, NULL};
+const struct view_ops view_latency = {"latency", latency_draw, chart_act, NULL, NULL};

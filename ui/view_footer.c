@@ -29,7 +29,7 @@ static void keys_draw(struct room *room, struct area area)
         bool last = row->action == ACT_QUIT;
         if (!last && x + width > area.width - 8)
             continue;
-        bool usable = !keymap_refusal(row, room->live, room->read_only);
+        bool usable = !room_refusal(room, row);
         x = draw_text(area, x, 0, usable ? ROLE_BAR_KEY : ROLE_BAR_DIM, name);
         x = draw_text(area, x + 1, 0, usable ? ROLE_BAR : ROLE_BAR_DIM, row->footer) + 2;
     }

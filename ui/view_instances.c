@@ -326,4 +326,4 @@ static void instances_click(struct room *room, int row)
         room->selected = rows[index]->id;
 }
 
-const struct view_ops view_instances = {"instances", instances_draw, instances_act, instances_click};
+const struct view_ops view_instances = {"instances", instances_draw, instances_act, instances_click, NULL};

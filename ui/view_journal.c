@@ -170,4 +170,4 @@ static void journal_click(struct room *room, int row)
     select_row(room, rows, count, room->journal_top + row - 1);
 }
 
-const struct view_ops view_journal = {"decisions", journal_draw, journal_act, journal_click};
+const struct view_ops view_journal = {"decisions", journal_draw, journal_act, journal_click, NULL};

@@ -63,11 +63,14 @@ static void count_row_draw(const struct room *room, struct area area, int y)
     bool lags = remote->replicas >= 0 && remote->ordered >= 0 && remote->replicas != remote->ordered;
     int x = remote->replicas < 0 ? draw_text(area, 13, y, ROLE_STRONG, "unknown")
                                  : draw_textf(area, 13, y, ROLE_STRONG, "%d", remote->replicas);
+    usec_t waited = room->now - remote->order_at;
+    bool late = lags && waited >= room->snap->config.scaling.polling_interval;
     if (remote->ordered >= 0)
-        x = draw_textf(area, x, y, lags ? ROLE_WARN : ROLE_NORMAL, ", ordered %d", remote->ordered);
-    if (lags && remote->order_at > 0)
-        draw_textf(area, x, y, ROLE_WARN, ", not there after %s",
-                   format_span(age, room->now - remote->order_at));
+        x = draw_textf(area, x, y, late ? ROLE_WARN : ROLE_NORMAL, ", ordered %d", remote->ordered);
+    if (late && remote->order_at > 0)
+        draw_textf(area, x, y, ROLE_WARN, ", not there after %s", format_span(age, waited));
+    else if (lags)
+        draw_text(area, x, y, ROLE_DIM, ", the next look will tell");
 }
 
 static void order_draw(const struct room *room, struct area area, int y)
@@ -102,13 +105,5 @@ static void remote_draw(struct room *room, struct area area)
              remote->last_error[0] ? remote->last_error : "none", room->glyphs->unicode);
 }
 
-static bool remote_act(struct room *room, enum ui_action action)
-{
-    if (action != ACT_OPEN)
-        return false;
-    room_say(room, ROLE_WARN,
-             "refused: the instances of this target are not ours; there is no detail to show");
-    return true;
-}
-
-const struct view_ops view_remote = {"target", remote_draw, remote_act, NULL};
+const struct view_ops view_remote = {"target", remote_draw, NULL, NULL,
+                                     "the instances of this target are not ours, so there is no detail"};

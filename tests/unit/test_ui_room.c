@@ -494,6 +494,14 @@ static void a_counted_target_has_no_instances(void **ctx)
     assert_shown(&desk, "refused: this target takes a count");
     press(&desk, UI_KEY_ENTER);
     assert_shown(&desk, "refused: the instances of this target are not ours");
+    press(&desk, 'l');
+    assert_shown(&desk, "refused: nothing of ours serves this target; set load.url");
+    snprintf(desk.fake.snapshot->config.load.url, sizeof desk.fake.snapshot->config.load.url,
+             "http://127.0.0.1:8124/");
+    desk.fake.snapshot->seq++;
+    pass(&desk, 10 * USEC_PER_SEC);
+    press(&desk, 'l');
+    assert_shown(&desk, "No load runs");
     desk_close(&desk);
 }
 
