@@ -297,12 +297,12 @@ bool cgroup_kill(const struct cgroup *group)
     return any;
 }
 
-/* The number after a word of a file like memory.events; 0 when it is not there. */
+/* The number after a word of a file like memory.events; -1 when it is not there. */
 static int64_t read_count(const char *directory, const char *name, const char *word)
 {
     char text[1024];
     if (directory[0] == '\0' || !read_text(directory, name, text, sizeof text))
-        return 0;
+        return -1;
     size_t length = strlen(word);
     for (const char *line = text; line != NULL && *line != '\0';) {
         if (strncmp(line, word, length) == 0 && line[length] == ' ')
@@ -310,25 +310,42 @@ static int64_t read_count(const char *directory, const char *name, const char *w
         line = strchr(line, '\n');
         line = line == NULL ? NULL : line + 1;
     }
-    return 0;
+    return -1;
+}
+
+bool cgroup_cpu(const struct cgroup *group, uint64_t *cpu_us)
+{
+    int64_t count = read_count(group->paths[CGROUP_UNIFIED], "cpu.stat", "usage_usec");
+    *cpu_us = count < 0 ? 0 : (uint64_t)count;
+    return count >= 0;
 }
 
 bool cgroup_is_populated(const struct cgroup *group)
 {
     if (group->paths[CGROUP_UNIFIED][0] != '\0')
-        return read_count(group->paths[CGROUP_UNIFIED], "cgroup.events", "populated") != 0;
+        return read_count(group->paths[CGROUP_UNIFIED], "cgroup.events", "populated") > 0;
     char text[16];
     const char *path = any_path(group);
     return path != NULL && read_text(path, "cgroup.procs", text, sizeof text) && text[0] != '\0';
 }
 
+/* The count of whichever of two files is there. */
+static int64_t hits_of(const char *unified, const char *unified_name, const char *other,
+                       const char *other_name, const char *word)
+{
+    int64_t count = read_count(unified, unified_name, word);
+    if (count < 0)
+        count = read_count(other, other_name, word);
+    return count < 0 ? 0 : count;
+}
+
 struct cgroup_hits cgroup_hits(const struct cgroup *group)
 {
+    const char *unified = group->paths[CGROUP_UNIFIED];
     return (struct cgroup_hits){
-        .memory = read_count(group->paths[CGROUP_UNIFIED], "memory.events", "oom_kill") +
-                  read_count(group->paths[CGROUP_MEMORY], "memory.oom_control", "oom_kill"),
-        .processes = read_count(group->paths[CGROUP_UNIFIED], "pids.events", "max") +
-                     read_count(group->paths[CGROUP_PIDS], "pids.events", "max"),
+        .memory =
+            hits_of(unified, "memory.events", group->paths[CGROUP_MEMORY], "memory.oom_control", "oom_kill"),
+        .processes = hits_of(unified, "pids.events", group->paths[CGROUP_PIDS], "pids.events", "max"),
     };
 }
 

@@ -44,6 +44,9 @@ bool cgroup_kill(const struct cgroup *group);
 /* Whether it has processes, zombies apart. */
 bool cgroup_is_populated(const struct cgroup *group);
 
+/* CPU time that all its processes have used, the ended ones included; false: not counted here. */
+bool cgroup_cpu(const struct cgroup *group, uint64_t *cpu_us);
+
 struct cgroup_hits {
     int64_t memory, processes; /* kills for want of memory, forks refused */
 };

@@ -24,7 +24,7 @@ enum {
     LEFT_BEHIND_GRACE_US = 500000, /* between TERM and KILL of what a leader that ended by itself left */
     END_ROUND_US = 20000,
     END_ROUND_MAX_US = 200000,
-    MEASURE_MIN_US = 100000, /* the kernel counts CPU in steps of 10 ms: shorter spans say nothing */
+    MEASURE_MIN_US = 100000, /* /proc counts CPU in steps of 10 ms: shorter spans say nothing */
     PIDS_MAX = 256,
 };
 
@@ -398,6 +398,7 @@ static bool launch(struct instance *instance, char *err, size_t err_size)
     survivors_make_key(house->mark, instance->key);
     const struct config_app *app = &house->config.app;
     cgroup_make(&instance->group, &house->places, instance->key, app->memory_limit, app->max_processes);
+    instance->cpu_by_group = cgroup_cpu(&instance->group, &instance->cpu_us);
     instance->memory_limit = app->memory_limit;
     instance->process_limit = app->max_processes;
     struct launch_request request = {
@@ -480,6 +481,7 @@ static int follow_adopted(struct instance *instance, const struct target_adoptio
     instance->adopted = true;
     proc_environment(adoption->pid, PROCTREE_MARK, instance->key, sizeof instance->key);
     cgroup_adopt(&instance->group, adoption->pid, instance->key);
+    instance->cpu_by_group = cgroup_cpu(&instance->group, &instance->cpu_us);
     int error = watch_leader(instance);
     if (error != 0)
         return error;
@@ -550,8 +552,12 @@ void instance_measure(struct instance *instance, usec_t now)
     instance->memory_bytes = usage.memory_bytes;
     if (now - instance->cpu_at < MEASURE_MIN_US)
         return;
-    instance->cpu_pct = 100 * (double)(usage.cpu_us - instance->cpu_us) / (double)(now - instance->cpu_at);
-    instance->cpu_us = usage.cpu_us;
+    uint64_t cpu_us = usage.cpu_us;
+    if (instance->cpu_by_group && !cgroup_cpu(&instance->group, &cpu_us))
+        cpu_us = instance->cpu_us;
+    uint64_t used_us = cpu_us > instance->cpu_us ? cpu_us - instance->cpu_us : 0;
+    instance->cpu_pct = 100 * (double)used_us / (double)(now - instance->cpu_at);
+    instance->cpu_us = cpu_us;
     instance->cpu_at = now;
 }
 

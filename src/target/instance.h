@@ -59,7 +59,8 @@ struct instance {
     struct cgroup_hits hits; /* those the operator knows of */
     int64_t memory_limit;    /* in force, as it was started with; 0: none */
     int process_limit;
-    double cpu_pct; /* NaN: not measured yet */
+    bool cpu_by_group; /* its CPU time is what its control group says, else what the tree adds up to */
+    double cpu_pct;    /* NaN: not measured yet */
     uint64_t cpu_us;
     usec_t cpu_at;
     int64_t memory_bytes;
