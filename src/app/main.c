@@ -12,6 +12,7 @@
 #include "app/options.h"
 #include "app/server.h"
 #include "base/clock.h"
+#include "base/file.h"
 
 /* Requests in flight at SIGTERM may take this long to end. */
 #define STOP_PATIENCE (10 * USEC_PER_SEC)
@@ -116,6 +117,7 @@ static struct server *start(const struct app_options *options, const struct cont
 int main(int argc, char **argv)
 {
     struct app_options options;
+    file_fill_standard();
     int status = app_options_read(&options, argc, argv);
     if (status >= 0)
         return status;

@@ -3,6 +3,7 @@
 #include "balance/cli.h"
 #include "balance/runtime.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "core/text.h"
 #include "http/conn.h"
@@ -62,6 +63,7 @@ int main(int argc, char **argv)
 {
     static struct cli cli;
     static struct runtime rt;
+    file_fill_standard();
     setlocale(LC_CTYPE, "");
     log_clean_with(text_clean);
     int status = cli_read(&cli, argc, argv);

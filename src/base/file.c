@@ -201,3 +201,13 @@ int file_lock(const char *path, pid_t *holder)
     }
     return fd;
 }
+
+void file_fill_standard(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR | O_NOCTTY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}

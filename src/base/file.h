@@ -25,4 +25,8 @@ int file_make_directories(const char *path, mode_t mode);
  * or -errno; -EWOULDBLOCK: somebody else holds it, and *holder is its pid (0 when it cannot be read). */
 int file_lock(const char *path, pid_t *holder);
 
+/* Opens /dev/null on those of descriptors 0, 1 and 2 that are closed: whatever a program opens first would
+ * take their place, and be written to. First in main(). */
+void file_fill_standard(void);
+
 #endif

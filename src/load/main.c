@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ascale-load: command line -> plan -> run -> exit status. */
+#include "base/file.h"
 #include "load/run.h"
 
 #include <curl/curl.h>
@@ -7,6 +8,7 @@
 int main(int argc, char **argv)
 {
     static struct load_options options;
+    file_fill_standard();
     int status = load_options_read(&options, argc, argv);
     if (status >= 0)
         return status;

@@ -2,6 +2,7 @@
 /* The control room: from the command line to settings, from settings to the control thread, a face in front
  * of it, and an exit status at the end. The main thread keeps the terminal; everything that scales lives in
  * the control thread. */
+#include "base/file.h"
 #include "base/log.h"
 #include "control/control.h"
 #include "core/text.h"
@@ -77,6 +78,7 @@ int main(int argc, char **argv)
     struct cli cli;
     struct state state;
     char err[CONFIG_LOAD_ERROR_SIZE], directory[STATE_PATH_MAX];
+    file_fill_standard();
     setlocale(LC_CTYPE, "");
     int status = cli_read(&cli, argc, argv);
     if (status >= 0)

@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +184,23 @@ static void a_lock_has_one_holder_and_names_it(void **state)
     close(lock);
 }
 
+static void closed_standard_descriptors_are_filled(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(0);
+        close(2);
+        file_fill_standard();
+        int next = open("/dev/null", O_RDONLY);
+        bool filled = fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) >= 0 && fcntl(2, F_GETFD) >= 0;
+        _exit(filled && next > 2 ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
@@ -190,7 +208,7 @@ int main(void)
         TEST(reading_has_a_cap_and_knows_its_files),    TEST(a_large_file_is_read_whole),
         TEST(secrets_must_be_the_owners_alone),         TEST(replacing_keeps_mode_and_follows_links),
         TEST(a_failed_replacement_leaves_the_old_file), TEST(directories_are_made_with_their_parents),
-        TEST(a_lock_has_one_holder_and_names_it),
+        TEST(a_lock_has_one_holder_and_names_it),       TEST(closed_standard_descriptors_are_filled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
