@@ -63,7 +63,8 @@ def test_what_is_missing_is_installed_through_sudo_and_nothing_else(machine):
     _, output, calls = machine.run()
     assert "installing libjansson-dev" in output
     install = [line for line in calls.splitlines() if line.startswith("apt-get -y")]
-    assert install == ["apt-get -y --no-install-recommends --no-remove install libjansson-dev"]
+    assert len(install) == 1
+    assert install[0].endswith(" --no-install-recommends --no-remove install libjansson-dev")
     assert [line for line in calls.splitlines() if line.startswith("sudo")]
 
 
@@ -89,7 +90,7 @@ def test_a_plan_that_removes_something_is_refused(machine):
 
 def test_stale_lists_are_updated_once(machine):
     _, _, calls = machine.run(NEEDS_UPDATE="1")
-    assert calls.splitlines().count("apt-get -y update") == 1
+    assert len([line for line in calls.splitlines() if line.startswith("apt-get -y") and line.endswith(" update")]) == 1
     assert "install libjansson-dev" in calls
 
 
