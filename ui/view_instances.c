@@ -50,7 +50,8 @@ static const struct column columns[] = {
     {"LAST LOG LINE", 0, 90, true, COLUMN_LOG, 0},
 };
 
-#define COLUMNS (int)(sizeof columns / sizeof *columns)
+#define COLUMNS          (int)(sizeof columns / sizeof *columns)
+#define HEAD_PLACE_WIDTH 115 /* from here on the log column leaves room in the head */
 
 static double column_value(const struct column *column, const struct instance_view *instance)
 {
@@ -181,6 +182,20 @@ int view_instances_wish(const struct room *room)
     return 1 + (room->snap->instance_count > 0 ? room->snap->instance_count : 1);
 }
 
+/* What the head says beside the titles: a filter, and which rows are shown where that is not all. */
+static void head_note_draw(struct room *room, struct area area, int count, int page)
+{
+    const char *filter = room->filter[PANEL_INSTANCES].text;
+    char place[32] = "", note[LINE_MAX_BYTES + 48] = "";
+    if (count > page && area.width >= HEAD_PLACE_WIDTH)
+        snprintf(place, sizeof place, " %d-%d/%d ", room->table_top + 1,
+                 room->table_top + page < count ? room->table_top + page : count, count);
+    if (filter[0])
+        snprintf(note, sizeof note, " filter: %s ", filter);
+    draw_right(area, area.width, 0, ROLE_HEAD, place);
+    draw_right(area, area.width - (int)strlen(place), 0, ROLE_NOTICE, note);
+}
+
 static void head_draw(struct room *room, struct area area)
 {
     bool focused = room->focus == PANEL_INSTANCES;
@@ -202,12 +217,6 @@ static void head_draw(struct room *room, struct area area)
         else
             draw_right(area, x + column->width - 1, 0, ROLE_HEAD, title);
         x += column->width;
-    }
-    const char *filter = room->filter[PANEL_INSTANCES].text;
-    if (filter[0]) {
-        char note[LINE_MAX_BYTES + 16];
-        snprintf(note, sizeof note, " filter: %s ", filter);
-        draw_right(area, area.width, 0, ROLE_NOTICE, note);
     }
 }
 
@@ -257,6 +266,7 @@ static void instances_draw(struct room *room, struct area area)
     room->rows[PANEL_INSTANCES] = page;
     room->table_top = view_scroll(room->table_top, index, count, page);
     head_draw(room, area);
+    head_note_draw(room, area, count, page);
     for (int y = 0; y < page && room->table_top + y < count; y++) {
         const struct instance_view *instance = rows[room->table_top + y];
         row_draw(room, instance, area, y + 1);

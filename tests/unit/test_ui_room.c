@@ -175,6 +175,25 @@ static void a_repeated_decision_is_as_new_as_its_last_time(void **ctx)
     desk_close(&desk);
 }
 
+static void the_head_says_which_instances_are_shown(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    assert_hidden(&desk, "1-5/5"); /* all are */
+    struct snapshot *snap = desk.fake.snapshot;
+    for (; snap->instance_count < 40; snap->instance_count++) {
+        snap->instances[snap->instance_count] = snap->instances[0];
+        snap->instances[snap->instance_count].id = 100 + snap->instance_count;
+    }
+    fake_publish(&desk.fake);
+    pass(&desk, USEC_PER_SEC);
+    assert_shown(&desk, " 1-12/40");
+    press(&desk, 'G');
+    assert_shown(&desk, " 29-40/40");
+    desk_close(&desk);
+}
+
 static void the_mode_changes_at_once(void **ctx)
 {
     struct desk desk;
@@ -586,6 +605,7 @@ int main(void)
         cmocka_unit_test(without_confirmations_it_scales_at_once),
         cmocka_unit_test(refusals_are_shown),
         cmocka_unit_test(a_repeated_decision_is_as_new_as_its_last_time),
+        cmocka_unit_test(the_head_says_which_instances_are_shown),
         cmocka_unit_test(the_mode_changes_at_once),
         cmocka_unit_test(read_only_changes_nothing),
         cmocka_unit_test(quitting_asks_while_something_runs),
