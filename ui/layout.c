@@ -8,6 +8,7 @@ enum {
     LINE_BELOW_HEIGHT = 10,
     FEW_SPARKS_BELOW = 16,
     CHARTS_FROM_WIDTH = 80,
+    TWO_CHARTS_FROM_HEIGHT = 24,
     CHARTS_FROM_HEIGHT = 34,
     ONE_ROW_OF_CHARTS_FROM = 200,
     PLOT_ROWS_MIN = 5,
@@ -78,7 +79,8 @@ void layout_fit(const struct layout_wish *wish, struct layout *out)
         out->panels[wish->focus] = rest;
         return;
     }
-    bool charts = wish->width >= CHARTS_FROM_WIDTH && wish->height >= CHARTS_FROM_HEIGHT;
+    int charts_from = wish->charts <= 2 ? TWO_CHARTS_FROM_HEIGHT : CHARTS_FROM_HEIGHT;
+    bool charts = wish->width >= CHARTS_FROM_WIDTH && wish->height >= charts_from;
     out->kind = charts ? LAYOUT_CHARTS : LAYOUT_SPARKS;
     (charts ? charts_fit : sparks_fit)(wish, &rest, out);
     out->outlook = box_take(&rest, 1);
