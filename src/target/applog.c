@@ -55,12 +55,13 @@ static bool write_file(const char *path, const char *data, size_t size)
 }
 
 /* The cut happens even when the copy fails: a full disk is the worst time to keep the large file. */
-static void cut(struct applog *log, int64_t size)
+static void cut(struct applog *log, int64_t size, int64_t max_bytes)
 {
+    size_t keep = max_bytes / 2 < APPLOG_KEEP_BYTES ? (size_t)(max_bytes / 2) : APPLOG_KEEP_BYTES;
     char old[sizeof log->path + 2];
     snprintf(old, sizeof old, "%s.1", log->path);
-    char *kept = malloc(APPLOG_KEEP_BYTES);
-    if (kept == NULL || !write_file(old, kept, read_before(log->fd, size, kept, APPLOG_KEEP_BYTES)))
+    char *kept = malloc(keep);
+    if (kept == NULL || !write_file(old, kept, read_before(log->fd, size, kept, keep)))
         unlink(old);
     free(kept);
     if (ftruncate(log->fd, 0) == 0)
@@ -87,7 +88,7 @@ usec_t applog_check(struct applog *log, int64_t max_bytes, usec_t now)
     if (grown != 0)
         applog_tail(log, &log->last_line, 1);
     if (max_bytes > 0 && size > max_bytes)
-        cut(log, size);
+        cut(log, size, max_bytes);
     return now + next_check(max_bytes, grown, span);
 }
 
