@@ -80,12 +80,13 @@ class Operator:
 
 
 class Load:
-    """An open loop at a steady rate."""
+    """An open loop at a steady rate; rate 0: as many requests as 20 users get answered."""
 
     def __init__(self, house, port, rate):
+        pace = ["--rate", f"{rate}/s"] if rate else ["--threads", "20"]
         self.process = house.spawn([
-            program("ascale-load"), "--url", f"http://127.0.0.1:{port}/", "--rate", f"{rate}/s", "--infinite",
-            "--expect-status", "200", "--json"])
+            program("ascale-load"), "--url", f"http://127.0.0.1:{port}/", *pace, "--infinite", "--expect-status", "200",
+            "--json"])
 
     def stop(self):
         self.process.signal(signal.SIGTERM)
