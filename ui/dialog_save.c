@@ -13,7 +13,8 @@ static void save_open(struct room *room)
 static struct dialog_size save_size(const struct room *room)
 {
     const struct save_state *save = &room->state.save;
-    return (struct dialog_size){84, 5 + (save->line_count > 0 ? save->line_count : 1)};
+    int rows = save->refusal[0] ? 3 : save->line_count > 0 ? save->line_count : 1;
+    return (struct dialog_size){84, 5 + rows};
 }
 
 static void save_draw(struct room *room, struct area area)
@@ -24,7 +25,7 @@ static void save_draw(struct room *room, struct area area)
     int x = draw_text(area, 0, 0, ROLE_NORMAL, "Write to ");
     draw_fit(area, x, area.width, 0, ROLE_STRONG, path[0] ? path : "a new ini", unicode);
     if (save->refusal[0])
-        draw_fit(area, 0, area.width, 2, ROLE_BAD, save->refusal, unicode);
+        dialog_wrap(area, 2, ROLE_BAD, save->refusal);
     else if (!save->ready)
         draw_text(area, 0, 2, ROLE_DIM, "asking what differs ...");
     else if (!save->line_count)

@@ -194,6 +194,19 @@ static void the_head_says_which_instances_are_shown(void **ctx)
     desk_close(&desk);
 }
 
+static void why_nothing_can_be_saved_is_said_in_full(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    desk.fake.refuse = "not saved, what it would become is no good: autoscaler.ini:19: a section is '[name]' "
+                       "and nothing else on its line";
+    press(&desk, 'w');
+    pass(&desk, 10 * USEC_PER_SEC); /* the message at the bottom has gone */
+    assert_shown(&desk, "on its line");
+    desk_close(&desk);
+}
+
 static void the_mode_changes_at_once(void **ctx)
 {
     struct desk desk;
@@ -606,6 +619,7 @@ int main(void)
         cmocka_unit_test(refusals_are_shown),
         cmocka_unit_test(a_repeated_decision_is_as_new_as_its_last_time),
         cmocka_unit_test(the_head_says_which_instances_are_shown),
+        cmocka_unit_test(why_nothing_can_be_saved_is_said_in_full),
         cmocka_unit_test(the_mode_changes_at_once),
         cmocka_unit_test(read_only_changes_nothing),
         cmocka_unit_test(quitting_asks_while_something_runs),
