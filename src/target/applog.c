@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,15 +69,16 @@ static void cut(struct applog *log, int64_t size, int64_t max_bytes)
         log->seen_bytes = 0;
 }
 
-/* When a file that grew by so much in span would be past half its maximum. */
+/* When a file that grew by so much in span would be past half its maximum. A writer on a busy machine may
+ * pause between two looks without being done, so the wait at most doubles. */
 static usec_t next_check(int64_t max_bytes, int64_t grown, usec_t span)
 {
-    if (max_bytes <= 0 || grown <= 0 || span <= 0)
+    if (max_bytes <= 0)
         return CHECK_MAX_US;
-    double wait = 0.5 * (double)max_bytes * (double)span / (double)grown;
-    if (wait < CHECK_MIN_US)
-        return CHECK_MIN_US;
-    return wait > CHECK_MAX_US ? CHECK_MAX_US : (usec_t)wait;
+    double wait = 2 * (double)span;
+    if (grown > 0)
+        wait = fmin(wait, 0.5 * (double)max_bytes * (double)span / (double)grown);
+    return (usec_t)fmax(CHECK_MIN_US, fmin(wait, CHECK_MAX_US));
 }
 
 usec_t applog_check(struct applog *log, int64_t max_bytes, usec_t now)
