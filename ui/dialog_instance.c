@@ -37,12 +37,12 @@ static void facts_draw(const struct room *room, const struct instance_view *i, s
     spans_add(&spans, 2, ROLE_DIM, "   port %d  pid %d  restarts %d", i->port, i->pid, i->restarts);
     spans_fit(&spans, area.width);
     spans_draw(&spans, area, 0, 0);
-    draw_textf(area, 0, 1, ROLE_NORMAL, "cpu %s%%  memory %s MB  %s rpm  %d in flight",
-               format_number(a, i->cpu_pct), format_megabytes(b, i->mem_bytes), format_number(c, i->rpm),
-               i->in_flight);
-    int x = draw_textf(area, 0, 2, ROLE_NORMAL, "p50 %s  p95 %s  p99 %s ms", format_ms(a, i->p50_us),
+    draw_textf(area, 0, 1, ROLE_NORMAL, "cpu %s  memory %s MB  %s rpm  %d in flight",
+               format_percent(format_number(a, i->cpu_pct)), format_megabytes(b, i->mem_bytes),
+               format_number(c, i->rpm), i->in_flight > 0 ? i->in_flight : 0);
+    int x = draw_textf(area, 0, 2, ROLE_NORMAL, "latency ms p50 %s  p95 %s  p99 %s", format_ms(a, i->p50_us),
                        format_ms(b, i->p95_us), format_ms(c, i->p99_us));
-    draw_textf(area, x, 2, ROLE_NORMAL, "  errors %s%%", format_rate(a, i->error_pct));
+    draw_textf(area, x, 2, ROLE_NORMAL, "  errors %s", format_percent(format_rate(a, i->error_pct)));
     if (i->cause[0])
         draw_fit(area, 0, area.width, 3, ROLE_WARN, i->cause, room->glyphs->unicode);
 }

@@ -30,6 +30,11 @@ char *format_rate(char out[FORMAT_SIZE], double value)
     return out;
 }
 
+char *format_percent(char text[FORMAT_SIZE])
+{
+    return strcmp(text, "-") == 0 ? text : strcat(text, "%");
+}
+
 char *format_ms(char out[FORMAT_SIZE], int64_t us)
 {
     double ms = (double)us / 1000;

@@ -110,9 +110,8 @@ static void latency_stats(const struct room *room, double peak, struct spans *st
     spans_add(stats, 1, ROLE_DIM, "  p99 ");
     spans_add(stats, 1, ROLE_P99, "%s", format_ms(text, snap->p99_us));
     spans_add(stats, 0, ROLE_DIM, "  err ");
-    format_rate(text, snap->error_pct);
-    spans_add(stats, 0, snap->error_pct > 0 ? ROLE_BAD : ROLE_NORMAL, snap->error_pct >= 0 ? "%s%%" : "%s",
-              text);
+    spans_add(stats, 0, snap->error_pct > 0 ? ROLE_BAD : ROLE_NORMAL, "%s",
+              format_percent(format_rate(text, snap->error_pct)));
 }
 
 struct kind {

@@ -163,12 +163,12 @@ void view_line_draw(struct room *room, struct area area)
     if (snap->alert[0])
         spans_add(&spans, 1, ROLE_ALERT, "!");
     spans_add(&spans, 0, ROLE_STRONG, " %d/%d", snap->ready, snap->desired);
-    spans_add(&spans, 1, ROLE_CPU, " cpu %s%%", format_number(number, snap->cpu_pct));
+    spans_add(&spans, 1, ROLE_CPU, " cpu %s", format_percent(format_number(number, snap->cpu_pct)));
     spans_add(&spans, 2, view_verdict_role(snap->last.verdict), " %s",
               snap->stopping ? "STOP" : verdict_name(snap->last.verdict));
     spans_add(&spans, 3, ROLE_RPM, " %s rpm", format_number(number, snap->rpm));
     if (!isnan(snap->error_pct))
-        spans_add(&spans, 4, ROLE_NORMAL, " err %s%%", format_rate(number, snap->error_pct));
+        spans_add(&spans, 4, ROLE_NORMAL, " err %s", format_percent(format_rate(number, snap->error_pct)));
     spans_fit(&spans, area.width);
     spans_draw(&spans, area, 0, 0);
 }

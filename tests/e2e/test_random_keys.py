@@ -9,6 +9,8 @@ import random
 import re
 import time
 
+import pytest
+
 from house import descendants, program, wait_until
 
 KEYS = int(os.environ.get("ASCALE_KEYS", "400"))
@@ -128,6 +130,7 @@ def play(house, chance, recent):
     return lives
 
 
+@pytest.mark.threads
 def test_random_keys_and_sizes(house):
     write_settings(house)
     recent = []

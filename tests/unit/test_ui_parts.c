@@ -211,6 +211,8 @@ static void numbers_have_short_forms(void **ctx)
     assert_string_equal(format_ms(out, 41200), "41");
     assert_string_equal(format_ms(out, 1200000), "1.2s");
     assert_string_equal(format_rate(out, 9.97), "10");
+    assert_string_equal(format_percent(format_rate(out, NAN)), "-");
+    assert_string_equal(format_percent(format_rate(out, 0)), "0.0%");
     assert_string_equal(format_span(out, 130 * USEC_PER_SEC), "2m10");
     assert_string_equal(format_span(out, 9970 * USEC_PER_MSEC), "9s");
     assert_string_equal(format_megabytes(out, 18 << 20), "18");
