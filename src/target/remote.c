@@ -4,7 +4,7 @@
  *
  * Invariants: at most one call is under way, so never two writes; a write is absolute and goes out only when
  * the count was read after the order was given and after the write before it; what was read is given to one
- * step only, so a step never decides on old data without knowing.
+ * step only, and only to that of its round, so a step never decides on old data without knowing.
  *
  * A round is the reading of one step: it begins a little before the step is due and lasts, with its retries,
  * at most until the next begins. Only a round or an order that fails altogether counts against the breaker;
@@ -287,6 +287,7 @@ static struct task *due_task(struct remote *r, usec_t now)
 static void begin_round(struct remote *r, usec_t now)
 {
     r->round_at = now + interval_of(r); /* unless a step says better */
+    r->fresh = false;                   /* it came too late for its own step */
     if (r->round.active && r->call == NULL)
         task_failed(r, &r->round, now);
     if (!r->round.active)

@@ -284,27 +284,34 @@ static void serve(struct slow_writer *w)
     }
 }
 
+/* Opens the target on a port of the loopback that serve() answers. */
+static void *open_on(struct slow_writer *writer, struct watch *watch, struct config *config)
+{
+    char url[64], err[256];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    writer->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(writer->listen_fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(writer->listen_fd, 16), 0);
+    getsockname(writer->listen_fd, (struct sockaddr *)&address, &size);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", ntohs(address.sin_port));
+    set(config, "http", "app_url", url);
+    assert_int_equal(loop_new(&watch->loop), 0);
+    struct target_setup setup = {.loop = watch->loop, .config = config, .ctx = watch, .note = take_note};
+    void *target = target_http.open(&setup, err, sizeof err);
+    assert_non_null(target);
+    return target;
+}
+
 static void a_newer_order_outlives_the_write_of_an_older_one(void **state)
 {
     (void)state;
     struct watch watch = {0};
     struct slow_writer writer = {.replicas = 4, .holds = true, .held_fd = -1};
     struct config config;
-    char url[64], err[256];
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    writer.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(writer.listen_fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(writer.listen_fd, 16), 0);
-    getsockname(writer.listen_fd, (struct sockaddr *)&address, &size);
-    snprintf(url, sizeof url, "http://127.0.0.1:%d", ntohs(address.sin_port));
     config_init(&config);
-    set(&config, "http", "app_url", url);
     set(&config, "http", "timeout", "30s");
-    assert_int_equal(loop_new(&watch.loop), 0);
-    struct target_setup setup = {.loop = watch.loop, .config = &config, .ctx = &watch, .note = take_note};
-    void *target = target_http.open(&setup, err, sizeof err);
-    assert_non_null(target);
+    void *target = open_on(&writer, &watch, &config);
     int64_t deadline = clock_now_us() + 20000000;
     target_http.apply(target, &(struct action){.kind = ACTION_COUNT, .count = 5}, clock_now_us());
     while (writer.replicas != 6) {
@@ -326,6 +333,38 @@ static void a_newer_order_outlives_the_write_of_an_older_one(void **state)
     close(writer.listen_fd);
 }
 
+/* It came too late for its own step; by the next one it is old. */
+static void a_late_reading_is_not_given_to_the_step_after(void **state)
+{
+    (void)state;
+    static struct snapshot shown;
+    struct watch watch = {0};
+    struct slow_writer writer = {.replicas = 4, .held_fd = -1};
+    struct sample sample = {.cpu_pct = NAN, .replicas = -1};
+    struct config config;
+    config_init(&config);
+    set(&config, "scaling", "polling_interval", "200ms");
+    set(&config, "http", "retries", "0");
+    void *target = open_on(&writer, &watch, &config);
+    int64_t deadline = clock_now_us() + 20000000;
+    while (shown.remote.failures == 0) {
+        assert_true(clock_now_us() < deadline);
+        loop_turn(watch.loop, clock_now_us() + 5000);
+        target_http.view(target, &shown, clock_now_us());
+        if (writer.listen_fd >= 0)
+            serve(&writer);
+        if (shown.remote.reachable && writer.listen_fd >= 0) {
+            close(writer.listen_fd); /* the next round meets nobody */
+            writer.listen_fd = -1;
+        }
+    }
+    assert_int_equal(shown.remote.replicas, 4);
+    target_http.sample(target, &sample, clock_now_us());
+    assert_true(isnan(sample.cpu_pct) && sample.replicas == -1);
+    target_http.close(target);
+    loop_free(watch.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +374,7 @@ int main(void)
         cmocka_unit_test(addresses_are_joined_and_shown_without_secrets),
         cmocka_unit_test(headers_carry_the_token_of_a_private_file),
         cmocka_unit_test(a_silent_target_holds_nobody_up),
+        cmocka_unit_test(a_late_reading_is_not_given_to_the_step_after),
         cmocka_unit_test(a_newer_order_outlives_the_write_of_an_older_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
