@@ -6,8 +6,9 @@
 #define TARGET_APPLOG_H
 #include "core/units.h"
 
-#define APPLOG_KEEP_BYTES (1 << 20) /* so much of one that is cut stays in FILE.1, at most half its maximum  \
-                                     */
+#define APPLOG_KEEP_BYTES                                                                                    \
+    (1 << 20) /* so much of one that is cut stays in FILE.1, at most half its maximum                        \
+               */
 #define APPLOG_OLD_MAX   16
 #define APPLOG_LINE_SIZE 200
 

@@ -3,6 +3,7 @@
  * again. A check is an HTTP request on a connection of its own, so that it holds none of a small server's
  * workers, or only a connection where no health_path is set. Control thread only. */
 #include "target/health.h"
+#include "target/ports.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -135,9 +136,7 @@ static void check_answer(struct health *health)
     static const char *const headers[] = {"User-Agent: ascale-health", "Connection: close", NULL};
     const struct config_app *app = settings(health);
     char url[400];
-    bool v6 = strchr(app->host, ':') != NULL;
-    snprintf(url, sizeof url, v6 ? "http://[%s]:%d%s" : "http://%s:%d%s", app->host, health->setup.port,
-             app->health_path);
+    ports_url(app->host, health->setup.port, app->health_path, url, sizeof url);
     struct http_client_request request = {
         .url = url,
         .headers = headers,

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <math.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -266,10 +265,7 @@ static void start_checks(struct instance *instance, bool ready)
         .trusted = is_trusted,
         .changed = health_changed,
     };
-    if (setup.address.ss_family == AF_INET6)
-        ((struct sockaddr_in6 *)&setup.address)->sin6_port = htons((uint16_t)instance->port);
-    else
-        ((struct sockaddr_in *)&setup.address)->sin_port = htons((uint16_t)instance->port);
+    ports_set(&setup.address, instance->port);
     health_start(&instance->health, &setup, ready);
     requests_start(&instance->requests, house->setup.loop, house->client, &house->config, instance->port);
 }

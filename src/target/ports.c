@@ -33,12 +33,17 @@ static socklen_t address_size(const struct sockaddr_storage *address)
     return address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-static void set_port(struct sockaddr_storage *address, int port)
+void ports_set(struct sockaddr_storage *address, int port)
 {
     if (address->ss_family == AF_INET6)
         ((struct sockaddr_in6 *)address)->sin6_port = htons((uint16_t)port);
     else
         ((struct sockaddr_in *)address)->sin_port = htons((uint16_t)port);
+}
+
+void ports_url(const char *host, int port, const char *path, char *out, size_t size)
+{
+    snprintf(out, size, strchr(host, ':') != NULL ? "http://[%s]:%d%s" : "http://%s:%d%s", host, port, path);
 }
 
 static int get_port(const struct sockaddr_storage *address)
@@ -52,7 +57,7 @@ static int get_port(const struct sockaddr_storage *address)
 static struct sockaddr_storage wildcard(const struct sockaddr_storage *host)
 {
     struct sockaddr_storage any = {.ss_family = host->ss_family};
-    set_port(&any, get_port(host));
+    ports_set(&any, get_port(host));
     return any;
 }
 
@@ -77,11 +82,11 @@ static int try_bind(const struct sockaddr_storage *address)
 static int try_port(const struct sockaddr_storage *host, int port)
 {
     struct sockaddr_storage address = *host;
-    set_port(&address, port);
+    ports_set(&address, port);
     int bound = try_bind(&address);
     if (bound < 0)
         return bound;
-    set_port(&address, bound);
+    ports_set(&address, bound);
     address = wildcard(&address);
     return try_bind(&address);
 }

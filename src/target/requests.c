@@ -4,9 +4,9 @@
  * spaced out. Control thread only. */
 #include "target/requests.h"
 #include "core/units.h"
+#include "target/ports.h"
 #include <jansson.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { BODY_MAX = 4096 };
@@ -64,9 +64,7 @@ static void ask(struct loop_timer *timer, int64_t now_us)
     if (app->requests_path[0] == '\0' || requests->call != NULL)
         return;
     char url[400];
-    bool v6 = strchr(app->host, ':') != NULL;
-    snprintf(url, sizeof url, v6 ? "http://[%s]:%d%s" : "http://%s:%d%s", app->host, requests->port,
-             app->requests_path);
+    ports_url(app->host, requests->port, app->requests_path, url, sizeof url);
     requests->call = http_client_start(requests->client, &(struct http_client_request){
                                                              .url = url,
                                                              .body_max = BODY_MAX,
