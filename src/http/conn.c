@@ -13,15 +13,26 @@ static void conn_begin(struct conn *c, int fd, void (*ready)(struct event_source
     *c = (struct conn){.source = {fd, ready}};
 }
 
+/* A new connection can be written to: being told so would be an event for nothing, and for most the only one.
+ */
 int conn_adopt(struct conn *c, struct event_loop *loop, int fd,
                void (*ready)(struct event_source *, uint32_t))
 {
     conn_begin(c, fd, ready);
     c->readable = c->writable = true;
-    int error = event_add(loop, &c->source);
+    c->unwatched = loop;
+    int error = event_add_as(loop, &c->source, EPOLLIN | EPOLLRDHUP | EPOLLET);
     if (error < 0)
         c->source.fd = -1;
     return error;
+}
+
+static void wait_to_write(struct conn *c)
+{
+    c->writable = false;
+    if (c->unwatched != NULL &&
+        event_change(c->unwatched, &c->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) == 0)
+        c->unwatched = NULL;
 }
 
 int conn_connect(struct conn *c, struct event_loop *loop, const struct sockaddr *to, socklen_t to_len,
@@ -109,11 +120,11 @@ ssize_t conn_write(struct conn *c, const struct iovec *parts, int count)
         /* A connect that is still under way says ENOTCONN on some families. */
         if (errno != EWOULDBLOCK && errno != ENOTCONN)
             return -errno;
-        c->writable = false;
+        wait_to_write(c);
         return -EAGAIN;
     }
     if ((size_t)n < total)
-        c->writable = false;
+        wait_to_write(c);
     return n;
 }
 

@@ -11,7 +11,8 @@
 #include <sys/uio.h>
 
 struct conn {
-    struct event_source source; /* the owner sets source.ready, which calls conn_note first */
+    struct event_source source;   /* the owner sets source.ready, which calls conn_note first */
+    struct event_loop *unwatched; /* where to ask for edges of writing, once one is needed; NULL: asked for */
     bool readable, writable;
     bool peer_done; /* the peer will send no more: read on to the end */
     bool failed;    /* the socket reported an error or a full hang-up */

@@ -73,10 +73,20 @@ usec_t event_now(const struct event_loop *loop)
     return loop->now;
 }
 
-int event_add_as(struct event_loop *loop, struct event_source *source, uint32_t events)
+static int control(struct event_loop *loop, int operation, struct event_source *source, uint32_t events)
 {
     struct epoll_event e = {.events = events, .data.ptr = source};
-    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &e) < 0 ? -errno : 0;
+    return epoll_ctl(loop->epoll_fd, operation, source->fd, &e) < 0 ? -errno : 0;
+}
+
+int event_add_as(struct event_loop *loop, struct event_source *source, uint32_t events)
+{
+    return control(loop, EPOLL_CTL_ADD, source, events);
+}
+
+int event_change(struct event_loop *loop, struct event_source *source, uint32_t events)
+{
+    return control(loop, EPOLL_CTL_MOD, source, events);
 }
 
 int event_add(struct event_loop *loop, struct event_source *source)

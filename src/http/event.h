@@ -43,8 +43,10 @@ usec_t event_now(const struct event_loop *loop);
  * descriptor takes it out. */
 int event_add(struct event_loop *loop, struct event_source *source);
 
-/* The same with other flags (a listener: EPOLLIN | EPOLLEXCLUSIVE), and out again. */
+/* The same with other flags (a listener: EPOLLIN | EPOLLEXCLUSIVE); to others, which tells anew of what is
+ * ready; and out again. */
 int event_add_as(struct event_loop *loop, struct event_source *source, uint32_t events);
+int event_change(struct event_loop *loop, struct event_source *source, uint32_t events);
 void event_remove(struct event_loop *loop, struct event_source *source);
 
 void event_timer_set(struct event_loop *loop, struct event_timer *timer, usec_t deadline);
