@@ -106,12 +106,22 @@ static void session_ready(struct event_source *source, uint32_t events)
     session_run(s);
 }
 
+/* No request came of it, but the log has a line all the same. */
+static void refuse_head(struct session *s, unsigned code, const char *why)
+{
+    struct exchange *x = s->exchange;
+    x->head_at = x->in->start;
+    x->started = event_now(s->worker->loop);
+    access_begin(x);
+    session_reply(s, code, why);
+}
+
 static void session_expired(struct event_timer *timer)
 {
     struct session *s = (struct session *)((char *)timer - offsetof(struct session, timer));
     switch (s->state) {
     case SESSION_HEAD:
-        session_reply(s, 408, "the head of the request took too long");
+        refuse_head(s, 408, "the head of the request took too long");
         break;
     case SESSION_QUEUED:
         session_dequeue(s);
@@ -212,9 +222,7 @@ static bool take_head(struct session *s)
         begin_request(s);
         return true;
     case HTTP1_BAD:
-        x->head_at = in->start;
-        access_begin(x);
-        session_reply(s, x->request.head.status, x->request.head.why);
+        refuse_head(s, x->request.head.status, x->request.head.why);
         return true;
     default:
         return false;
@@ -248,7 +256,7 @@ static bool read_head(struct session *s)
             return false;
         }
         if (n == 0 && s->exchange->in->start < s->exchange->in->end) {
-            session_reply(s, 400, "the head ends before its time");
+            refuse_head(s, 400, "the head ends before its time");
             return true;
         }
         if (n <= 0) {
