@@ -354,7 +354,8 @@ static bool adopt_program(struct balancer *b)
         say(b, LEVEL_WARNING, 0,
             "the balancer of an earlier controller (pid %d) does not hand over its socket: %s; "
             "it is replaced",
-            b->setup.adopt.pid, strerror(-b->listen_fd));
+            b->setup.adopt.pid,
+            b->listen_fd == -EADDRNOTAVAIL ? "it is bound to another address" : strerror(-b->listen_fd));
         process_signal(&b->process, SIGKILL);
         process_await(&b->process);
         return false;
