@@ -22,6 +22,13 @@ const struct instance_view *room_instance(const struct room *room, int id)
     return NULL;
 }
 
+const char *view_ready(const struct snapshot *snap, char out[FORMAT_SIZE])
+{
+    bool unknown = snap->target_flags & TARGET_COUNT && snap->remote.replicas < 0;
+    snprintf(out, FORMAT_SIZE, unknown ? "?" : "%d", snap->ready);
+    return out;
+}
+
 void view_reasons(const struct decision *decision, char *out, size_t size)
 {
     size_t used = 0;

@@ -2,6 +2,7 @@
 /* A view draws one panel from the snapshot shown and answers the keys that move within it. */
 #ifndef UI_VIEW_H
 #define UI_VIEW_H
+#include "ui/format.h"
 #include "ui/room.h"
 
 struct view_ops {
@@ -32,6 +33,9 @@ void view_outlook_draw(struct room *room, struct area area);
 void view_footer_draw(struct room *room, struct area area);
 /* The whole state in one line, for windows too small for more. */
 void view_line_draw(struct room *room, struct area area);
+
+/* How many are ready: "?" before a target that only counts has said it. */
+const char *view_ready(const struct snapshot *snap, char out[FORMAT_SIZE]);
 
 /* The reasons of a decision as one sentence, cut to size. */
 void view_reasons(const struct decision *decision, char *out, size_t size);

@@ -74,8 +74,9 @@ static void cpu_stats(const struct room *room, double peak, struct spans *stats)
 static void count_stats(const struct room *room, double peak, struct spans *stats)
 {
     const struct snapshot *snap = room->snap;
+    char ready[FORMAT_SIZE];
     (void)peak;
-    spans_add(stats, 0, ROLE_COUNT_LINE, "%d", snap->ready);
+    spans_add(stats, 0, ROLE_COUNT_LINE, "%s", view_ready(snap, ready));
     spans_add(stats, 0, ROLE_DIM, " ready");
     if (snap->starting > 0)
         spans_add(stats, 0, ROLE_BUSY, " +%d", snap->starting);

@@ -47,7 +47,7 @@ static void add_load(struct spans *spans, const struct room *room)
 void view_header_draw(struct room *room, struct area area)
 {
     const struct snapshot *snap = room->snap;
-    char clock[FORMAT_SIZE], period[FORMAT_SIZE], up[FORMAT_SIZE];
+    char clock[FORMAT_SIZE], period[FORMAT_SIZE], up[FORMAT_SIZE], ready[FORMAT_SIZE];
     struct spans spans = {0};
     draw_fill(area, 0, 0, area.width, 1, ROLE_BAR, ' ');
     format_time(clock, room->now + snap->wall_offset_us);
@@ -58,7 +58,7 @@ void view_header_draw(struct room *room, struct area area)
     const char *url = remote ? snap->remote.url : snap->balancer.url;
     if (url[0])
         spans_add(&spans, 4, ROLE_BAR, "  %s", url);
-    spans_add(&spans, 0, ROLE_BAR_NAME, "  %d ready", snap->ready);
+    spans_add(&spans, 0, ROLE_BAR_NAME, "  %s ready", view_ready(snap, ready));
     spans_add(&spans, 2, ROLE_BAR, " (%d..%d)", snap->config.scaling.min_instances,
               snap->config.scaling.max_instances);
     add_load(&spans, room);

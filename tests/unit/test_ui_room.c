@@ -534,6 +534,12 @@ static void a_counted_target_has_no_instances(void **ctx)
     pass(&desk, 10 * USEC_PER_SEC);
     press(&desk, 'l');
     assert_shown(&desk, "No load runs");
+    press(&desk, UI_KEY_ESC);
+    assert_shown(&desk, "10 ready (1..20)");
+    desk.fake.snapshot->remote.replicas = -1; /* it never answered */
+    desk.fake.snapshot->seq++;
+    pass(&desk, USEC_PER_SEC);
+    assert_shown(&desk, "? ready (1..20)");
     desk_close(&desk);
 }
 
