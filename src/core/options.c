@@ -164,7 +164,7 @@ const struct option options[] = {
     {"http", "connect_timeout", OPTION_DURATION, "2s", 10 * MSEC, HOUR, NULL, FIELD(http, connect_timeout), OPTION_LIVE,
      "time to connect"},
     {"http", "timeout", OPTION_DURATION, "5s", 10 * MSEC, HOUR, NULL, FIELD(http, timeout), OPTION_LIVE,
-     "time for a whole call"},
+     "time for a whole call; for a reading never more than polling_interval"},
     {"http", "retries", OPTION_INT, "3", 0, 20, NULL, FIELD(http, retries), OPTION_LIVE,
      "times a failed call is tried again within a step"},
     {"http", "retry_base", OPTION_DURATION, "200ms", MSEC, HOUR, NULL, FIELD(http, retry_base), OPTION_LIVE,

@@ -229,6 +229,8 @@ static void start_call(struct remote *r, struct http_client_request *request, co
     request->body_max = ANSWER_MAX;
     request->connect_timeout_us = http->connect_timeout;
     request->timeout_us = http->timeout;
+    if (!r->writing && request->timeout_us > interval_of(r))
+        request->timeout_us = interval_of(r); /* or it would take the reading of the next step, too */
     request->ca_file = http->ca_file;
     request->cert_file = http->cert_file;
     request->key_file = http->key_file;

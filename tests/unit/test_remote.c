@@ -333,6 +333,29 @@ static void a_newer_order_outlives_the_write_of_an_older_one(void **state)
     close(writer.listen_fd);
 }
 
+/* A reading that hangs must not cost the steps after it theirs, however patient http.timeout is. */
+static void a_reading_waits_no_longer_than_a_step(void **state)
+{
+    (void)state;
+    static struct snapshot shown;
+    struct watch watch = {0};
+    struct slow_writer writer = {0};
+    struct config config;
+    config_init(&config);
+    set(&config, "scaling", "polling_interval", "200ms");
+    set(&config, "http", "timeout", "1h");
+    void *target = open_on(&writer, &watch, &config);
+    int64_t deadline = clock_now_us() + 20000000;
+    while (shown.remote.failures == 0) {
+        assert_true(clock_now_us() < deadline);
+        loop_turn(watch.loop, clock_now_us() + 5000);
+        target_http.view(target, &shown, clock_now_us());
+    }
+    target_http.close(target);
+    loop_free(watch.loop);
+    close(writer.listen_fd);
+}
+
 /* It came too late for its own step; by the next one it is old. */
 static void a_late_reading_is_not_given_to_the_step_after(void **state)
 {
@@ -374,6 +397,7 @@ int main(void)
         cmocka_unit_test(addresses_are_joined_and_shown_without_secrets),
         cmocka_unit_test(headers_carry_the_token_of_a_private_file),
         cmocka_unit_test(a_silent_target_holds_nobody_up),
+        cmocka_unit_test(a_reading_waits_no_longer_than_a_step),
         cmocka_unit_test(a_late_reading_is_not_given_to_the_step_after),
         cmocka_unit_test(a_newer_order_outlives_the_write_of_an_older_one),
     };
