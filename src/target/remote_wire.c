@@ -192,8 +192,9 @@ bool remote_failed(const struct http_client_result *result, char *err, size_t er
         {404, " (is the path right?)"},
     };
     if (result->failure != HTTP_CLIENT_OK) {
+        bool tls = result->failure == HTTP_CLIENT_TLS || strstr(result->error, "TLS") != NULL;
         snprintf(err, err_size, "%s%s", result->error,
-                 result->failure == HTTP_CLIENT_TLS ? " (is it https? is http.ca_file right?)" : "");
+                 tls ? " (is it https? are http.ca_file and http.cert_file right?)" : "");
         return true;
     }
     if (result->status >= 200 && result->status < 300)
