@@ -1,3 +1,6 @@
+# A test that hangs fails.
+LOG_COMPILER = timeout
+AM_LOG_FLAGS = --foreground 300
 AM_TESTS_ENVIRONMENT = CC='$(CC)' NM='$(NM)' LD='$(LD)'; export CC NM LD;
 
 TESTS += tests/layering tests/purity
