@@ -467,17 +467,6 @@ static enum flow pull(struct exchange *x, unsigned *turns)
     return FLOW_WAITS;
 }
 
-static void give_way(struct exchange *x)
-{
-    struct session *s = x->session;
-    struct worker *w = s->worker;
-    if (s->again)
-        return;
-    s->again = true;
-    s->again_next = w->again;
-    w->again = s;
-}
-
 bool exchange_pump(struct exchange *x)
 {
     unsigned turns = TURNS_MAX;
@@ -488,7 +477,7 @@ bool exchange_pump(struct exchange *x)
     if (push(x, &turns) == FLOW_OVER || pull(x, &turns) == FLOW_OVER)
         return true;
     if (turns == 0)
-        give_way(x);
+        session_give_way(x->session);
     return false;
 }
 

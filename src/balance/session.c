@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINGER_TIME (2 * USEC_PER_SEC)
+#define LINGER_TIME  (2 * USEC_PER_SEC)
+#define LINGER_READS 16 /* buffers before others get their turn */
 
 static const struct config_balancer *options_of(const struct session *s)
 {
@@ -266,15 +267,29 @@ static bool read_head(struct session *s)
     }
 }
 
+void session_give_way(struct session *s)
+{
+    struct worker *w = s->worker;
+    if (s->again)
+        return;
+    s->again = true;
+    s->again_next = w->again;
+    w->again = s;
+}
+
 static bool linger(struct session *s)
 {
-    struct buffer *b = buffer_lend(&s->worker->buffers);
+    struct buffer_pool *pool = &s->worker->buffers;
+    struct buffer *b = buffer_lend(pool);
     ssize_t n = b == NULL ? 0 : -EAGAIN;
-    while (b != NULL && s->conn.readable && (n = conn_read(&s->conn, b->bytes, BUFFER_SIZE)) > 0)
-        ;
-    buffer_return(&s->worker->buffers, b);
-    if (n != -EAGAIN && n <= 0)
+    for (unsigned turn = 0; b != NULL && s->conn.readable && turn < LINGER_READS; turn++)
+        if ((n = conn_read(&s->conn, b->bytes, BUFFER_SIZE)) <= 0)
+            break;
+    buffer_return(pool, b);
+    if (n <= 0 && n != -EAGAIN)
         session_close(s);
+    else if (s->conn.readable)
+        session_give_way(s);
     return false;
 }
 

@@ -10,6 +10,9 @@ void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer)
 /* Goes on with whatever its connection and state allow. */
 void session_run(struct session *s);
 
+/* It could go on, but others get their turn first. */
+void session_give_way(struct session *s);
+
 /* Ends it at once, and what it has under way. */
 void session_close(struct session *s);
 

@@ -7,6 +7,7 @@
 #include "balance/upstream.h"
 #include <errno.h>
 
+#define TURNS_MAX 16 /* buffers a direction moves before others get their turn */
 #define TUNNEL_IDLE                                                                                          \
     (60 * USEC_PER_MIN) /* applications on tunnels send their own keep-alives far more often */
 
@@ -30,9 +31,10 @@ void tunnel_begin(struct exchange *x)
 }
 
 /* 0: nothing more now; 1: this direction has ended; -errno. */
-static int carry(struct relay *r, struct conn *from, struct conn *to, struct buffer_pool *pool)
+static int carry(struct relay *r, struct conn *from, struct conn *to, struct buffer_pool *pool,
+                 unsigned *turns)
 {
-    for (;;) {
+    for (; *turns > 0; --*turns) {
         if (r->buffer->start < r->buffer->end && !relay_pending_body(r))
             relay_take(r);
         int error = relay_pending(r) ? relay_flush(r, to, pool) : 0;
@@ -48,6 +50,7 @@ static int carry(struct relay *r, struct conn *from, struct conn *to, struct buf
             shutdown(to->source.fd, SHUT_WR);
         }
     }
+    return 0;
 }
 
 void tunnel_pump(struct exchange *x)
@@ -55,10 +58,14 @@ void tunnel_pump(struct exchange *x)
     struct session *s = x->session;
     struct worker *w = s->worker;
     struct conn *client = &s->conn, *server = &x->upstream->conn;
-    int up = carry(&x->up, client, server, &w->buffers);
-    int down = carry(&x->down, server, client, &w->buffers);
-    if (up < 0 || down < 0 || (up > 0 && down > 0))
+    unsigned up_turns = TURNS_MAX, down_turns = TURNS_MAX;
+    int up = carry(&x->up, client, server, &w->buffers, &up_turns);
+    int down = carry(&x->down, server, client, &w->buffers, &down_turns);
+    if (up < 0 || down < 0 || (up > 0 && down > 0)) {
         session_close(s);
-    else
-        session_enter(s, SESSION_TUNNEL, event_now(w->loop) + TUNNEL_IDLE);
+        return;
+    }
+    if (up_turns == 0 || down_turns == 0)
+        session_give_way(s);
+    session_enter(s, SESSION_TUNNEL, event_now(w->loop) + TUNNEL_IDLE);
 }

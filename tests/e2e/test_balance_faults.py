@@ -296,3 +296,27 @@ def test_mutated_answers_leave_nothing_behind(house):
     settled(control)
     wait_until(lambda: descriptors(balancer.process.pid) <= before + 2, 20, "descriptors to be closed")
     assert balancer.process.terminate() == 0
+
+
+def test_a_refused_upload_without_end_holds_up_nobody(house):
+    balancer, control = with_control(house, [Backend()], "--max-body-size", "1k")
+    stop = threading.Event()
+
+    def upload():
+        with balancer.connect() as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000\r\n\r\n")
+            try:
+                while not stop.is_set():
+                    connection.sendall(b"x" * 65536)
+            except OSError:
+                pass
+
+    threads = [threading.Thread(target=upload) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        assert get(balancer) == 200
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert settled(control)["rejected"] == 4
