@@ -10,14 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BURST_LEAST  16
-#define BURST_APART  (100 * USEC_PER_MSEC)
-#define WATCH_PERIOD USEC_PER_SEC
-#define CONNECT_OUT                                                                                          \
-    USEC_PER_SEC         /* a refused connect says less than failures in a row: out for a shorter time */
-#define EJECTIONS_MAX  6 /* doublings of the time out */
-#define SLOW_FACTOR    8.0f
-#define SLOW_FOR       (3 * USEC_PER_SEC)
+#define BURST_LEAST   16 /* requests in flight that are never a burst */
+#define BURST_APART   (100 * USEC_PER_MSEC)
+#define WATCH_PERIOD  USEC_PER_SEC
+#define EJECTIONS_MAX 6 /* doublings of the time out */
+
+/* A refused connect says less than failures in a row: out for a shorter time. */
+#define CONNECT_OUT USEC_PER_SEC
+
+/* Slow is who takes so many times the median for so long. */
+#define SLOW_FACTOR 8.0f
+#define SLOW_FOR    (3 * USEC_PER_SEC)
+
+/* So many times eject_time without an ejection, and the next one is short again. */
 #define STEADY_PERIODS 10
 
 static const char *const causes[] = {"", "it refuses connections", "failures in a row",

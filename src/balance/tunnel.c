@@ -8,8 +8,8 @@
 #include <errno.h>
 
 #define TURNS_MAX 16 /* buffers a direction moves before others get their turn */
-#define TUNNEL_IDLE                                                                                          \
-    (60 * USEC_PER_MIN) /* applications on tunnels send their own keep-alives far more often */
+/* Applications on tunnels send keep-alives of their own far more often. */
+#define TUNNEL_IDLE (60 * USEC_PER_MIN)
 
 void tunnel_begin(struct exchange *x)
 {
