@@ -13,9 +13,10 @@
 #define BURST_LEAST   16 /* requests in flight that are never a burst */
 #define BURST_APART   (100 * USEC_PER_MSEC)
 #define WATCH_PERIOD  USEC_PER_SEC
-#define EJECTIONS_MAX 6 /* doublings of the time out */
+#define EJECTIONS_MAX 3 /* doublings of the time out */
 
-/* A refused connect says less than failures in a row: out for a shorter time. */
+/* A refused connect says less than failures in a row, and costs less to try: out for a shorter time,
+ * eject_time at the most. */
 #define CONNECT_OUT USEC_PER_SEC
 
 /* Slow is who takes so many times the median for so long. */
@@ -341,16 +342,21 @@ static void collect(struct registry *r)
     }
 }
 
+static usec_t time_out(const struct registry *r, const struct backend *b, enum eject_cause cause)
+{
+    usec_t time = r->settings.options.eject_time;
+    unsigned doublings = b->ejections < EJECTIONS_MAX ? b->ejections : EJECTIONS_MAX;
+    if (cause != EJECT_CONNECT)
+        return time << doublings;
+    return time > CONNECT_OUT << doublings ? CONNECT_OUT << doublings : time;
+}
+
 static void eject(struct registry *r, struct backend *b, enum eject_cause cause, usec_t now)
 {
-    usec_t base = r->settings.options.eject_time;
-    if (cause == EJECT_CONNECT && base > CONNECT_OUT)
-        base = CONNECT_OUT;
     if (now - b->admitted_at > STEADY_PERIODS * r->settings.options.eject_time)
         b->ejections = 0;
-    unsigned doublings = b->ejections < EJECTIONS_MAX ? b->ejections : EJECTIONS_MAX;
+    b->ejected_until = now + time_out(r, b, cause);
     b->ejections++;
-    b->ejected_until = now + (base << doublings);
     b->ejection_told = true;
     log_warning("backend %s (%s) gets no requests for a while: %s", b->id, b->address, causes[cause]);
     r->event(r->context, "ejected", b->id, causes[cause]);
