@@ -87,13 +87,19 @@ static void format_time(char *out, size_t size, const char *format)
     strftime(out, size, format, gmtime_r(&now, &tm));
 }
 
+/* A client that left before its answer counts as others count it. */
+static unsigned code_of(const struct exchange *x)
+{
+    return x->code >= 200 || x->code == 101 ? x->code : 499;
+}
+
 static int format_combined(char *out, size_t size, const struct exchange *x, const char *peer,
                            char kept[][1600])
 {
     char when[40];
     format_time(when, sizeof(when), "%d/%b/%Y:%H:%M:%S +0000");
     return snprintf(out, size, "%s - - [%s] \"%s %s HTTP/1.%u\" %u %llu \"%s\" \"%s\"\n", peer, when,
-                    kept[KEPT_METHOD], kept[KEPT_TARGET], x->request.head.minor, x->code,
+                    kept[KEPT_METHOD], kept[KEPT_TARGET], x->request.head.minor, code_of(x),
                     (unsigned long long)x->down.sent, kept[KEPT_REFERER], kept[KEPT_AGENT]);
 }
 
@@ -105,7 +111,7 @@ static int format_json(char *out, size_t size, const struct exchange *x, const c
         out, size,
         "{\"time\":\"%s\",\"peer\":\"%s\",\"method\":\"%s\",\"target\":\"%s\",\"status\":%u,\"bytes\":%llu,"
         "\"duration_us\":%lld,\"referer\":\"%s\",\"agent\":\"%s\"}\n",
-        when, peer, kept[KEPT_METHOD], kept[KEPT_TARGET], x->code, (unsigned long long)x->down.sent,
+        when, peer, kept[KEPT_METHOD], kept[KEPT_TARGET], code_of(x), (unsigned long long)x->down.sent,
         (long long)(event_now(x->session->worker->loop) - x->started), kept[KEPT_REFERER], kept[KEPT_AGENT]);
 }
 
@@ -122,11 +128,8 @@ static int format_line(char *out, size_t size, const struct exchange *x)
     return json ? format_json(out, size, x, peer, kept) : format_combined(out, size, x, peer, kept);
 }
 
-void access_end(struct exchange *x)
+static void put_line(struct worker *w, const struct exchange *x)
 {
-    struct worker *w = x->session->worker;
-    if (x->log == NULL)
-        return;
     if (w->access == NULL && (w->access = buffer_lend(&w->buffers)) == NULL)
         return;
     if (BUFFER_LIMIT - w->access->end < LINE_MAX_BYTES)
@@ -134,6 +137,16 @@ void access_end(struct exchange *x)
     int n = format_line(w->access->bytes + w->access->end, LINE_MAX_BYTES, x);
     if (n > 0 && n < LINE_MAX_BYTES)
         w->access->end += (uint32_t)n;
+}
+
+void access_end(struct exchange *x)
+{
+    struct worker *w = x->session->worker;
+    if (x->log == NULL)
+        return;
+    put_line(w, x);
+    buffer_return(&w->buffers, x->log);
+    x->log = NULL;
 }
 
 /* What the disk does not take is dropped: requests matter more than their record. */

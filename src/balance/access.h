@@ -8,7 +8,7 @@
 /* Copies what the line will need of the head. */
 void access_begin(struct exchange *x);
 
-/* The answer is out. */
+/* The exchange ends, answered or not: writes its line and gives what was kept of it back. */
 void access_end(struct exchange *x);
 
 /* Writes what has gathered; now and then, and before the worker ends. */

@@ -20,6 +20,25 @@ static inline void counter_add(struct counter *c, uint64_t n)
     atomic_store_explicit(&c->value, counter_read(c) + n, memory_order_relaxed);
 }
 
+/* How many there are at a time, and the sum of that over time: its growth by the time it took is the mean. */
+struct presence {
+    struct counter count, changed_at, sum_us;
+};
+
+static inline uint64_t presence_sum(const struct presence *p, usec_t now)
+{
+    uint64_t then = counter_read(&p->changed_at);
+    uint64_t since = (uint64_t)now > then ? (uint64_t)now - then : 0;
+    return counter_read(&p->sum_us) + counter_read(&p->count) * since;
+}
+
+static inline void presence_add(struct presence *p, int n, usec_t now)
+{
+    atomic_store_explicit(&p->sum_us.value, presence_sum(p, now), memory_order_relaxed);
+    atomic_store_explicit(&p->changed_at.value, (uint64_t)now, memory_order_relaxed);
+    counter_add(&p->count, (uint64_t)(int64_t)n);
+}
+
 /* A histogram that grows under its readers. */
 struct latencies {
     struct counter sum_us;
@@ -41,7 +60,8 @@ struct backend_counters {
     struct counter retries; /* sent again, here after a failure elsewhere or on a stale connection */
     struct counter queued;  /* of the requests, those that had waited in the queue */
     struct counter bytes_in, bytes_out; /* from and to clients */
-    struct latencies latency;           /* from the request's head to the last byte of the answer */
+    struct presence in_flight;
+    struct latencies latency; /* from the request's head to the last byte of the answer */
 };
 
 /* What one worker counts by itself. */

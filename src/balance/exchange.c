@@ -270,6 +270,7 @@ static enum flow request_done(struct exchange *x)
 {
     if (!x->request_sent) {
         x->request_sent = true;
+        x->sent_at = now_of(x);
         if (!x->head_done)
             set_deadline(x, options_of(x)->response_timeout);
     }
@@ -328,12 +329,18 @@ static enum flow push(struct exchange *x, unsigned *turns)
     return FLOW_WAITS;
 }
 
+/* From the request's last byte on: neither the queue nor a client that is slow to send is the backend's
+ * doing. */
 static void note_first_byte(struct exchange *x)
 {
+    if (!x->request_sent)
+        return;
     struct lane *lane = upstream_lane(worker_of(x), x->backend);
+    usec_t now = now_of(x), age = now - atomic_load_explicit(&lane->measured_at, memory_order_relaxed);
     float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
-    atomic_store_explicit(&lane->mean_us, pick_latency(mean, now_of(x) - x->started), memory_order_relaxed);
-    atomic_store_explicit(&lane->measured_at, now_of(x), memory_order_relaxed);
+    mean = pick_latency(mean, age, now - x->sent_at);
+    atomic_store_explicit(&lane->mean_us, mean, memory_order_relaxed);
+    atomic_store_explicit(&lane->measured_at, now, memory_order_relaxed);
 }
 
 /* A final answer's head is composed and its body's way set. */

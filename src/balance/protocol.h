@@ -21,7 +21,7 @@
  *
  *   {"event":"stats","version":1,"at_us":..,"pid":..,"priority":..,"total":{..},"backends":[{"id","address","state",
  *        "requests","responses":{"1xx","2xx","3xx","4xx","5xx"},"errors","connect_failures","retries","queued",
- *        "bytes_in","bytes_out","in_flight","in_flight_max","queue","latency_sum_us","latency":[[bucket,count],..]}]}
+ *        "bytes_in","bytes_out","in_flight","in_flight_max","in_flight_sum_us","queue","latency_sum_us","latency":[[bucket,count],..]}]}
  *   {"event":"drained","backend":"i1"}              no request is in flight to it, and none will be sent
  *   {"event":"ejected","backend":"i1","cause":".."} it gets no requests for a while; {"event":"admitted",..}
  * again
@@ -31,7 +31,7 @@
  * connections (open), accepted, rejected (refused by us), unavailable (503 by us), aborted (the client left),
  * queue (waiting now), wait_sum_us and wait (time in the queue). state is "ready", "drain" or "ejected".
  * Buckets are those of core/histogram.h, in microseconds. The mean in flight over a period is the growth of
- * latency_sum_us by its length. */
+ * in_flight_sum_us by its length: what is under way counts, tunnels too. */
 #ifndef BALANCE_PROTOCOL_H
 #define BALANCE_PROTOCOL_H
 

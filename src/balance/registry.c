@@ -263,10 +263,11 @@ void registry_add_sums(struct backend_sums *to, const struct backend_sums *from)
     to->queued += from->queued;
     to->bytes_in += from->bytes_in;
     to->bytes_out += from->bytes_out;
+    to->in_flight_us += from->in_flight_us;
     histogram_merge(&to->latency, &from->latency);
 }
 
-void registry_sum(const struct registry *r, const struct backend *b, struct backend_sums *sums)
+void registry_sum(const struct registry *r, const struct backend *b, usec_t now, struct backend_sums *sums)
 {
     for (unsigned i = 0; i < r->hub->worker_count; i++) {
         const struct backend_counters *c = &b->lanes[i].counters;
@@ -279,6 +280,7 @@ void registry_sum(const struct registry *r, const struct backend *b, struct back
         sums->queued += counter_read(&c->queued);
         sums->bytes_in += counter_read(&c->bytes_in);
         sums->bytes_out += counter_read(&c->bytes_out);
+        sums->in_flight_us += presence_sum(&c->in_flight, now);
         add_latencies(&c->latency, &sums->latency);
     }
 }
@@ -320,7 +322,7 @@ static void free_gone(struct registry *r, uint64_t adopted)
             continue;
         }
         struct backend_sums sums = {0};
-        registry_sum(r, b, &sums);
+        registry_sum(r, b, 0, &sums);
         registry_add_sums(r->past, &sums);
         *link = b->gone_next;
         free(b);

@@ -27,6 +27,7 @@ struct registry {
 /* Counters of one backend, or many, of all workers. */
 struct backend_sums {
     uint64_t requests, responses[6], errors, connect_failures, retries, queued, bytes_in, bytes_out;
+    uint64_t in_flight_us; /* in flight, summed over time until now */
     struct histogram latency;
 };
 
@@ -46,7 +47,8 @@ int registry_configure(struct registry *r, const struct settings *settings);
 usec_t registry_watch(struct registry *r, unsigned news, usec_t now);
 
 const struct view *registry_view(const struct registry *r);
-void registry_sum(const struct registry *r, const struct backend *b, struct backend_sums *sums); /* adds */
+void registry_sum(const struct registry *r, const struct backend *b, usec_t now,
+                  struct backend_sums *sums); /* adds */
 void registry_add_sums(struct backend_sums *to, const struct backend_sums *from);
 uint32_t registry_in_flight(const struct registry *r);
 

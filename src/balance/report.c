@@ -36,6 +36,7 @@ static void set_sums(json_t *object, const struct backend_sums *s)
     set_count(object, "queued", s->queued);
     set_count(object, "bytes_in", s->bytes_in);
     set_count(object, "bytes_out", s->bytes_out);
+    set_count(object, "in_flight_sum_us", s->in_flight_us);
     set_count(object, "latency_sum_us", s->latency.sum_us);
     json_object_set_new(object, "latency", sparse(&s->latency));
 }
@@ -47,11 +48,12 @@ static const char *state_name(const struct backend *b)
     return atomic_load(&b->ejected) != EJECT_NONE ? "ejected" : "ready";
 }
 
-static json_t *backend_json(const struct runtime *rt, const struct backend *b, struct backend_sums *total)
+static json_t *backend_json(const struct runtime *rt, const struct backend *b, usec_t now,
+                            struct backend_sums *total)
 {
     struct backend_sums sums = {0};
     json_t *object = json_object();
-    registry_sum(&rt->registry, b, &sums);
+    registry_sum(&rt->registry, b, now, &sums);
     registry_add_sums(total, &sums);
     json_object_set_new(object, "id", json_string(b->id));
     json_object_set_new(object, "address", json_string(b->address));
@@ -85,21 +87,21 @@ static void set_worker_sums(json_t *total, const struct runtime *rt)
     json_object_set_new(total, "wait", sparse(&wait));
 }
 
-static json_t *all_backends(const struct runtime *rt, struct backend_sums *total)
+static json_t *all_backends(const struct runtime *rt, usec_t now, struct backend_sums *total)
 {
     const struct view *view = registry_view(&rt->registry);
     json_t *list = json_array();
     for (unsigned i = 0; i < view->count; i++)
-        json_array_append_new(list, backend_json(rt, view->backends[i], total));
+        json_array_append_new(list, backend_json(rt, view->backends[i], now, total));
     for (const struct backend *b = rt->registry.gone; b != NULL; b = b->gone_next)
-        json_array_append_new(list, backend_json(rt, b, total));
+        json_array_append_new(list, backend_json(rt, b, now, total));
     return list;
 }
 
 char *report_stats(const struct runtime *rt, const char *prefix, usec_t now)
 {
     struct backend_sums sums = *rt->registry.past;
-    json_t *total = json_object(), *list = all_backends(rt, &sums);
+    json_t *total = json_object(), *list = all_backends(rt, now, &sums);
     set_count(total, "connections", atomic_load(&rt->hub.connections));
     set_count(total, "in_flight", registry_in_flight(&rt->registry));
     set_count(total, "queue", atomic_load(&rt->hub.waiting));

@@ -55,11 +55,11 @@ static bool exchange_lend(struct session *s)
 static void exchange_strip(struct exchange *x)
 {
     struct buffer_pool *pool = &x->session->worker->buffers;
+    access_end(x);
     exchange_release(x, false);
     buffer_return(pool, x->down.buffer);
     buffer_return(pool, x->down.head);
-    buffer_return(pool, x->log);
-    x->down.buffer = x->down.head = x->log = NULL;
+    x->down.buffer = x->down.head = NULL;
 }
 
 static void exchange_return(struct session *s)
@@ -341,7 +341,6 @@ void session_answered(struct session *s)
 {
     struct exchange *x = s->exchange;
     bool whole = x->up.ended;
-    access_end(x);
     if (x->keep && whole && !s->worker->stopping) {
         next_request(s);
     } else if (whole && !s->conn.readable) {

@@ -61,7 +61,9 @@ void tunnel_pump(struct exchange *x)
     unsigned up_turns = TURNS_MAX, down_turns = TURNS_MAX;
     int up = carry(&x->up, client, server, &w->buffers, &up_turns);
     int down = carry(&x->down, server, client, &w->buffers, &down_turns);
-    if (up < 0 || down < 0 || (up > 0 && down > 0)) {
+    /* A hang-up ends the direction to it, too, of which nothing might be written for long. */
+    bool over = (up > 0 && client->failed) || (down > 0 && server->failed);
+    if (up < 0 || down < 0 || (up > 0 && down > 0) || over) {
         session_close(s);
         return;
     }

@@ -71,6 +71,7 @@ static bool enter(struct worker *w, struct backend *b)
 {
     uint32_t limit = (uint32_t)w->view->settings.options.max_in_flight;
     uint32_t now = atomic_fetch_add_explicit(&b->in_flight, 1, memory_order_relaxed) + 1;
+    presence_add(&upstream_lane(w, b)->counters.in_flight, 1, event_now(w->loop));
     if (limit > 0 && now > limit) {
         upstream_leave(w, b);
         return false;
@@ -233,6 +234,7 @@ void upstream_leave(struct worker *w, struct backend *b)
 {
     struct hub *hub = w->hub;
     bool leaving = atomic_load_explicit(&b->state, memory_order_relaxed) != BACKEND_READY;
+    presence_add(&upstream_lane(w, b)->counters.in_flight, -1, event_now(w->loop));
     if (atomic_fetch_sub_explicit(&b->in_flight, 1, memory_order_release) == 1 && leaving)
         hub_tell(hub, NEWS_EMPTIED);
     worker_room(w);

@@ -67,6 +67,7 @@ struct exchange {
     struct backend *tried[TRIED_MAX]; /* compared only: they may be gone */
     unsigned tried_count;
     usec_t started, queued_at;
+    usec_t sent_at;         /* the whole request to the backend */
     uint64_t marked;        /* bytes moved when the deadline was set */
     unsigned informational; /* 1xx seen */
     uint16_t code;

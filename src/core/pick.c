@@ -6,6 +6,7 @@
 #define LATENCY_FLOOR 1000.0f
 #define OUTLIER_FLOOR 10000.0f
 #define OUTLIER_PEERS 3
+#define AGE_MAX       (30 * USEC_PER_SEC) /* nothing is left to speak of */
 
 static bool has_room(const struct pick_candidate *c)
 {
@@ -97,17 +98,22 @@ float pick_share(usec_t since, usec_t ramp)
     return SHARE_LEAST + (1.0f - SHARE_LEAST) * done;
 }
 
-float pick_latency(float mean_us, usec_t measured)
+float pick_aged(float mean_us, usec_t age)
+{
+    if (age <= 0)
+        return mean_us;
+    age = age < AGE_MAX ? age : AGE_MAX;
+    float halved = (float)(UINT64_C(1) << (age / USEC_PER_SEC));
+    return mean_us / (halved * (1.0f + (float)(age % USEC_PER_SEC) / (float)USEC_PER_SEC));
+}
+
+float pick_latency(float mean_us, usec_t age, usec_t measured)
 {
     float value = measured > 1 ? (float)measured : 1.0f;
     if (mean_us <= 0)
         return value;
-    return mean_us + (value - mean_us) * (value > mean_us ? 1.0f / 3.0f : 1.0f / 8.0f);
-}
-
-float pick_aged(float mean_us, usec_t age)
-{
-    return age > 0 ? mean_us / (1.0f + (float)age / (float)USEC_PER_SEC) : mean_us;
+    float kept = pick_aged(value > mean_us ? 2.0f / 3.0f : 7.0f / 8.0f, age);
+    return mean_us * kept + value * (1.0f - kept);
 }
 
 /* How many of the measured ones lie below, and how many there are. */

@@ -30,12 +30,13 @@ int pick_choose(struct pick *p, enum config_algorithm algorithm, const struct pi
  * all. */
 float pick_share(usec_t since, usec_t ramp);
 
-/* The moving mean with one more measurement: a rise counts at once by a third, a fall by an eighth. */
-float pick_latency(float mean_us, usec_t measured);
-
-/* The mean as it counts when the last measurement is `age` ago: half of it after a second, and so on, so that
- * one that was slow once is tried again. */
+/* The mean as it counts when the last measurement is `age` ago: half of it after each second, so that one
+ * that was slow once is tried again before long, however slow it was. */
 float pick_aged(float mean_us, usec_t age);
+
+/* The moving mean, last measured `age` ago, with one more measurement: a rise counts at once by a third, a
+ * fall by an eighth, and both the more, the older the mean is. */
+float pick_latency(float mean_us, usec_t age, usec_t measured);
 
 /* Is this one so slow beside the others that it harms: more than factor times the median of those measured,
  * at least three of them, and over 10 ms? */

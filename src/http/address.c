@@ -63,9 +63,23 @@ bool conn_parse_address(const char *text, struct sockaddr_storage *out, socklen_
     return strchr(host, ':') == NULL && parse_host(host, port, out, out_len);
 }
 
+/* What a socket of both families says of an IPv4 peer. */
+static bool is_mapped(const struct sockaddr *a, struct sockaddr_in *out)
+{
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
+    if (a->sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        return false;
+    *out = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = v6->sin6_port};
+    memcpy(&out->sin_addr, &v6->sin6_addr.s6_addr[12], sizeof(out->sin_addr));
+    return true;
+}
+
 void conn_format_address(const struct sockaddr *a, bool with_port, char *out, size_t size)
 {
     char host[INET6_ADDRSTRLEN] = "unknown";
+    struct sockaddr_in mapped;
+    if (is_mapped(a, &mapped))
+        a = (const struct sockaddr *)&mapped;
     if (a->sa_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
         inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));

@@ -44,7 +44,8 @@ void conn_close(struct conn *c);
  * of these. */
 bool conn_parse_address(const char *text, struct sockaddr_storage *out, socklen_t *out_len);
 
-/* "127.0.0.1:8000" into out; with_port false leaves the port and the brackets out. */
+/* "127.0.0.1:8000" into out, an IPv4 address in an IPv6 one too; with_port false leaves the port and the
+ * brackets out. */
 void conn_format_address(const struct sockaddr *a, bool with_port, char *out, size_t size);
 
 /* A bound, listening, non-blocking, close-on-exec socket; or -errno. Accepted ones inherit TCP_NODELAY from

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,33 @@ def test_a_tunnel_carries_bytes_both_ways_with_half_close(house):
         connection.sendall(b"x" * 200_000)
         connection.shutdown(socket.SHUT_WR)
         assert stream.read() == b"you said " + b"x" * 200_000
+
+
+def test_a_tunnel_ends_with_a_client_that_hangs_up_after_its_half_close(house):
+    def serve(peer):
+        peer.head()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        while peer.fill():
+            pass
+        peer.send(b"all read")
+        over.wait(20 * SLOW)
+
+    over = threading.Event()
+    balancer = Balancer(house, [Backend(serve=serve)])
+    descriptors = Path(f"/proc/{balancer.process.pid}/fd")
+    before = len(list(descriptors.iterdir()))
+    connection = balancer.connect()
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    stream = connection.makefile("rb")
+    assert read_answer(stream)[0] == 101
+    connection.shutdown(socket.SHUT_WR)
+    assert stream.read(8) == b"all read"
+    assert len(list(descriptors.iterdir())) == before + 2
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    stream.close()
+    connection.close()
+    wait_until(lambda: len(list(descriptors.iterdir())) == before, what="both ends of the tunnel to be closed")
+    over.set()
 
 
 def test_an_unasked_upgrade_is_a_bad_answer(house):
@@ -410,6 +438,34 @@ def test_requests_are_spread(house, algorithm):
     assert sum(counts) == 90 and min(counts) >= (1 if algorithm == "p2c_ewma" else 30)
 
 
+def test_one_that_stalled_once_is_not_passed_over_for_long(house):
+    stalled = threading.Event()
+
+    def stall_once(seen):
+        if not stalled.is_set():
+            stalled.set()
+            time.sleep(0.1)
+        return OK
+
+    backends = [Backend(stall_once), Backend()]
+    balancer = Balancer(house, backends, "--algorithm", "p2c_ewma")
+    # From 100 ms to the millisecond below which nothing counts in 7 s; it took 100 s when it was half, a third, a quarter.
+    wait_until(lambda: request(balancer.port).status == 200 and len(backends[0].requests) > 5, 20)
+
+
+def test_a_client_slow_to_send_is_not_held_against_its_instance(house):
+    backends = [Backend(), Backend()]
+    balancer = Balancer(house, backends, "--algorithm", "p2c_ewma")
+    with balancer.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
+        time.sleep(1)
+        connection.sendall(b"y")
+        assert read_answer(connection.makefile("rb"))[0] == 200
+    served = next(backend for backend in backends if backend.requests)
+    # Held against it, the second would take 10 s to be forgotten.
+    wait_until(lambda: request(balancer.port).status == 200 and len(served.requests) > 5, 6)
+
+
 def test_a_cookie_binds_a_client_to_its_backend(house):
     backends = [Backend() for _ in range(3)]
     balancer = Balancer(house, backends, "--algorithm", "sticky")
@@ -515,6 +571,32 @@ def test_the_access_log_has_a_line_a_request(house):
     assert len(lines) == 2
     assert re.fullmatch(r'127\.0\.0\.1 - - \[[^]]+\] "GET /a HTTP/1\.1" 200 \d+ "there" "me\\xe9"', lines[0])
     assert re.fullmatch(r'127\.0\.0\.1 - - \[[^]]+\] "GET - HTTP/1\.0" 505 \d+ "-" "-"', lines[1])
+
+
+def test_the_access_log_has_tunnels_and_clients_that_left(house):
+    def serve(peer):
+        if b"Upgrade" in peer.head():
+            peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhello")
+        while peer.fill():
+            pass
+
+    log = house.directory / "access.log"
+    backend = Backend(serve=serve)
+    balancer = Balancer(house, [backend], "--access-log", log)
+    with balancer.connect() as connection:
+        connection.sendall(b"GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+        stream = connection.makefile("rb")
+        assert read_answer(stream)[0] == 101 and stream.read(5) == b"hello"
+        connection.shutdown(socket.SHUT_WR)
+        assert stream.read() == b""
+    with balancer.connect() as connection:
+        connection.sendall(b"GET /left HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: b"/left" in backend.received())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    wait_until(lambda: len(log.read_text().splitlines()) == 2)
+    tunnel, left = log.read_text().splitlines()
+    assert re.search(r'"GET /tunnel HTTP/1\.1" 101 [1-9]\d* ', tunnel)
+    assert re.search(r'"GET /left HTTP/1\.1" 499 0 ', left)
 
 
 def test_the_access_log_in_json(house):

@@ -168,6 +168,31 @@ def test_a_burst_is_told_at_once(supervised):
         connection.close()
 
 
+def test_the_mean_in_flight_counts_what_is_under_way(supervised):
+    control, gate = Control(supervised.path), threading.Event()
+    backend = Backend(lambda seen: gate.wait(20 * SLOW) and OK)
+    control.backends(("i1", backend))
+    connections = [socket.create_connection(("127.0.0.1", supervised.port)) for _ in range(3)]
+    for connection in connections:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    wait_until(lambda: len(backend.requests) == 3)
+    first = control.stats()
+    time.sleep(0.3)
+    second = control.stats()
+    for of in (lambda stats: stats["total"], lambda stats: stats["backends"][0]):
+        grown = of(second)["in_flight_sum_us"] - of(first)["in_flight_sum_us"]
+        assert grown / (second["at_us"] - first["at_us"]) == pytest.approx(3, rel=0.01)
+    gate.set()
+    for connection in connections:
+        assert read_answer(connection.makefile("rb"))[0] == 200
+        connection.close()
+    done = wait_for_stats(control, lambda stats: stats["total"]["in_flight"] == 0)
+    assert control.stats()["total"]["in_flight_sum_us"] == done["total"]["in_flight_sum_us"]
+    control.backends()
+    control.event("drained", backend="i1")
+    assert control.stats()["total"]["in_flight_sum_us"] >= second["total"]["in_flight_sum_us"]
+
+
 def test_stats_come_by_subscription(supervised):
     control = Control(supervised.path)
     assert control.command("subscribe", interval_ms=100)["ok"]
@@ -197,10 +222,20 @@ def test_one_slow_beside_the_others_is_ejected(supervised):
     control.command("set", key="algorithm", value="round_robin")
     control.command("set", key="eject_time", value="300ms")
     control.backends(("slow", Backend(slowly)), *others)
-    for _ in range(10):
-        assert request(supervised.port).status == 200
-    assert "slow" in control.event("ejected", backend="slow")["cause"]
-    control.event("admitted", backend="slow")
+    told = threading.Event()
+
+    def keep_asking():
+        while not told.is_set():
+            assert request(supervised.port).status == 200
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
+    try:
+        assert "slow" in control.event("ejected", backend="slow")["cause"]
+        control.event("admitted", backend="slow")
+    finally:
+        told.set()
+        asking.join()
 
 
 def test_one_that_stalls_for_a_moment_stays(supervised):

@@ -32,6 +32,19 @@ static void addresses_are_read_and_written(void **state)
     }
 }
 
+static void an_ipv4_peer_of_an_ipv6_socket_is_written_as_ipv4(void **state)
+{
+    (void)state;
+    struct sockaddr_storage address;
+    socklen_t len;
+    char text[80];
+    assert_true(conn_parse_address("[::ffff:10.1.2.3]:80", &address, &len));
+    conn_format_address((struct sockaddr *)&address, false, text, sizeof(text));
+    assert_string_equal(text, "10.1.2.3");
+    conn_format_address((struct sockaddr *)&address, true, text, sizeof(text));
+    assert_string_equal(text, "10.1.2.3:80");
+}
+
 static void what_is_no_address_is_refused(void **state)
 {
     (void)state;
@@ -131,8 +144,11 @@ static void a_refused_connect_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_are_read_and_written),  cmocka_unit_test(what_is_no_address_is_refused),
-        cmocka_unit_test(a_short_read_waits_for_the_edge), cmocka_unit_test(a_short_write_waits_for_the_edge),
+        cmocka_unit_test(addresses_are_read_and_written),
+        cmocka_unit_test(an_ipv4_peer_of_an_ipv6_socket_is_written_as_ipv4),
+        cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(a_short_read_waits_for_the_edge),
+        cmocka_unit_test(a_short_write_waits_for_the_edge),
         cmocka_unit_test(a_refused_connect_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

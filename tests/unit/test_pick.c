@@ -113,14 +113,22 @@ static void shares_grow_to_all(void **state)
 static void latency_follows_what_is_measured(void **state)
 {
     (void)state;
-    float mean = pick_latency(0, 1000);
+    float mean = pick_latency(0, 0, 1000);
     assert_true(mean == 1000.0f);
-    assert_true(pick_latency(mean, 4000) > 1900.0f);
+    assert_true(pick_latency(mean, 0, 4000) > 1900.0f);
     for (int i = 0; i < 100; i++)
-        mean = pick_latency(mean, 200);
+        mean = pick_latency(mean, 0, 200);
     assert_true(mean < 210.0f);
+    assert_true(pick_latency(100000, 10 * USEC_PER_SEC, 500) < 700.0f);
+    assert_float_equal(pick_latency(100000, USEC_PER_SEC, 100000), 100000, 1);
     assert_true(pick_aged(4000, 0) == 4000.0f);
     assert_true(pick_aged(4000, USEC_PER_SEC) == 2000.0f);
+    assert_true(pick_aged(4000, 2 * USEC_PER_SEC) == 1000.0f);
+    assert_true(pick_aged(4000, 5 * USEC_PER_SEC / 2) < 1000.0f);
+    assert_true(pick_aged(60e6f, 20 * USEC_PER_SEC) < 100.0f);
+    assert_true(pick_aged(4000, 24 * USEC_PER_HOUR) < 1.0f);
+    for (usec_t age = 0; age < 40 * USEC_PER_SEC; age += 1000)
+        assert_true(pick_aged(4000, age + 1000) <= pick_aged(4000, age));
 }
 
 static void an_outlier_stands_out_of_three(void **state)
