@@ -71,11 +71,11 @@ static usec_t interval_of(const struct remote *r)
     return r->config.scaling.polling_interval;
 }
 
-/* How long before a step its reading begins. */
+/* How long before a step its reading begins: a retry or two must fit in. */
 static usec_t lead_of(const struct remote *r)
 {
-    usec_t quarter = interval_of(r) / 4;
-    return quarter < LEAD_MAX_US ? quarter : LEAD_MAX_US;
+    usec_t half = interval_of(r) / 2;
+    return half < LEAD_MAX_US ? half : LEAD_MAX_US;
 }
 
 static void begin_task(struct task *task, usec_t now)
