@@ -14,6 +14,7 @@ EXTRA_DIST += \
 	tests/e2e/forcing.py \
 	tests/e2e/test_app.py \
 	tests/e2e/test_balance.py \
+	tests/e2e/test_balance_chaos.py \
 	tests/e2e/test_balance_control.py \
 	tests/e2e/test_balance_differential.py \
 	tests/e2e/test_balance_faults.py \
