@@ -40,6 +40,7 @@ struct run {
     struct load_stats total, before; /* now, and at the last progress */
     struct worker_view view;         /* scratch: too large for a stack that is called often */
     usec_t told_at;
+    usec_t seen_at, counted_at; /* until when the workers had counted: now, and when it was told */
     int64_t in_flight;
     uint64_t late, missed;
     usec_t last_answer_at;
@@ -107,7 +108,7 @@ static int count_workers(const struct run *run)
 static bool start_workers(struct run *run)
 {
     run->worker_count = count_workers(run);
-    run->start = run->told_at = clock_now_us();
+    run->start = run->told_at = run->counted_at = clock_now_us();
     for (int i = 0; i < run->worker_count; i++) {
         struct pacer pacer = make_pacer(run, i);
         run->workers[i] =
@@ -130,6 +131,16 @@ static void stop_workers(struct run *run, usec_t now, usec_t patience)
         worker_stop(run->workers[i], now + patience);
 }
 
+/* They show themselves now and then; of those at work the one that did so first counts, else the last to end.
+ */
+static void note_when_seen(struct run *run, usec_t at, bool first)
+{
+    bool ended = run->view.done;
+    at = at > run->start ? at : run->start;
+    if (first || (run->done && !ended) || (run->done ? at > run->seen_at : !ended && at < run->seen_at))
+        run->seen_at = at;
+}
+
 /* Adds up what the workers show. */
 static void look(struct run *run)
 {
@@ -140,6 +151,7 @@ static void look(struct run *run)
     run->busy = false;
     for (int i = 0; i < run->worker_count; i++) {
         worker_look(run->workers[i], &run->view);
+        note_when_seen(run, run->view.at, i == 0);
         load_stats_merge(&run->total, &run->view.stats);
         run->in_flight += run->view.in_flight;
         run->late += run->view.late;
@@ -162,7 +174,7 @@ static void tell_progress(struct run *run, usec_t now)
     load_stats_subtract(&interval, &run->before);
     struct report_interval what = {
         .elapsed = now - run->start,
-        .length = now - run->told_at,
+        .length = run->seen_at - run->counted_at,
         .total = &run->total,
         .interval = &interval,
         .in_flight = run->in_flight,
@@ -177,6 +189,7 @@ static void tell_progress(struct run *run, usec_t now)
         report_line(stderr, &what, run->progress == LOAD_PROGRESS_AUTO);
     run->before = run->total;
     run->told_at = now;
+    run->counted_at = run->seen_at;
 }
 
 /* After this AUTO stands for a line that is rewritten in place. */

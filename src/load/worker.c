@@ -19,6 +19,7 @@ static void show(struct worker *worker, usec_t now, bool done)
     worker->shown_at = now;
     pthread_mutex_lock(&worker->lock);
     struct worker_view *view = &worker->view;
+    view->at = now;
     view->stats = worker->stats;
     view->in_flight = worker->pacer.in_flight;
     view->late = worker->pacer.late;

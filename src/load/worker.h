@@ -11,6 +11,7 @@ struct worker;
 
 /* What a worker shows of itself, a moment old. */
 struct worker_view {
+    usec_t at; /* when it was shown; 0: never yet */
     struct load_stats stats;
     int64_t in_flight;
     uint64_t late, missed;

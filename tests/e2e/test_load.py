@@ -418,6 +418,15 @@ def test_csv_has_a_row_a_second(serve, house):
     assert sum(int(row.split(",")[1]) for row in rows[1:]) == len(server.requests)
 
 
+@pytest.mark.parametrize("end", [["--duration", "2s"], ["--requests", "220"]])
+def test_the_rates_of_all_rows_are_those_of_what_they_count(serve, house, end):
+    server = serve()
+    status, output = house.run([program("ascale-load"), "--csv", *end, "--rate", "100", "--url", server.url])
+    rates = [float(row.split(",")[2]) for row in output.splitlines()[1:]]
+    assert status == 0 and len(rates) >= 2
+    assert all(50 < rate < 200 for rate in rates), output
+
+
 def test_text_summary_and_progress_lines(serve, house):
     server = serve()
     status, output = house.run([program("ascale-load"), "--threads", 2, "--duration", "2200ms", "--url", server.url])
