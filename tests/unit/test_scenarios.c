@@ -30,6 +30,31 @@ static struct world *begin(double level)
     return w;
 }
 
+static void test_tracking_jumps_to_the_count_that_fits(void **state)
+{
+    struct world *w = world_new();
+    struct config_scaling *c = &w->config.scaling;
+
+    (void)state;
+    c->strategy = CONFIG_STRATEGY_TRACKING;
+    c->scale_up_threshold = 85;
+    c->target_cpu = 80;
+    c->scale_down_threshold = 75;
+    c->max_instances = c->max_step = 10;
+    w->demand = constant;
+    w->level = 200;
+    world_begin(w);
+    assert_true(world_settle(w, 3, 30 * SEC)); /* one shows 100% and hides what more is wanted */
+    assert_true(world_has_reason(world_decision(w, VERDICT_UP), REASON_SATURATED));
+    w->level = 270; /* 90% of three: four have 68% */
+    assert_true(world_settle(w, 4, 30 * SEC));
+    w->level = 60;
+    assert_true(world_settle(w, 1, 90 * SEC));
+    assert_int_equal(world_decision(w, VERDICT_DOWN)->from, 4);
+    assert_int_equal(world_decision(w, VERDICT_DOWN)->to, 1);
+    world_free(w);
+}
+
 static void test_starts_the_minimum(void **state)
 {
     struct world *w = begin(0);
@@ -628,6 +653,7 @@ int main(void)
         cmocka_unit_test(test_climbs_under_saturating_load_and_returns),
         cmocka_unit_test(test_gives_each_step_its_reason),
         cmocka_unit_test(test_follows_a_ramp),
+        cmocka_unit_test(test_tracking_jumps_to_the_count_that_fits),
         cmocka_unit_test(test_a_short_spike_changes_nothing),
         cmocka_unit_test(test_steady_noise_does_not_flap),
         cmocka_unit_test(test_missing_data_holds),
