@@ -86,12 +86,6 @@ void conn_format_address(const struct sockaddr *a, bool with_port, char *out, si
         snprintf(out, size, with_port ? "%s:%d" : "%s", host, ntohs(v4->sin_port));
     } else if (a->sa_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
-        if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-            /* An IPv4 peer of a socket that takes both. */
-            inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], host, sizeof(host));
-            snprintf(out, size, with_port ? "%s:%d" : "%s", host, ntohs(v6->sin6_port));
-            return;
-        }
         inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
         snprintf(out, size, with_port ? "[%s]:%d" : "%s", host, ntohs(v6->sin6_port));
     } else {
