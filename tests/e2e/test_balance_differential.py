@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The same random valid requests through ascale-balance, through nginx and direct give the same status and body."""
+"""The same random valid traffic through ascale-balance, through nginx and direct give the same status and body."""
 
 import hashlib
+import itertools
 import os
 import random
+import re
 import shutil
 import socket
+import threading
+import time
 
 import pytest
 
@@ -66,24 +70,40 @@ def draw(chance):
     return method, chunked + b"0\r\n\r\n"
 
 
-def ask(port, requests):
-    """(status, mark, body) of every request, on kept connections."""
-    answers, connection = [], None
-    for method, data in requests:
-        if connection is None:
-            connection = socket.create_connection(("127.0.0.1", port), timeout=20 * SLOW)
+class Group:
+    """Requests of one connection: pipelined, one after the other, or a single one that asks to close; sent at once or
+    in pieces with pauses."""
+
+    def __init__(self, chance):
+        self.requests = [draw(chance) for _ in range(chance.randint(1, 4))]
+        self.pipelined = chance.random() < 0.5
+        if chance.random() < 0.3:
+            method, data = self.requests.pop()
+            self.requests = [(method, data.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))]
+        self.cuts = sorted(chance.random() for _ in range(chance.choice([0, 0, 0, 3, 20])))
+
+    def send(self, connection, data):
+        for start, end in itertools.pairwise([0, *(int(cut * len(data)) for cut in self.cuts), len(data)]):
+            connection.sendall(data[start:end])
+            if self.cuts:
+                time.sleep(0.001)
+
+    def ask(self, port):
+        """(status, mark, body) of every request."""
+        answers = []
+        with socket.create_connection(("127.0.0.1", port), timeout=20 * SLOW) as connection:
             stream = connection.makefile("rb")
-        connection.sendall(data)
-        status, head, body = read_answer(stream, method)
-        if b"Connection: close" in head:
-            stream.close()
-            connection.close()
-            connection = None
-        mark = [line for line in head.split(b"\r\n") if line.startswith(b"X-Mark")]
-        answers.append((status, mark, body))
-    if connection:
-        connection.close()
-    return answers
+            if self.pipelined:
+                sender = threading.Thread(target=self.send, args=(connection, b"".join(data for _, data in self.requests)))
+                sender.start()
+            for method, data in self.requests:
+                if not self.pipelined:
+                    self.send(connection, data)
+                status, head, body = read_answer(stream, method)
+                answers.append((status, re.findall(rb"(?m)^X-Mark: (\w+)", head), body))
+            if self.pipelined:
+                sender.join()
+        return answers
 
 
 def test_the_same_traffic_gives_the_same_answers_every_way(house):
@@ -98,7 +118,7 @@ def test_the_same_traffic_gives_the_same_answers_every_way(house):
     house.spawn(["nginx", "-p", house.directory, "-c", config, "-e", house.directory / "nginx.err"])
     wait_until(lambda: accepts(port))
     chance = random.Random(2026)
-    requests = [draw(chance) for _ in range(400)]
-    direct = ask(backend.port, requests)
-    assert ask(balancer.port, requests) == direct
-    assert ask(port, requests) == direct
+    for group in [Group(chance) for _ in range(150)]:
+        direct = group.ask(backend.port)
+        assert group.ask(balancer.port) == direct
+        assert group.ask(port) == direct
