@@ -15,8 +15,8 @@
 #define BACKOFF_CAP  (30 * USEC_PER_SEC)
 /* One that was ready this long did start well: its end is not a failed start. */
 #define STEADY_AFTER (10 * USEC_PER_SEC)
-/* How many health intervals a sick instance is given, beyond its stop timeout, to recover. */
-#define UNHEALTHY_CHECKS 3
+/* What a sick instance is given to recover, beyond its stop timeout and one more check. */
+#define UNHEALTHY_SLACK (1 * USEC_PER_SEC)
 
 /* One turn of one instance: what the steps of a transition share. */
 struct turn {
@@ -41,7 +41,7 @@ void fleet_configure(struct fleet *f, const struct config *config)
         .start_timeout = app->start_timeout,
         .stop_timeout = app->stop_timeout,
         .drain_timeout = app->drain_timeout,
-        .unhealthy_timeout = app->stop_timeout + UNHEALTHY_CHECKS * app->health_interval,
+        .unhealthy_timeout = app->stop_timeout + app->health_timeout + UNHEALTHY_SLACK,
     };
 }
 

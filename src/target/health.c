@@ -18,6 +18,7 @@ enum {
     STARTING_PERIOD_US = 100000,
     STARTING_SLOW_PERIOD_US = 500000,
     STARTING_SLOW_AFTER_US = 10000000,
+    DOUBT_PERIOD_US = 250000,
     BODY_MAX = 64 * 1024,
 };
 
@@ -29,8 +30,10 @@ static const struct config_app *settings(const struct health *health)
 static int64_t period_us(const struct health *health, int64_t now_us)
 {
     int64_t interval = settings(health)->health_interval, period = STARTING_PERIOD_US;
-    if (health->ever_healthy)
+    if (health->healthy && health->last_passed)
         return interval;
+    if (health->ever_healthy)
+        return DOUBT_PERIOD_US < interval ? DOUBT_PERIOD_US : interval;
     if (now_us - health->started_us > STARTING_SLOW_AFTER_US)
         period = STARTING_SLOW_PERIOD_US;
     return period < interval ? period : interval;
