@@ -69,9 +69,6 @@ int main(int argc, char **argv)
     int status = cli_read(&cli, argc, argv);
     if (status >= 0)
         return status;
-    if (cli.control != NULL)
-        setsid(); /* the controller's terminal and its end are not ours; fails harmlessly for a group leader
-                   */
     int fd = cli.listen_fd >= 0 ? inherit(cli.listen_fd) : bind_address(cli.config.balancer.listen);
     if (fd < 0)
         return 1;

@@ -24,7 +24,7 @@ struct plan {
     int copy_count;
 };
 
-static int plan_signals(struct plan *plan, bool new_group)
+static int plan_attributes(struct plan *plan, const struct spawn_request *request)
 {
     sigset_t none, all;
     short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
@@ -34,7 +34,9 @@ static int plan_signals(struct plan *plan, bool new_group)
     int error = posix_spawnattr_setsigmask(&plan->attributes, &none);
     if (!error)
         error = posix_spawnattr_setsigdefault(&plan->attributes, &all);
-    if (!error && new_group) {
+    if (request->new_session)
+        flags |= POSIX_SPAWN_SETSID;
+    else if (!error && request->new_group) {
         flags |= POSIX_SPAWN_SETPGROUP;
         error = posix_spawnattr_setpgroup(&plan->attributes, 0);
     }
@@ -120,7 +122,7 @@ int spawn_process(const struct spawn_request *request, pid_t *pid, int *pidfd)
     int error = plan_init(&plan);
     if (error)
         return -error;
-    error = plan_signals(&plan, request->new_group);
+    error = plan_attributes(&plan, request);
     if (!error)
         error = plan_fds(&plan, request);
     if (!error)

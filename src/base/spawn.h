@@ -19,8 +19,9 @@ struct spawn_request {
     char *const *argv;
     char *const *env; /* NULL: ours */
     struct spawn_fd fds[SPAWN_FD_MAX];
-    int fd_count;   /* descriptors 0, 1, 2 not named are /dev/null */
-    bool new_group; /* a process group of its own */
+    int fd_count;     /* descriptors 0, 1, 2 not named are /dev/null */
+    bool new_group;   /* a process group of its own */
+    bool new_session; /* a session, and with it a group, of its own */
 };
 
 /* 0 or -errno (the error of exec included: ENOENT, EACCES). *pidfd is close-on-exec and the caller's. */

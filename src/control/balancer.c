@@ -112,7 +112,7 @@ static int spawn_program(struct balancer *b)
         .argv = args.argv,
         .fds = {{log_fd, STDOUT_FILENO}, {log_fd, STDERR_FILENO}, {b->listen_fd, LISTEN_FD}},
         .fd_count = 3,
-        .new_group = true};
+        .new_session = true}; /* which has a share of the CPU of its own, and a priority (autogroups) */
     int error = process_start(&b->process, &request);
     close(log_fd);
     return error;

@@ -334,6 +334,13 @@ static bool open_balancer(struct control *c, const struct state_record *left, ch
     return c->balancer != NULL;
 }
 
+static bool is_own(void *ctx, int pid)
+{
+    const struct control *c = ctx;
+    return (c->balancer && balancer_process(c->balancer).pid == pid) ||
+           (c->loadgen && loadgen_pid(c->loadgen) == pid);
+}
+
 static bool open_target(struct control *c, char *err, size_t err_size)
 {
     struct target_setup setup = {.loop = c->loop,
@@ -344,6 +351,7 @@ static bool open_target(struct control *c, char *err, size_t err_size)
                                  .ctx = c,
                                  .event = on_event,
                                  .note = on_note,
+                                 .is_own = is_own,
                                  .first_sample = on_burst};
     c->target = c->ops->open(&setup, err, err_size);
     return c->target != NULL;

@@ -347,6 +347,11 @@ bool loadgen_runs(const struct loadgen *l)
     return process_runs(&l->process);
 }
 
+int loadgen_pid(const struct loadgen *l)
+{
+    return l->process.identity.pid;
+}
+
 void loadgen_view(const struct loadgen *l, struct load_view *out)
 {
     *out = l->view;

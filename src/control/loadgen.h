@@ -29,6 +29,7 @@ const struct config_load *loadgen_settings(const struct loadgen *loadgen);
 /* Asks it to end and print its summary; kills it when it does not within three seconds, or at once. */
 void loadgen_stop(struct loadgen *loadgen, bool hurry);
 bool loadgen_runs(const struct loadgen *loadgen);
+int loadgen_pid(const struct loadgen *loadgen); /* 0 = none runs */
 void loadgen_view(const struct loadgen *loadgen, struct load_view *out);
 
 #endif

@@ -125,6 +125,12 @@ static void close_target(void *target)
     free(t);
 }
 
+static bool is_own(void *context, pid_t pid)
+{
+    const struct target_setup *setup = &((const struct process_target *)context)->house.setup;
+    return setup->is_own != NULL && setup->is_own(setup->ctx, pid);
+}
+
 static int open_parts(struct process_target *t)
 {
     int size = snprintf(t->house.log_dir, sizeof t->house.log_dir, "%s/log", t->house.setup.state_dir);
@@ -136,6 +142,8 @@ static int open_parts(struct process_target *t)
         error = survivors_mark(t->house.setup.state_dir, t->house.mark);
     if (error == 0)
         error = proctree_new(&t->house.tree);
+    if (error == 0)
+        proctree_spare(t->house.tree, is_own, t);
     if (error == 0)
         error = http_client_new(t->house.setup.loop, &t->house.client);
     return error;

@@ -43,6 +43,8 @@ struct account {
 struct proctree {
     pid_t self, own_session;
     int loadavg_fd, open_count;
+    bool (*is_own)(void *context, pid_t pid); /* NULL: none of the children is */
+    void *context;
     pid_t probed_before, probed; /* the last pid at the scan before the last, and at the last */
     struct account *accounts;
     int account_count, account_capacity;
@@ -87,6 +89,12 @@ void proctree_free(struct proctree *tree)
     free(tree->members);
     free(tree->accounts);
     free(tree);
+}
+
+void proctree_spare(struct proctree *tree, bool (*is_own)(void *context, pid_t pid), void *context)
+{
+    tree->is_own = is_own;
+    tree->context = context;
 }
 
 static struct account *find_account(const struct proctree *tree, int owner)
@@ -161,8 +169,10 @@ static int orphan_owner(const struct proctree *tree, const struct proc_stat *sta
         for (int i = 0; i < tree->account_count; i++)
             if (strcmp(tree->accounts[i].key, key) == 0)
                 return tree->accounts[i].owner;
-    /* Our own children share our session; a child of ours in another one was left to us by an instance. */
-    return stat->parent == tree->self && stat->session != tree->own_session ? PROCTREE_NOBODY : -1;
+    /* Our own children share our session or are known; another one was left to us by an instance. */
+    bool own = stat->parent != tree->self || stat->session == tree->own_session ||
+               (tree->is_own != NULL && tree->is_own(tree->context, stat->pid));
+    return own ? -1 : PROCTREE_NOBODY;
 }
 
 /* The owner, or -1: not one of ours. */

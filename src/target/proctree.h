@@ -23,6 +23,9 @@ struct proctree;
 int proctree_new(struct proctree **out);
 void proctree_free(struct proctree *tree);
 
+/* Children of ours that are no orphans of an instance though they have a session of their own. NULL: none. */
+void proctree_spare(struct proctree *tree, bool (*is_own)(void *context, pid_t pid), void *context);
+
 /* Follows a process and what comes from it. adopted: it ran before, its descendants are looked for everywhere
  * and CPU time used so far does not count. Reaping this one process stays with the caller. 0 or -errno. */
 int proctree_add(struct proctree *tree, int owner, pid_t leader, const char *key, bool adopted);

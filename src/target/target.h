@@ -2,8 +2,8 @@
 /* What can be scaled. A target carries out actions and measures; it decides nothing.
  * All calls come from the control thread and none blocks; results arrive through the setup's callbacks, from
  * the loop and never from within a call. The process target expects its caller to be a child subreaper
- * (PR_SET_CHILD_SUBREAPER), and takes children in another session than the caller's for orphans of instances.
- */
+ * (PR_SET_CHILD_SUBREAPER), and takes children in another session than the caller's for orphans of instances
+ * unless is_own says otherwise. */
 #ifndef TARGET_TARGET_H
 #define TARGET_TARGET_H
 #include "core/engine.h"
@@ -19,6 +19,8 @@ struct target_setup {
     void *ctx;
     void (*event)(void *ctx, const struct event *event);
     void (*note)(void *ctx, enum journal_level level, int instance, const char *text);
+    /* Whether a child process is a program of the caller's own. May be NULL. */
+    bool (*is_own)(void *ctx, int pid);
     /* The first values have come: a step need not wait for its time. May be NULL. */
     void (*first_sample)(void *ctx);
 };

@@ -218,6 +218,34 @@ static void leaves_strangers_alone(void **state)
     waitpid(stranger, NULL, 0);
 }
 
+static bool is_the_one(void *context, pid_t pid)
+{
+    return *(const pid_t *)context == pid;
+}
+
+static void leaves_our_own_programs_alone(void **state)
+{
+    (void)state;
+    pid_t pid, program = 0;
+    struct proctree *tree = follow("sleep 100; true", &pid);
+    proctree_spare(tree, is_the_one, &program);
+    program = fork(); /* in a session of its own, as the balancer is */
+    if (program == 0) {
+        setsid();
+        pause();
+        _exit(0);
+    }
+    while (getsid(program) != program)
+        nap();
+    wait_for_count(tree, 2);
+    for (int i = 0; i < 3; i++)
+        proctree_scan(tree);
+    assert_int_equal(proctree_count(tree, PROCTREE_NOBODY), 0);
+    end_tree(tree, pid);
+    kill(program, SIGKILL);
+    waitpid(program, NULL, 0);
+}
+
 static void ends_what_a_dead_leader_left(void **state)
 {
     (void)state;
@@ -279,6 +307,7 @@ int main(void)
         cmocka_unit_test(adopts_what_ran_before),
         cmocka_unit_test(counts_cpu_once),
         cmocka_unit_test(leaves_strangers_alone),
+        cmocka_unit_test(leaves_our_own_programs_alone),
         cmocka_unit_test(ends_what_a_dead_leader_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
