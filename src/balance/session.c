@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define LINGER_TIME  (2 * USEC_PER_SEC)
+#define STEPS_MAX    64 /* of pipelined requests, before others get their turn */
 #define LINGER_READS 16 /* buffers before others get their turn */
 
 static const struct config_balancer *options_of(const struct session *s)
@@ -318,8 +319,11 @@ static bool step(struct session *s)
 
 void session_run(struct session *s)
 {
-    while (step(s))
-        ;
+    unsigned steps = STEPS_MAX;
+    while (steps > 0 && step(s))
+        steps--;
+    if (steps == 0 && s->state != SESSION_CLOSED)
+        session_give_way(s);
 }
 
 /* The next request may be in the buffer already. */

@@ -7,6 +7,7 @@ import random
 import re
 import resource
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -199,6 +200,32 @@ def test_an_early_answer_reaches_a_client_that_still_sends(house):
         status, head, _ = read_answer(stream)
         assert status == 413 and b"Connection: close" in head
     settled(control)
+
+
+FLOOD = """
+import os, socket, sys
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+if os.fork():
+    requests = b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n" * 20000
+    while True:
+        connection.sendall(requests)
+while connection.recv(1 << 20):
+    pass
+"""
+
+
+@pytest.mark.unsanitized
+def test_a_flood_of_pipelined_requests_takes_turns_with_others(house):
+    """They are answered without an instance, so that nothing but our own fairness makes room for others."""
+    balancer, control = with_control(house, [], "--hold-when-empty", "no")
+    house.spawn([sys.executable, "-c", FLOOD, balancer.port])
+    wait_until(lambda: control.stats()["total"]["unavailable"] > 10_000)
+    waits = []
+    for _ in range(15):
+        begun = time.monotonic()
+        assert get(balancer) == 503
+        waits.append(time.monotonic() - begun)
+    assert sorted(waits)[5] < 0.008 * SLOW, waits
 
 
 def mutate(chance, data):
