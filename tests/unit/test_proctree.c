@@ -207,6 +207,7 @@ static void leaves_strangers_alone(void **state)
     struct proctree *tree = follow("sleep 100; true", &pid);
     pid_t stranger = fork(); /* a child of ours in our session, as the balancer is */
     if (stranger == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
         pause();
         _exit(0);
     }
@@ -231,6 +232,7 @@ static void leaves_our_own_programs_alone(void **state)
     proctree_spare(tree, is_the_one, &program);
     program = fork(); /* in a session of its own, as the balancer is */
     if (program == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when the test fails */
         setsid();
         pause();
         _exit(0);
