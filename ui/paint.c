@@ -156,6 +156,8 @@ static void row_paint(struct painter *painter, struct grid *shown, const struct 
 {
     int width = now->width;
     const struct cell *row = grid_row(now, y), *old = grid_row(shown, y);
+    if (memcmp(row, old, (size_t)width * sizeof *row) == 0)
+        return;
     int end = width - (y == now->height - 1 && !painter->terminal->last_cell);
     int blanks = painter->terminal->clear_line[0] ? blank_from(painter, row, width) : width;
     int last = end - 1;

@@ -16,6 +16,8 @@ struct client {
     struct clients *owner;
     struct bytes in, out;
     int64_t interval_us, next_stats_at; /* of its subscription; interval 0: none */
+    bool changes_only, told;            /* it was told all once; from then on what changed */
+    uint64_t told_mark;
     bool open;
 };
 

@@ -144,6 +144,8 @@ static void on_subscribe(struct call *c)
     usec_t now = loop_now(c->rt->loop);
     c->client->interval_us = ms * USEC_PER_MSEC;
     c->client->next_stats_at = now;
+    c->client->changes_only = json_is_true(json_object_get(c->command, "changes"));
+    c->client->told = false;
     loop_timer_set(c->rt->loop, &c->rt->stats_timer, now);
     answer_ok(c);
 }

@@ -98,6 +98,44 @@ static json_t *all_backends(const struct runtime *rt, usec_t now, struct backend
     return list;
 }
 
+static uint64_t mix(uint64_t mark, uint64_t value)
+{
+    return (mark ^ value) * UINT64_C(0x100000001b3);
+}
+
+static uint64_t mix_backend(uint64_t mark, const struct runtime *rt, const struct backend *b)
+{
+    mark = mix(mark, (uint64_t)atomic_load(&b->state));
+    mark = mix(mark, (uint64_t)atomic_load(&b->ejected));
+    mark = mix(mark, atomic_load(&b->in_flight));
+    mark = mix(mark, atomic_load(&b->waiting));
+    for (unsigned i = 0; i < rt->hub.worker_count; i++) {
+        const struct backend_counters *c = &b->lanes[i].counters;
+        const struct counter *const counters[] = {&c->requests, &c->errors, &c->connect_failures,
+                                                  &c->retries,  &c->queued, &c->bytes_in,
+                                                  &c->bytes_out};
+        for (unsigned k = 0; k < sizeof counters / sizeof *counters; k++)
+            mark = mix(mark, counter_read(counters[k]));
+    }
+    return mark;
+}
+
+uint64_t report_mark(const struct runtime *rt, usec_t now)
+{
+    const struct view *view = registry_view(&rt->registry);
+    uint64_t mark = mix(view->generation, atomic_load(&rt->hub.connections));
+    if (registry_in_flight(&rt->registry) > 0 || rt->registry.gone != NULL)
+        mark = mix(mark, (uint64_t)now); /* time under way counts, too */
+    for (unsigned i = 0; i < view->count; i++)
+        mark = mix_backend(mark, rt, view->backends[i]);
+    for (unsigned i = 0; i < rt->hub.worker_count; i++) {
+        const struct worker_counters *c = &rt->hub.workers[i]->counters;
+        mark = mix(mix(mark, counter_read(&c->connections)), counter_read(&c->rejected));
+        mark = mix(mix(mark, counter_read(&c->unavailable)), counter_read(&c->aborted));
+    }
+    return mix(mix(mark, atomic_load(&rt->hub.waiting)), (uint64_t)rt->priority);
+}
+
 char *report_stats(const struct runtime *rt, const char *prefix, usec_t now)
 {
     struct backend_sums sums = *rt->registry.past;

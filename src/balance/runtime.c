@@ -51,18 +51,34 @@ static void drain_due(struct loop_timer *timer, int64_t now)
         worker_wake(rt->hub.workers[i]);
 }
 
+/* False: the client knows that already, and is told only that it still holds. */
+static bool is_news(struct client *client, uint64_t mark)
+{
+    bool known = client->changes_only && client->told && client->told_mark == mark;
+    client->told = true;
+    client->told_mark = mark;
+    return !known;
+}
+
 static void send_stats(struct runtime *rt, usec_t now)
 {
+    static const char same[] = "{\"event\":\"stats\",\"same\":true}\n";
+    uint64_t mark = report_mark(rt, now);
     char *text = NULL;
     for (unsigned i = 0; i < PROTOCOL_CLIENTS_MAX; i++) {
         struct client *client = &rt->clients.slots[i];
         if (!client->open || client->interval_us == 0 || client->next_stats_at > now)
             continue;
-        if (text == NULL)
-            text = report_stats(rt, "\"event\":\"stats\"", now);
         client->next_stats_at += client->interval_us;
         if (client->next_stats_at <= now)
             client->next_stats_at = now + client->interval_us;
+        if (!is_news(client, mark)) {
+            client_send(client, same, sizeof same - 1, -1);
+            continue;
+        }
+        if (text == NULL)
+            text = report_stats(rt, "\"event\":\"stats\"", now);
+        client->told = text != NULL;
         if (text != NULL)
             client_send(client, text, strlen(text), -1);
     }

@@ -157,8 +157,21 @@ static void read_meter(struct meter *meter, json_t *object, usec_t now)
     meter_read_end(meter);
 }
 
+static bool read_same(struct backends *b, usec_t now)
+{
+    if (!b->read_at)
+        return false;
+    meter_read_same(b->total, now);
+    for (int i = 0; i < b->count; i++)
+        meter_read_same(b->items[i].meter, now);
+    b->read_at = now;
+    return true;
+}
+
 bool backends_read(struct backends *b, json_t *stats, usec_t now)
 {
+    if (json_is_true(json_object_get(stats, "same")))
+        return read_same(b, now);
     json_t *total = json_object_get(stats, "total"), *list = json_object_get(stats, "backends"), *item;
     size_t i;
     if (!json_is_object(total) || !json_is_array(list))

@@ -193,8 +193,8 @@ static void subscribe(struct balancer *b)
         interval = STATS_INTERVAL_MAX;
     if (interval < STATS_INTERVAL_MIN)
         interval = STATS_INTERVAL_MIN;
-    balancer_link_send(&b->link, json_pack("{s:s, s:I}", "cmd", "subscribe", "interval_ms",
-                                           (json_int_t)(interval / USEC_PER_MSEC)));
+    balancer_link_send(&b->link, json_pack("{s:s, s:I, s:b}", "cmd", "subscribe", "interval_ms",
+                                           (json_int_t)(interval / USEC_PER_MSEC), "changes", 1));
 }
 
 static void send_setting(void *context, const struct option *option)

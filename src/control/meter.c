@@ -63,6 +63,11 @@ void meter_read(struct meter *m, usec_t now, uint64_t requests, uint64_t errors)
     m->seen_errors = errors;
 }
 
+void meter_read_same(struct meter *m, usec_t now)
+{
+    meter_read(m, now, m->seen_requests, m->seen_errors);
+}
+
 void meter_read_latency(struct meter *m, unsigned bucket, uint64_t count)
 {
     if (bucket >= HISTOGRAM_BUCKETS)

@@ -27,6 +27,9 @@ struct meter {
     struct histogram slots[METER_SLOTS];
 };
 
+/* A reading that says what the last one said. */
+void meter_read_same(struct meter *m, usec_t now);
+
 /* The source begins at zero (a new process), so that its first reading counts in full. */
 void meter_start(struct meter *m, usec_t now);
 

@@ -62,6 +62,8 @@ void histogram_add_bucket(struct histogram *h, unsigned bucket, uint64_t count)
 
 void histogram_merge(struct histogram *into, const struct histogram *from)
 {
+    if (from->count == 0)
+        return;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
         into->buckets[i] += from->buckets[i];
     into->count += from->count;

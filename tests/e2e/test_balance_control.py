@@ -211,6 +211,24 @@ def test_ejections_are_told(supervised):
     control.event("admitted", backend="dead")
 
 
+def test_what_has_not_changed_is_not_told_again(supervised):
+    control = Control(supervised.path)
+    control.backends(("i1", Backend()))
+    assert control.command("subscribe", interval_ms=50, changes=True)["ok"]
+    assert control.event("stats")["total"]["requests"] == 0
+    control.event("stats", same=True)
+    assert request(supervised.port).status == 200
+
+    def told():
+        stats = control.event("stats")
+        return not stats.get("same") and stats["total"]["requests"] == 1 and stats["total"]["in_flight"] == 0
+
+    wait_until(told)
+    control.event("stats", same=True)
+    control.backends(("i1", Backend()), ("i2", Backend()))
+    wait_until(lambda: len(control.event("stats").get("backends", ())) == 2)
+
+
 def test_one_slow_beside_the_others_is_ejected(supervised):
     control = Control(supervised.path)
 
