@@ -118,7 +118,7 @@ const struct option options[] = {
      "failures in a row after which an instance gets no requests for eject_time; 0 means never"},
     {"balancer", "eject_time", OPTION_DURATION, "5s", 0, DAY, NULL, FIELD(balancer, eject_time), OPTION_LIVE,
      "how long an ejected instance gets no requests"},
-    {"balancer", "max_header_size", OPTION_SIZE, "16k", KIB, 64 * KIB, NULL, FIELD(balancer, max_header_size), 0,
+    {"balancer", "max_header_size", OPTION_SIZE, "16k", KIB, 60 * KIB, NULL, FIELD(balancer, max_header_size), 0,
      "largest head of a request or an answer"},
     {"balancer", "max_body_size", OPTION_SIZE, "0", 0, 1024 * GIB, NULL, FIELD(balancer, max_body_size), OPTION_LIVE,
      "largest body of a request, larger ones get 413; 0 means no limit"},

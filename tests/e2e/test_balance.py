@@ -287,6 +287,22 @@ def test_bodies_over_the_limit_get_413(house):
     assert [len(seen.body) for seen in backend.requests] == [1024]
 
 
+def test_heads_pass_up_to_the_limit_that_was_set(house):
+    def head(size):
+        start, end = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n", b"\r\n"
+        room = size - len(start) - len(end)
+        fields = b"".join(b"X-%02d: %s\r\n" % (number, b"v" * (room // 50 - 8)) for number in range(50))
+        return start + fields + b"X: %s\r\n" % (b"v" * (room - len(fields) - 5)) + end
+
+    backend = Backend()
+    balancer = Balancer(house, [backend], "--max-header-size", "60k")
+    assert raw_request(balancer.port, head(60 * 1024)).startswith(b"HTTP/1.1 200 ")
+    assert raw_request(balancer.port, head(60 * 1024 + 10)).startswith(b"HTTP/1.1 431 ")
+    assert len(backend.requests) == 1 and len(backend.requests[0].head) > 60 * 1024
+    status, output = house.run([program("ascale-balance"), "--backend", "127.0.0.1:1", "--max-header-size", "61k"])
+    assert status == 2 and "max_header_size" in output
+
+
 BAD_ANSWERS = [b"", b"rubbish\r\n\r\n", b"HTTP/1.1 200\r\n\r\n", b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
