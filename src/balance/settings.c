@@ -65,7 +65,8 @@ bool settings_from(struct settings *s, const struct config_balancer *options, ch
 {
     memset(s, 0, sizeof(*s));
     s->options = *options;
-    uint32_t head = (uint32_t)options->max_header_size; /* its range leaves room for what is added to a head */
+    uint32_t head =
+        (uint32_t)options->max_header_size; /* its range leaves room for what is added to a head */
     s->limits = http1_limits_default;
     s->limits.head = head;
     s->limits.field = head < s->limits.field ? head : s->limits.field;

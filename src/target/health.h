@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Asks one instance again and again whether it is well, and says when the answer has changed for good: often
- * while it starts and after a failure, at health_interval otherwise. One success makes a new instance healthy, three failures in
- * a row an unhealthy one, two successes a healthy one again. The control thread; nothing blocks. */
+ * while it starts and after a failure, at health_interval otherwise. One success makes a new instance
+ * healthy, three failures in a row an unhealthy one, two successes a healthy one again. The control thread;
+ * nothing blocks. */
 #ifndef TARGET_HEALTH_H
 #define TARGET_HEALTH_H
 #include "base/http_client.h"
