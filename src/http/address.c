@@ -96,7 +96,25 @@ void conn_format_address(const struct sockaddr *a, bool with_port, char *out, si
 void conn_prepare_listener(int fd)
 {
     int on = 1;
+    struct sockaddr_storage here;
+    socklen_t len = sizeof(here);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (getsockname(fd, (struct sockaddr *)&here, &len) == 0)
+        conn_stop_pacing(fd, (struct sockaddr *)&here);
+}
+
+static bool is_loopback(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 == 127;
+    return a->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)a)->sin6_addr);
+}
+
+void conn_stop_pacing(int fd, const struct sockaddr *a)
+{
+    static const char loss_based[] = "reno"; /* every kernel has it, and anybody may use it */
+    if (is_loopback(a))
+        setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, loss_based, sizeof(loss_based) - 1);
 }
 
 int conn_listen(const struct sockaddr *a, socklen_t len, int backlog)
@@ -106,11 +124,11 @@ int conn_listen(const struct sockaddr *a, socklen_t len, int backlog)
         return -errno;
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    conn_prepare_listener(fd);
     if (bind(fd, a, len) < 0 || listen(fd, backlog) < 0) {
         int error = -errno;
         close(fd);
         return error;
     }
+    conn_prepare_listener(fd);
     return fd;
 }

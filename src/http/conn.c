@@ -45,6 +45,7 @@ int conn_connect(struct conn *c, struct event_loop *loop, const struct sockaddr 
     }
     int on = 1, error = 0;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    conn_stop_pacing(fd, to);
     conn_begin(c, fd, ready);
     if (connect(fd, to, to_len) < 0 && errno != EINPROGRESS)
         error = -errno;

@@ -55,4 +55,8 @@ int conn_listen(const struct sockaddr *a, socklen_t len, int backlog);
 /* The options a listening socket passes on to what it accepts, for one that was made elsewhere. */
 void conn_prepare_listener(int fd);
 
+/* Takes pacing off a socket that is bound or connects to `a`, where that is this machine: there is no network
+ * to be spared, and a system's default that paces (BBR) would only hold large bodies back. */
+void conn_stop_pacing(int fd, const struct sockaddr *a);
+
 #endif
