@@ -266,6 +266,16 @@ static void note_sent(struct exchange *x)
         counter_add(&counters->retries, 1);
 }
 
+/* A neighbor that answers within microseconds is not worth going to sleep for. No longer than twice its
+ * mean: what it wastes at most is about what it saves (competitive spinning: Karlin and others, 1991). */
+static void await_answer(const struct exchange *x)
+{
+    const struct lane *lane = upstream_lane(worker_of(x), x->backend);
+    float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
+    if (mean > 0 && mean < (float)options_of(x)->busy_poll)
+        event_expect(worker_of(x)->loop, now_of(x) + (usec_t)(2 * mean));
+}
+
 static enum flow request_done(struct exchange *x)
 {
     if (!x->request_sent) {
@@ -273,6 +283,7 @@ static enum flow request_done(struct exchange *x)
         x->sent_at = now_of(x);
         if (!x->head_done)
             set_deadline(x, options_of(x)->response_timeout);
+        await_answer(x);
     }
     return FLOW_WAITS;
 }
@@ -335,6 +346,7 @@ static void note_first_byte(struct exchange *x)
 {
     if (!x->request_sent)
         return;
+    event_expect(worker_of(x)->loop, 0);
     struct lane *lane = upstream_lane(worker_of(x), x->backend);
     usec_t now = now_of(x), age = now - atomic_load_explicit(&lane->measured_at, memory_order_relaxed);
     float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);

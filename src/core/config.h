@@ -70,6 +70,7 @@ struct config_balancer {
     int algorithm; /* enum config_algorithm */
     int threads;
     int priority; /* nice value */
+    usec_t busy_poll;
     usec_t header_timeout, body_timeout, connect_timeout, response_timeout, idle_timeout;
     usec_t drain_timeout;
     usec_t queue_timeout;

@@ -92,6 +92,8 @@ const struct option options[] = {
      "threads that serve connections"},
     {"balancer", "priority", OPTION_INT, "-10", -20, 19, NULL, FIELD(balancer, priority), 0,
      "nice value to try for; not being allowed it is said and is no error"},
+    {"balancer", "busy_poll", OPTION_DURATION, "30us", 0, MSEC, NULL, FIELD(balancer, busy_poll), OPTION_LIVE,
+     "wait awake for instances that answer sooner than this, as a sleep and a wake-up would take longer; 0 means never"},
     {"balancer", "header_timeout", OPTION_DURATION, "10s", 10 * MSEC, HOUR, NULL, FIELD(balancer, header_timeout), OPTION_LIVE,
      "time a client has for the whole head of a request"},
     {"balancer", "body_timeout", OPTION_DURATION, "30s", 10 * MSEC, DAY, NULL, FIELD(balancer, body_timeout), OPTION_LIVE,

@@ -5,10 +5,12 @@
 #include "http/event.h"
 #include "base/clock.h"
 #include <errno.h>
+#include <linux/time_types.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SLOTS        4096
@@ -22,8 +24,10 @@ struct event_loop {
     void (*woken)(void *context);
     void *context;
     usec_t now;
-    bool coarse;  /* the kernel has no epoll_pwait2 */
-    int64_t tick; /* slots up to and with this tick are served */
+    usec_t expected; /* until then it does not sleep */
+    bool alone;      /* the machine has one CPU */
+    bool coarse;     /* the kernel has no epoll_pwait2 */
+    int64_t tick;    /* slots up to and with this tick are served */
     struct event_task *tasks;
     uint64_t occupied[SLOT_WORDS];
     struct event_timer *slots[SLOTS];
@@ -48,6 +52,7 @@ struct event_loop *event_loop_new(void (*woken)(void *context), void *context)
     loop->wake = (struct event_source){eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), wake_ready};
     loop->woken = woken;
     loop->context = context;
+    loop->alone = sysconf(_SC_NPROCESSORS_ONLN) < 2;
     loop->now = clock_now_us();
     loop->tick = loop->now / EVENT_TICK_US;
     if (loop->epoll_fd < 0 || loop->wake.fd < 0 || event_add_as(loop, &loop->wake, EPOLLIN) < 0) {
@@ -147,6 +152,11 @@ void event_timer_clear(struct event_timer *timer)
         timer_unlink(timer);
 }
 
+void event_expect(struct event_loop *loop, usec_t by)
+{
+    loop->expected = loop->alone ? 0 : by;
+}
+
 void event_later(struct event_loop *loop, struct event_task *task)
 {
     task->next = loop->tasks;
@@ -205,26 +215,43 @@ static int64_t next_tick(const struct event_loop *loop)
     return INT64_MAX / EVENT_TICK_US;
 }
 
-/* Until when epoll may sleep, at the latest. */
-static struct timespec wait_time(const struct event_loop *loop, usec_t until)
+static struct __kernel_timespec wait_time(usec_t until)
 {
-    usec_t at = next_tick(loop) * EVENT_TICK_US;
-    if (until < at)
-        at = until;
-    usec_t wait = at - clock_now_us();
+    usec_t wait = until - clock_now_us();
     if (wait < 0)
         wait = 0;
     if (wait > LONGEST_WAIT)
         wait = LONGEST_WAIT;
-    return (struct timespec){wait / USEC_PER_SEC, wait % USEC_PER_SEC * 1000};
+    return (struct __kernel_timespec){wait / USEC_PER_SEC, wait % USEC_PER_SEC * 1000};
+}
+
+/* Straight to the kernel: the C library makes each wait a point of cancellation, at a price (conn.c). */
+static int plain_wait(struct event_loop *loop, const struct __kernel_timespec *wait)
+{
+    return (int)syscall(SYS_epoll_pwait2, loop->epoll_fd, loop->events, TURN_EVENTS, wait, NULL, 0);
+}
+
+static int wait_awake(struct event_loop *loop, usec_t until)
+{
+    static const struct __kernel_timespec no_time;
+    int n;
+    do
+        n = plain_wait(loop, &no_time);
+    while (n == 0 && clock_now_us() < until);
+    return n;
 }
 
 /* To the microsecond where the kernel can (5.11), else to the next millisecond. */
 static int wait_events(struct event_loop *loop, usec_t until)
 {
-    struct timespec wait = wait_time(loop, until);
+    if (loop->expected > loop->now && !loop->coarse) {
+        int n = wait_awake(loop, until < loop->expected ? until : loop->expected);
+        if (n > 0)
+            return n;
+    }
+    struct __kernel_timespec wait = wait_time(until);
     if (!loop->coarse) {
-        int n = epoll_pwait2(loop->epoll_fd, loop->events, TURN_EVENTS, &wait, NULL);
+        int n = plain_wait(loop, &wait);
         if (n >= 0 || errno != ENOSYS)
             return n;
         loop->coarse = true;
@@ -244,7 +271,8 @@ static void run_tasks(struct event_loop *loop)
 
 int event_turn(struct event_loop *loop, usec_t until)
 {
-    int n = wait_events(loop, until);
+    usec_t tick_at = next_tick(loop) * EVENT_TICK_US;
+    int n = wait_events(loop, until < tick_at ? until : tick_at);
     if (n < 0 && errno != EINTR)
         return -errno;
     loop->now = clock_now_us();

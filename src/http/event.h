@@ -52,6 +52,10 @@ void event_remove(struct event_loop *loop, struct event_source *source);
 void event_timer_set(struct event_loop *loop, struct event_timer *timer, usec_t deadline);
 void event_timer_clear(struct event_timer *timer);
 
+/* What comes by `by` is waited for without a sleep, whose end alone takes some microseconds; 0: nothing is.
+ * Without effect on a machine with one CPU, which whoever is to answer needs as well. */
+void event_expect(struct event_loop *loop, usec_t by);
+
 void event_later(struct event_loop *loop, struct event_task *task);
 
 /* Waits for events at most until `until` and serves them; 0 or -errno. */

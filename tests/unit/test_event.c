@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -147,6 +148,41 @@ static void an_edge_is_told_once(void **state)
     close(ends[1]);
 }
 
+static long sleeps(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
+    return usage.ru_nvcsw;
+}
+
+static void what_is_expected_is_waited_for_awake(void **state)
+{
+    (void)state;
+    bool alone = sysconf(_SC_NPROCESSORS_ONLN) < 2;
+    event_turn(loop, 0);
+    long before = sleeps();
+    usec_t by = event_now(loop) + 500;
+    event_expect(loop, by);
+    event_turn(loop, by);
+    assert_true(event_now(loop) >= by);
+    assert_int_equal(sleeps() - before, alone ? 1 : 0);
+
+    event_expect(loop, 0);
+    before = sleeps();
+    event_turn(loop, event_now(loop) + 20 * USEC_PER_MSEC);
+    assert_int_equal(sleeps() - before, 1);
+}
+
+static void a_turn_ends_in_time_whatever_is_expected(void **state)
+{
+    (void)state;
+    event_turn(loop, 0);
+    usec_t by = event_now(loop) + USEC_PER_HOUR;
+    event_expect(loop, by);
+    event_turn(loop, 0);
+    assert_true(event_now(loop) < by);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +191,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_wakes_are_one_call, begin, end),
         cmocka_unit_test_setup_teardown(tasks_run_at_the_end_of_the_turn, begin, end),
         cmocka_unit_test_setup_teardown(an_edge_is_told_once, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_expected_is_waited_for_awake, begin, end),
+        cmocka_unit_test_setup_teardown(a_turn_ends_in_time_whatever_is_expected, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
