@@ -125,10 +125,11 @@ static void look_follow(struct room *room)
 
 void room_turn(struct room *room, usec_t now)
 {
+    bool first = !room->live->at;
     room->now = now;
     if (room->port->read(room->port->ctx, room->live)) {
         room->dirty = true;
-        room->urgent |= room->dialog != NULL; /* it may hold what the dialog asked for */
+        room->urgent |= first || room->dialog; /* it may hold what the dialog asked for */
         look_follow(room);
         answers_note(room);
     }

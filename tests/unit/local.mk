@@ -120,11 +120,13 @@ test_pacer_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_load_report_SOURCES = tests/unit/test_load_report.c src/load/commands.c src/load/report.c src/load/stats.c
 test_load_report_LDADD = libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
 
-unit_programs += test_ui_paint test_ui_parts test_ui_room test_ui_golden test_snapshot_json
+unit_programs += test_ui_paint test_ui_frames test_ui_parts test_ui_room test_ui_golden test_snapshot_json
 fake_port = tests/unit/fake_port.c tests/unit/fake_port.h
 ui_test_libs = libui.a libops.a libcore.a $(CMOCKA_LIBS) $(JANSSON_LIBS) $(NCURSES_LIBS) -lm
 test_ui_paint_SOURCES = tests/unit/test_ui_paint.c
 test_ui_paint_LDADD = $(ui_test_libs)
+test_ui_frames_SOURCES = tests/unit/test_ui_frames.c $(fake_port)
+test_ui_frames_LDADD = $(ui_test_libs)
 test_ui_parts_SOURCES = tests/unit/test_ui_parts.c $(fake_port)
 test_ui_parts_LDADD = $(ui_test_libs)
 test_ui_room_SOURCES = tests/unit/test_ui_room.c $(fake_port)

@@ -75,6 +75,24 @@ static const char *screen(struct desk *desk)
 #define assert_shown(desk, text)  assert_non_null(strstr(screen(desk), text))
 #define assert_hidden(desk, text) assert_null(strstr(screen(desk), text))
 
+static void the_first_snapshot_does_not_wait_for_a_frame(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    room_fini(&desk.room);
+    assert_true(room_init(&desk.room, &desk.fake.port, false, true));
+    assert_false(desk.room.urgent);
+    room_turn(&desk.room, desk.now);
+    assert_true(desk.room.urgent);
+    room_draw(&desk.room, &desk.grid);
+    fake_publish(&desk.fake);
+    room_turn(&desk.room, desk.now);
+    assert_true(desk.room.dirty);
+    assert_false(desk.room.urgent);
+    desk_close(&desk);
+}
+
 static void scaling_asks_first(void **ctx)
 {
     struct desk desk;
@@ -618,6 +636,7 @@ int main(void)
 {
     setenv("TZ", "UTC", 1);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_snapshot_does_not_wait_for_a_frame),
         cmocka_unit_test(scaling_asks_first),
         cmocka_unit_test(quick_keys_add_up),
         cmocka_unit_test(the_question_goes_after_5_s),
