@@ -3,7 +3,8 @@
  * that has inherited it. When that process ends unasked, the socket stays open, so that users' connections
  * wait in its backlog until the next process accepts them. The control socket is connected as soon as the
  * program listens on it; after every connect it is told everything again, because a new process knows
- * nothing. Control thread. */
+ * nothing. It reports at least once a second: one that does not has hung, and is killed, for which a restart
+ * is the cure. Control thread. */
 #include "control/balancer.h"
 #include "base/loop.h"
 #include "base/spawn.h"
@@ -12,9 +13,10 @@
 #include "control/balancer_link.h"
 #include "control/listener.h"
 #include "control/process.h"
+#include "core/backoff.h"
 #include "core/options.h"
+#include "target/applog.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,10 +27,12 @@
 
 #define LISTEN_FD          3 /* in the program */
 #define CONNECT_EVERY      (10 * USEC_PER_MSEC)
-#define SILENT_AFTER       (5 * USEC_PER_SEC) /* not connected for so long: worth a word */
-#define RESTART_DELAY_MIN  (50 * USEC_PER_MSEC)
-#define RESTART_DELAY_MAX  (800 * USEC_PER_MSEC)
-#define STEADY_AFTER       (10 * USEC_PER_SEC) /* a life this long clears the delay */
+#define QUIET_AFTER        (2 * USEC_PER_SEC) /* without a report: from then on a look a second */
+#define LOOK_EVERY         (1 * USEC_PER_SEC)
+#define QUIET_LOOKS        4 /* so many in a row, and it has hung */
+#define RESTART_BASE       (100 * USEC_PER_MSEC)
+#define RESTART_CAP        (10 * USEC_PER_SEC)
+#define STEADY_AFTER       (1 * USEC_PER_SEC) /* a life this long was a good start */
 #define STOP_SLACK         (1 * USEC_PER_SEC)
 #define STATS_INTERVAL_MAX (1 * USEC_PER_SEC)
 #define STATS_INTERVAL_MIN (100 * USEC_PER_MSEC)
@@ -43,16 +47,21 @@ struct balancer {
     char url[96];
     struct backends backends;
 
+    struct applog log;
+    usec_t log_check_at;
+
     struct process process;
     int restarts;
-    usec_t started_at, restart_delay;
+    usec_t started_at;
+    int short_lives; /* in a row */
+    struct backoff backoff;
     struct loop_timer restart_timer;
+    usec_t ended_at; /* by itself, and no other serves yet; 0 = one does */
 
     struct balancer_link link;
     struct loop_timer connect_timer;
-    usec_t connect_since;
-    bool silence_told;
-    usec_t ended_at; /* by itself, and no other serves yet; 0 = one does */
+    struct loop_timer look_timer;
+    int quiet_looks;
 
     enum stop_stage stop;
     struct loop_timer stop_timer;
@@ -95,6 +104,19 @@ static void add_options(struct process_args *args, const struct config *config)
     }
 }
 
+/* Anew for each program: the file may have been moved away. */
+static int open_log(struct balancer *b)
+{
+    applog_close(&b->log);
+    return applog_open(&b->log, b->log_path);
+}
+
+static void check_log(struct balancer *b)
+{
+    if (now_of(b) >= b->log_check_at)
+        b->log_check_at = applog_check(&b->log, b->config.log.max_size, now_of(b));
+}
+
 static int spawn_program(struct balancer *b)
 {
     struct process_args args = {0};
@@ -104,35 +126,63 @@ static int spawn_program(struct balancer *b)
     add_options(&args, &b->config);
     if (args.overflow)
         return -E2BIG;
-    int log_fd = open(b->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (log_fd < 0)
-        return -errno;
+    int error = open_log(b);
+    if (error)
+        return error;
     struct spawn_request request = {
         .path = b->setup.program,
         .argv = args.argv,
-        .fds = {{log_fd, STDOUT_FILENO}, {log_fd, STDERR_FILENO}, {b->listen_fd, LISTEN_FD}},
+        .fds = {{b->log.fd, STDOUT_FILENO}, {b->log.fd, STDERR_FILENO}, {b->listen_fd, LISTEN_FD}},
         .fd_count = 3,
         .new_session = true}; /* which has a share of the CPU of its own, and a priority (autogroups) */
-    int error = process_start(&b->process, &request);
-    close(log_fd);
-    return error;
+    return process_start(&b->process, &request);
 }
 
-static void restart_later(struct balancer *b)
+/* The first time at once: users wait. What came of it has a line whenever the count has doubled. */
+static void restart_later(struct balancer *b, const char *what)
 {
-    if (now_of(b) - b->started_at > STEADY_AFTER)
-        b->restart_delay = 0;
-    loop_timer_set(b->setup.loop, &b->restart_timer, now_of(b) + b->restart_delay);
-    b->restart_delay = b->restart_delay ? 2 * b->restart_delay : RESTART_DELAY_MIN;
-    if (b->restart_delay > RESTART_DELAY_MAX)
-        b->restart_delay = RESTART_DELAY_MAX;
+    usec_t now = now_of(b), wait = 0;
+    char span[24];
+    if (now - b->started_at > STEADY_AFTER) {
+        b->short_lives = 0;
+        backoff_succeeded(&b->backoff);
+    }
+    if (b->short_lives++ > 0)
+        wait = backoff_failed(&b->backoff);
+    loop_timer_set(b->setup.loop, &b->restart_timer, now + wait);
+    span_format(wait, span, sizeof span);
+    if (b->short_lives == 1)
+        say(b, LEVEL_ERROR, 0, "%s; starting it again, connections wait meanwhile; see %s", what,
+            b->log.path);
+    else if ((b->short_lives & (b->short_lives - 1)) == 0)
+        say(b, LEVEL_ERROR, 0,
+            "%s, %d times in a row now; next try in %s, connections wait meanwhile; see %s", what,
+            b->short_lives, span, b->log.path);
 }
 
 static void connect_soon(struct balancer *b)
 {
-    b->connect_since = now_of(b);
-    b->silence_told = false;
     loop_timer_set(b->setup.loop, &b->connect_timer, now_of(b) + CONNECT_EVERY);
+}
+
+static void heard_of_it(struct balancer *b)
+{
+    b->quiet_looks = 0;
+    loop_timer_set(b->setup.loop, &b->look_timer, now_of(b) + QUIET_AFTER);
+}
+
+/* It is looks that are counted, not time: should we have been stopped ourselves, or the machine, for however
+ * long, that was one look, and what has come meanwhile was read before it. */
+static void on_look_due(struct loop_timer *timer, int64_t now)
+{
+    struct balancer *b = timer->context;
+    if (++b->quiet_looks < QUIET_LOOKS) {
+        loop_timer_set(b->setup.loop, timer, now + LOOK_EVERY);
+        return;
+    }
+    say(b, LEVEL_ERROR, 0, "the balancer (pid %d) hangs: no report for %d s; killing it",
+        b->process.identity.pid, (int)((QUIET_AFTER + (QUIET_LOOKS - 1) * LOOK_EVERY) / USEC_PER_SEC));
+    process_signal(&b->process, SIGKILL);
 }
 
 static void start_program(struct balancer *b)
@@ -142,13 +192,14 @@ static void start_program(struct balancer *b)
     b->started_at = now_of(b);
     int error = spawn_program(b);
     if (error) {
-        say(b, LEVEL_ERROR, 0, "cannot start the balancer '%s': %s; trying again", b->setup.program,
-            strerror(-error));
-        restart_later(b);
+        char what[160];
+        snprintf(what, sizeof what, "cannot start the balancer '%s': %s", b->setup.program, strerror(-error));
+        restart_later(b, what);
         return;
     }
     backends_restart(&b->backends, false, now_of(b));
     connect_soon(b);
+    heard_of_it(b);
     b->setup.changed(b->setup.context);
 }
 
@@ -173,15 +224,16 @@ static void on_ended(void *context, int status, const char *how)
     (void)status;
     balancer_link_close(&b->link);
     loop_timer_cancel(b->setup.loop, &b->connect_timer);
+    loop_timer_cancel(b->setup.loop, &b->look_timer);
+    check_log(b);
     if (b->stop != STOP_NONE) {
         finish_stop(b);
     } else {
+        char what[96];
+        snprintf(what, sizeof what, "the balancer ended (%s)", how);
         b->restarts++;
         b->ended_at = b->ended_at ? b->ended_at : now_of(b);
-        say(b, LEVEL_ERROR, 0,
-            "the balancer ended (%s); starting it again, connections wait meanwhile; see %s", how,
-            b->log_path);
-        restart_later(b);
+        restart_later(b, what);
     }
     b->setup.changed(b->setup.context);
 }
@@ -215,11 +267,13 @@ static void send_all_settings(struct balancer *b)
         send_setting(b, &options[i]);
 }
 
+/* After many short lives only when this one is none. */
 static void tell_return(struct balancer *b)
 {
-    if (b->ended_at)
-        say(b, LEVEL_INFO, 0, "the balancer serves again after %.1fs (pid %d)",
-            (double)(now_of(b) - b->ended_at) / USEC_PER_SEC, b->process.identity.pid);
+    if (!b->ended_at || (b->short_lives > 1 && now_of(b) - b->started_at <= STEADY_AFTER))
+        return;
+    say(b, LEVEL_INFO, 0, "the balancer serves again after %.1fs (pid %d)",
+        (double)(now_of(b) - b->ended_at) / USEC_PER_SEC, b->process.identity.pid);
     b->ended_at = 0;
 }
 
@@ -228,13 +282,7 @@ static void on_connect_due(struct loop_timer *timer, int64_t now)
     struct balancer *b = timer->context;
     if (!process_runs(&b->process))
         return;
-    int error = balancer_link_connect(&b->link, b->socket_path);
-    if (error) {
-        if (!b->silence_told && now - b->connect_since > SILENT_AFTER) {
-            say(b, LEVEL_WARNING, 0, "the balancer does not answer on %s: %s; still trying", b->socket_path,
-                strerror(-error));
-            b->silence_told = true;
-        }
+    if (balancer_link_connect(&b->link, b->socket_path) != 0) {
         loop_timer_set(b->setup.loop, &b->connect_timer, now + CONNECT_EVERY);
         return;
     }
@@ -281,6 +329,8 @@ static bool serves(const struct balancer *b)
  * connection; what they told is still to be seen here. */
 static void on_stats(struct balancer *b, json_t *message)
 {
+    check_log(b);
+    tell_return(b);
     backends_read(&b->backends, message, now_of(b));
     for (int i = 0; i < b->backends.count; i++)
         if (b->backends.items[i].idle)
@@ -326,6 +376,7 @@ static void on_message(void *context, json_t *message, int passed_fd)
     struct balancer *b = context;
     if (passed_fd >= 0)
         close(passed_fd); /* we asked for none */
+    heard_of_it(b);
     const char *event = json_string_value(json_object_get(message, "event"));
     if (!event) {
         on_reply(b, message);
@@ -360,9 +411,11 @@ static bool adopt_program(struct balancer *b)
         process_await(&b->process);
         return false;
     }
+    open_log(b);
     b->started_at = now_of(b);
     backends_restart(&b->backends, true, now_of(b));
     connect_soon(b);
+    heard_of_it(b);
     say(b, LEVEL_INFO, 0, "took over the running balancer (pid %d)", b->setup.adopt.pid);
     return true;
 }
@@ -387,11 +440,14 @@ struct balancer *balancer_open(const struct balancer_setup *setup, char *err, si
     b->config = *setup->config;
     snprintf(b->socket_path, sizeof b->socket_path, "%s", setup->socket_path);
     snprintf(b->log_path, sizeof b->log_path, "%s", setup->log_path);
+    b->log.fd = -1;
+    backoff_init(&b->backoff, RESTART_BASE, RESTART_CAP, (uint64_t)getpid());
     b->process = (struct process){.loop = setup->loop, .ended = on_ended, .context = b};
     b->link =
         (struct balancer_link){.loop = setup->loop, .message = on_message, .closed = on_closed, .context = b};
     b->restart_timer = (struct loop_timer){.due = on_restart_due, .context = b};
     b->connect_timer = (struct loop_timer){.due = on_connect_due, .context = b};
+    b->look_timer = (struct loop_timer){.due = on_look_due, .context = b};
     b->stop_timer = (struct loop_timer){.due = on_stop_due, .context = b};
     b->listen_fd = -1;
     if (!adopt_program(b) && !open_listener(b, err, err_size)) {
@@ -408,9 +464,11 @@ void balancer_close(struct balancer *b)
         return;
     loop_timer_cancel(b->setup.loop, &b->restart_timer);
     loop_timer_cancel(b->setup.loop, &b->connect_timer);
+    loop_timer_cancel(b->setup.loop, &b->look_timer);
     loop_timer_cancel(b->setup.loop, &b->stop_timer);
     balancer_link_close(&b->link);
     process_release(&b->process);
+    applog_close(&b->log);
     if (b->listen_fd >= 0)
         close(b->listen_fd);
     backends_fini(&b->backends);

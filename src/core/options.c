@@ -196,7 +196,7 @@ const struct option options[] = {
     {"log", "level", OPTION_CHOICE, "info", NO_RANGE, "error|warning|info|debug", FIELD(log, level), OPTION_LIVE,
      "the least important messages to keep"},
     {"log", "max_size", OPTION_SIZE, "10M", 0, 1024 * GIB, NULL, FIELD(log, max_size), 0,
-     "a log larger than this begins anew and its end stays in .1, logs of instances too; 0 means never"},
+     "a log larger than this begins anew and its end stays in .1, those of instances and the balancer too; 0 means never"},
 
     {"state", "directory", OPTION_FILE, "", NO_RANGE, NULL, FIELD(state, directory), OPTION_OPTIONAL,
      "state, locks and logs of instances; empty means $XDG_STATE_HOME/ascale or ~/.local/state/ascale"},

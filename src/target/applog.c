@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns the controller's descriptor of an instance's log. Invariant: the file an instance writes to is never
- * replaced, only cut, because the instance holds it open. Lines written between the copy and the cut are
- * lost; that is the price of never making the instance wait. */
+/* Owns the controller's descriptor of a program's log. Invariant: the file a program writes to is never
+ * replaced, only cut, because the program holds it open. Lines written between the copy and the cut are
+ * lost; that is the price of never making the program wait. */
 #include "target/applog.h"
 #include <dirent.h>
 #include <errno.h>
@@ -15,10 +15,10 @@
 
 enum { TAIL_BYTES = 16 * 1024, CHECK_MIN_US = 20000, CHECK_MAX_US = 1000000 };
 
-int applog_open(struct applog *log, const char *directory, int id)
+int applog_open(struct applog *log, const char *path)
 {
     *log = (struct applog){.fd = -1};
-    if (snprintf(log->path, sizeof log->path, "%s/i%d.log", directory, id) >= (int)sizeof log->path)
+    if (snprintf(log->path, sizeof log->path, "%s", path) >= (int)sizeof log->path)
         return -ENAMETOOLONG;
     log->fd = open(log->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     return log->fd < 0 ? -errno : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The log file of an instance. The instance itself appends to it (so it survives our end); we keep it below
- * its cap by copying its last part to FILE.1 and cutting the file to nothing, which an appending writer does
- * not notice. The control thread. */
+/* The log file of an instance, or of another program of ours. It appends to it itself (so it survives our
+ * end); we keep it below its cap by copying its last part to FILE.1 and cutting the file to nothing, which an
+ * appending writer does not notice. The control thread. */
 #ifndef TARGET_APPLOG_H
 #define TARGET_APPLOG_H
 #include "core/units.h"
@@ -17,11 +17,11 @@ struct applog {
     int fd; /* -1: closed */
     int64_t seen_bytes;
     usec_t seen_at;
-    char last_line[APPLOG_LINE_SIZE]; /* as the instance wrote it */
+    char last_line[APPLOG_LINE_SIZE]; /* as the program wrote it */
 };
 
-/* Makes DIRECTORY/iID.log or goes on with it. 0 or -errno; usable (empty) even then. */
-int applog_open(struct applog *log, const char *directory, int id);
+/* Makes the file or goes on with it. 0 or -errno; usable (empty) even then. */
+int applog_open(struct applog *log, const char *path);
 void applog_close(struct applog *log);
 
 /* Cuts it when it is larger than max_bytes (0: never) and reads its last line; returns when to call again:
@@ -31,7 +31,7 @@ usec_t applog_check(struct applog *log, int64_t max_bytes, usec_t now);
 /* The last lines, oldest first; returns how many. */
 int applog_tail(const struct applog *log, char lines[][APPLOG_LINE_SIZE], int max);
 
-/* Deletes the logs of instances that are gone, but for the newest APPLOG_OLD_MAX. */
+/* Deletes the logs (iID.log) of instances that are gone, but for the newest APPLOG_OLD_MAX. */
 void applog_prune(const char *directory, bool (*live)(void *ctx, int id), void *ctx);
 
 #endif

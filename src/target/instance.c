@@ -430,7 +430,9 @@ static void take(struct instance *instance, struct instance_house *house, int id
         .cpu_pct = NAN,
         .cpu_at = now,
     };
-    int error = applog_open(&instance->log, house->log_dir, id);
+    char path[sizeof house->log_dir + 24];
+    snprintf(path, sizeof path, "%s/i%d.log", house->log_dir, id);
+    int error = applog_open(&instance->log, path);
     if (error != 0) {
         char text[700];
         snprintf(text, sizeof text, "log '%s': %s; its last lines cannot be shown", instance->log.path,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from house import SLOW, alive, command_line, descendants, free_port, program, request, try_request, wait_until
+from house import SLOW, alive, command_line, descendants, free_port, process_stat, program, request, try_request, wait_until
 
 QUICK = {
     "app.base_port": "0",
@@ -171,6 +171,23 @@ def test_killed_balancer_comes_back_on_the_same_socket(house, room):
     control.says(r"ERROR the balancer ended \(killed by SIGKILL")
     control.says(r"the balancer serves again after \d\.\ds \(pid \d+\)")
     assert request(port).status == 200
+    control.end()
+
+
+def threads_stopped(pid):
+    return all(process_stat(f"{pid}/task/{thread}")[0] == "T" for thread in os.listdir(f"/proc/{pid}/task"))
+
+
+@pytest.mark.threads
+def test_a_balancer_that_hangs_is_replaced_on_the_same_socket(house, room):
+    control = room()
+    port = control.serve()
+    pid = control.state()["balancer"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: threads_stopped(pid), what="the stop")
+    assert request(port, timeout=30).status == 200
+    control.says(rf"ERROR the balancer \(pid {pid}\) hangs: no report for 5 s; killing it")
+    assert control.state()["balancer"]["pid"] != pid
     control.end()
 
 

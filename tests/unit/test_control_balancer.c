@@ -27,7 +27,7 @@
 #define PATIENCE_US (10 * USEC_PER_SEC)
 
 struct fixture {
-    char directory[64], program[96], socket_path[96], log_path[96];
+    char directory[64], program[96], socket_path[96], log_path[96], old_log_path[96];
     struct loop *loop;
     struct config config;
     struct balancer *balancer;
@@ -62,6 +62,14 @@ static void on_note(void *context, enum journal_level level, int instance, const
     snprintf(f->note, sizeof f->note, "%s", text);
 }
 
+static void write_program(const struct fixture *f, const char *body)
+{
+    FILE *script = fopen(f->program, "w");
+    fprintf(script, "#!/bin/sh\n%s\n", body);
+    fclose(script);
+    chmod(f->program, 0700);
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -70,10 +78,8 @@ static int set_up(void **state)
     snprintf(f->program, sizeof f->program, "%s/program", f->directory);
     snprintf(f->socket_path, sizeof f->socket_path, "%s/socket", f->directory);
     snprintf(f->log_path, sizeof f->log_path, "%s/log", f->directory);
-    FILE *script = fopen(f->program, "w");
-    fputs("#!/bin/sh\nexec sleep 600\n", script);
-    fclose(script);
-    chmod(f->program, 0700);
+    snprintf(f->old_log_path, sizeof f->old_log_path, "%s/log.1", f->directory);
+    write_program(f, "exec sleep 600");
     assert_int_equal(loop_new(&f->loop), 0);
     config_init(&f->config);
     strcpy(f->config.balancer.listen, "127.0.0.1:0");
@@ -109,6 +115,7 @@ static int tear_down(void **state)
     unlink(f->program);
     unlink(f->socket_path);
     unlink(f->log_path);
+    unlink(f->old_log_path);
     assert_int_equal(rmdir(f->directory), 0);
     free(f);
     return 0;
@@ -284,6 +291,54 @@ static void test_a_killed_program_is_replaced_on_the_same_socket(void **state)
     TURN_UNTIL(f, was_sent(f, "\"address\":\"127.0.0.1:5000\""));
 }
 
+/* Looks are counted, not time: after a long sleep of ours it still has as many to show that it lives. */
+static void test_a_silent_program_is_replaced_unless_it_was_us_who_slept(void **state)
+{
+    struct fixture *f = *state;
+    open_balancer(f);
+    listen_control(f);
+    TURN_UNTIL(f, was_sent(f, "\"cmd\":\"subscribe\""));
+    int first = view_of(f).pid;
+    answer(f, "{\"event\":\"stats\",\"same\":true}\n");
+    turn(f);
+    sleep(6);
+    for (int i = 0; i < 10; i++)
+        turn(f);
+    assert_int_equal(f->errors, 0);
+
+    TURN_UNTIL(f, f->errors == 1);
+    assert_non_null(strstr(f->note, "hangs: no report for 5 s"));
+    drop_server(f);
+    TURN_UNTIL(f, view_of(f).pid != 0 && view_of(f).pid != first);
+    assert_non_null(strstr(f->note, "SIGKILL"));
+    assert_int_equal(view_of(f).restarts, 1);
+}
+
+static void test_one_that_ends_at_once_is_tried_ever_less_often(void **state)
+{
+    struct fixture *f = *state;
+    write_program(f, "exit 3");
+    open_balancer(f);
+    TURN_UNTIL(f, view_of(f).restarts >= 8);
+    assert_int_equal(f->errors, 4); /* for the first, second, fourth and eighth */
+    assert_non_null(strstr(f->note, "(exit status 3), 8 times in a row now; next try in "));
+}
+
+static void test_its_log_is_capped(void **state)
+{
+    struct fixture *f = *state;
+    struct stat status;
+    f->config.log.max_size = 4096;
+    write_program(f, "head -c 10000 /dev/zero; exec sleep 600");
+    open_balancer(f);
+    listen_control(f);
+    TURN_UNTIL(f, was_sent(f, "\"cmd\":\"subscribe\""));
+    TURN_UNTIL(f, stat(f->log_path, &status) == 0 && status.st_size == 10000);
+    answer(f, "{\"event\":\"stats\",\"same\":true}\n");
+    TURN_UNTIL(f, stat(f->log_path, &status) == 0 && status.st_size == 0);
+    TURN_UNTIL(f, stat(f->old_log_path, &status) == 0 && status.st_size == 2048);
+}
+
 static void test_rubbish_ends_the_connection_and_it_comes_back(void **state)
 {
     struct fixture *f = *state;
@@ -433,6 +488,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_draining_what_it_never_had_is_over_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_killed_program_is_replaced_on_the_same_socket, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_silent_program_is_replaced_unless_it_was_us_who_slept, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_one_that_ends_at_once_is_tried_ever_less_often, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_its_log_is_capped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rubbish_ends_the_connection_and_it_comes_back, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_live_settings_reach_the_program, set_up, tear_down),
