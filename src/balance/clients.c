@@ -3,6 +3,7 @@
  */
 #include "balance/clients.h"
 #include "base/log.h"
+#include "core/units.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,7 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define OUT_MAX (8u << 20)
+#define OUT_MAX     (8u << 20)
+#define ACCEPT_SOON (100 * USEC_PER_MSEC)
 
 static void client_close(struct client *client)
 {
@@ -120,14 +122,31 @@ static struct client *free_slot(struct clients *c)
     return NULL;
 }
 
+static void accept_again(struct loop_timer *timer, int64_t now)
+{
+    (void)now;
+    struct clients *c = timer->context;
+    loop_change(c->loop, &c->watch, EPOLLIN);
+}
+
+/* Who waits is told of again and again: without a descriptor to take it, the loop would spin. */
+static void pause_accepting(struct clients *c)
+{
+    loop_change(c->loop, &c->watch, 0);
+    loop_timer_set(c->loop, &c->again, loop_now(c->loop) + ACCEPT_SOON);
+}
+
 static void socket_ready(struct loop_watch *watch, uint32_t events)
 {
     (void)events;
     struct clients *c = watch->context;
     int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    struct client *client = free_slot(c);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            pause_accepting(c);
         return;
+    }
+    struct client *client = free_slot(c);
     if (client == NULL || !may_connect(c, fd)) {
         log_warning("control socket: a connection was refused: %s",
                     client == NULL ? "too many clients" : "it is another user's");
@@ -183,6 +202,7 @@ int clients_open(struct clients *c, struct loop *loop, const char *path)
     c->owner = geteuid();
     c->watch.ready = socket_ready;
     c->watch.context = c;
+    c->again = (struct loop_timer){.due = accept_again, .context = c};
     if (error == 0)
         error = loop_add(loop, &c->watch, fd, EPOLLIN);
     c->listening = error == 0;
@@ -198,6 +218,7 @@ void clients_close(struct clients *c)
     if (!c->listening)
         return;
     int fd = c->watch.fd;
+    loop_timer_cancel(c->loop, &c->again);
     loop_remove(c->loop, &c->watch);
     close(fd);
     c->listening = false;

@@ -27,6 +27,7 @@ struct clients {
     struct client slots[PROTOCOL_CLIENTS_MAX];
     uid_t owner; /* who may connect, besides root */
     bool listening;
+    struct loop_timer again; /* accepting pauses until then: there was no descriptor */
     void (*line)(void *context, struct client *client, char *line);
     void *context;
 };
