@@ -54,7 +54,8 @@ static void count_bytes(struct exchange *x)
     counter_add(&counters->bytes_out, x->down.sent);
 }
 
-void exchange_release(struct exchange *x, bool whole)
+/* False: there was no backend. */
+static bool let_go(struct exchange *x, bool whole)
 {
     struct worker *w = worker_of(x);
     struct backend *b = x->backend;
@@ -69,6 +70,13 @@ void exchange_release(struct exchange *x, bool whole)
     x->backend = NULL;
     if (b != NULL)
         upstream_leave(w, b);
+    return b != NULL;
+}
+
+void exchange_release(struct exchange *x, bool whole)
+{
+    if (let_go(x, whole))
+        worker_room(worker_of(x));
 }
 
 /* The backend did not do its part. */
@@ -139,7 +147,8 @@ static bool is_ours(int error)
            error == -EADDRNOTAVAIL;
 }
 
-/* Nothing has reached this backend: it is left, and not tried again for this request. */
+/* Nothing has reached this backend: it is left, and not tried again for this request. Its room is no news to
+ * those that wait: they would come at once, be refused as well, and so on without a pause. */
 static void leave_unconnected(struct exchange *x, int error)
 {
     if (!is_ours(error)) {
@@ -148,7 +157,7 @@ static void leave_unconnected(struct exchange *x, int error)
     }
     if (x->tried_count < TRIED_MAX)
         x->tried[x->tried_count++] = x->backend;
-    exchange_release(x, false);
+    let_go(x, false);
 }
 
 static void route_nowhere(struct exchange *x, bool empty)
@@ -256,11 +265,12 @@ static void note_sent(struct exchange *x)
     if (!x->upstream->connected)
         set_deadline(x, options_of(x)->body_timeout);
     x->upstream->connected = true;
+    bool waited = session_waited(x->session);
     if (x->counted)
         return;
     x->counted = true;
     counter_add(&counters->requests, 1);
-    if (x->queued_at > 0)
+    if (waited)
         counter_add(&counters->queued, 1);
     if (x->tried_count > 0)
         counter_add(&counters->retries, 1);

@@ -57,6 +57,7 @@ static void exchange_strip(struct exchange *x)
 {
     struct buffer_pool *pool = &x->session->worker->buffers;
     access_end(x);
+    session_waited(x->session);
     exchange_release(x, false);
     buffer_return(pool, x->down.buffer);
     buffer_return(pool, x->down.head);
@@ -363,15 +364,14 @@ void session_enqueue(struct session *s)
     struct exchange *x = s->exchange;
     const struct config_balancer *o = options_of(s);
     usec_t now = event_now(w->loop);
-    if (x->queued_at == 0)
-        x->queued_at = now;
-    usec_t deadline = x->queued_at + o->queue_timeout;
+    usec_t since = x->queued_at > 0 ? x->queued_at : now, deadline = since + o->queue_timeout;
     if (deadline <= now ||
         atomic_load_explicit(&w->hub->waiting, memory_order_relaxed) >= (uint32_t)o->queue_limit) {
         session_reply(s, 503, "no instance has room");
         return;
     }
     x->tried_count = 0;
+    x->queued_at = since;
     s->queue_link = w->queue_end;
     s->queue_next = NULL;
     *w->queue_end = s;
@@ -402,5 +402,15 @@ void session_dequeue(struct session *s)
         atomic_fetch_sub_explicit(&x->awaited->waiting, 1, memory_order_relaxed);
     x->awaited = NULL;
     atomic_fetch_sub_explicit(&w->hub->waiting, 1, memory_order_relaxed);
+}
+
+bool session_waited(struct session *s)
+{
+    struct worker *w = s->worker;
+    struct exchange *x = s->exchange;
+    if (x->queued_at == 0)
+        return false;
     latencies_record(&w->counters.wait, event_now(w->loop) - x->queued_at);
+    x->queued_at = 0;
+    return true;
 }

@@ -26,8 +26,11 @@ void session_answered(struct session *s);
  * yet. */
 void session_reply(struct session *s, unsigned code, const char *why);
 
-/* Waiting for a backend. */
+/* Waiting for a backend. A request may leave the queue and come back before it is sent. */
 void session_enqueue(struct session *s);
 void session_dequeue(struct session *s);
+
+/* Its wait is over and recorded, all of it as one; false: it has not waited. */
+bool session_waited(struct session *s);
 
 #endif

@@ -74,6 +74,7 @@ static bool enter(struct worker *w, struct backend *b)
     presence_add(&upstream_lane(w, b)->counters.in_flight, 1, event_now(w->loop));
     if (limit > 0 && now > limit) {
         upstream_leave(w, b);
+        worker_room(w);
         return false;
     }
     raise_maximum(&b->in_flight_max, now);
@@ -237,7 +238,6 @@ void upstream_leave(struct worker *w, struct backend *b)
     presence_add(&upstream_lane(w, b)->counters.in_flight, -1, event_now(w->loop));
     if (atomic_fetch_sub_explicit(&b->in_flight, 1, memory_order_release) == 1 && leaving)
         hub_tell(hub, NEWS_EMPTIED);
-    worker_room(w);
 }
 
 void upstream_failed(struct worker *w, struct backend *b, enum eject_cause cause)

@@ -145,10 +145,11 @@ static void serve_queue(struct worker *w)
     for (unsigned left = w->queue_count; left > 0 && next != NULL; left--) {
         struct session *s = next;
         next = s->queue_next;
-        if (exchange_retry(s->exchange))
+        bool waits = !exchange_retry(s->exchange);
+        if (!waits)
             session_run(s);
-        else if (!bound)
-            return;
+        if ((waits || s->queue_link != NULL) && !bound)
+            return; /* the others would fare no better */
     }
 }
 

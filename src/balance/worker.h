@@ -66,7 +66,8 @@ struct exchange {
     struct relay up, down;            /* to the backend, to the client */
     struct backend *tried[TRIED_MAX]; /* compared only: they may be gone */
     unsigned tried_count;
-    usec_t started, queued_at;
+    usec_t started;
+    usec_t queued_at;       /* first; 0: it does not wait */
     usec_t sent_at;         /* the whole request to the backend */
     uint64_t marked;        /* bytes moved when the deadline was set */
     unsigned informational; /* 1xx seen */

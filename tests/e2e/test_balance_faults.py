@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from balancing import OK, Backend, Balancer, Control, read_answer
+from balancing import OK, Backend, Balancer, Control, Refuser, read_answer
 from house import SLOW, program, request, wait_until
 
 SEEDS = Path(__file__).resolve().parents[1] / "fuzz" / "seeds" / "http1"
@@ -26,6 +26,17 @@ def get(balancer):
 
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def busy_share(pid, seconds=1):
+    """Of one processor, over that time."""
+    def used():
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+    before, end = used(), time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end)
+    return (used() - before) / os.sysconf("SC_CLK_TCK") / seconds
 
 
 def read_to_end(connection):
@@ -112,7 +123,8 @@ def test_without_descriptors_it_recovers_and_does_not_spin(house):
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
     backend = Backend()
-    process = house.spawn([program("ascale-balance"), "--port", "0", "--backend", backend.address], preexec_fn=few)
+    process = house.spawn([program("ascale-balance"), "--port", "0", "--backend", backend.address,
+                           "--control", str(house.directory / "sock")], preexec_fn=few)
     port = int(process.wait_for(r"listening on http://127\.0\.0\.1:(\d+)$").group(1))
     busy = []
     for _ in range(limit):  # heads that never end are not idle: nobody gives way
@@ -121,17 +133,40 @@ def test_without_descriptors_it_recovers_and_does_not_spin(house):
         busy.append(connection)
     process.wait_for("idle connections are closed for new ones")
 
-    def cpu():
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return int(fields[11]) + int(fields[12])
-
-    before = cpu()
-    end = time.monotonic() + 1
-    wait_until(lambda: time.monotonic() > end)
-    assert cpu() - before < 30, "it spins"
+    control = socket.socket(socket.AF_UNIX)  # nor is there one for a controller
+    control.connect(str(house.directory / "sock"))
+    assert busy_share(process.pid) < 0.3, "it spins"
     for connection in busy:
         connection.close()
     assert request(port).status == 200
+    control.sendall(b'{"id":1,"cmd":"hello","version":1}\n')
+    control.settimeout(10 * SLOW)
+    assert b'"ok":true' in control.recv(65536)
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("threads", [1, 2])
+def test_held_requests_do_not_storm_an_instance_that_refuses(house, threads):
+    dead = Refuser()
+    balancer, control = with_control(house, [dead], "--hold-when-empty", "yes", "--queue-timeout", "60s",
+                                     "--threads", threads)
+    held = [balancer.connect() for _ in range(5)]
+    for connection in held:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    wait_until(lambda: control.stats()["total"]["queue"] == 5)
+    before, began = control.stats()["total"]["connect_failures"], time.monotonic()
+    assert busy_share(balancer.process.pid) < 0.3
+    tries = (control.stats()["total"]["connect_failures"] - before) / (time.monotonic() - began)
+    assert 5 <= tries <= 5 * 25
+    dead.close()
+    alive = Backend(port=dead.port)
+    for connection in held:
+        assert read_answer(connection.makefile("rb"))[0] == 200
+        connection.close()
+    total = settled(control)
+    assert total["connect_failures"] < 1000
+    assert (total["queued"], sum(count for _, count in total["wait"])) == (5, 5)
+    alive.close()
 
 
 @pytest.mark.parametrize("moment", ["at once", "in the head", "in the body"])
