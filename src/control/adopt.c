@@ -58,6 +58,7 @@ static int adopt_unrecorded(struct control *c)
 void adopt_survivors(struct control *c, const struct state_record *left)
 {
     int adopted = 0;
+    engine_resume(c->engine, &left->hold, loop_now(c->loop));
     if (!c->ops->adopt)
         return;
     for (int i = 0; i < left->instance_count; i++) {
@@ -87,12 +88,32 @@ static const struct state_instance *find_recorded(const struct state_record *rec
     return NULL;
 }
 
+/* A failure is told once, and tried again until the record is true. */
+static void conclude_record(struct control *c, int error)
+{
+    bool failed_before = c->record_backoff.failures > 0;
+    c->record_due = error != 0;
+    if (error)
+        c->record_at = loop_now(c->loop) + backoff_failed(&c->record_backoff);
+    else
+        backoff_succeeded(&c->record_backoff);
+    if (error && !failed_before)
+        control_note(
+            c, LEVEL_WARNING,
+            "cannot record what runs in %s: %s; trying again, a crash meanwhile would leave instances "
+            "behind",
+            c->setup.state->directory, strerror(-error));
+    else if (!error && failed_before)
+        control_note(c, LEVEL_INFO, "what runs is recorded again in %s", c->setup.state->directory);
+}
+
 void adopt_record(struct control *c)
 {
     struct state_record *next = &c->next_record;
     memset(next, 0, sizeof *next);
     if (c->balancer)
         next->balancer = balancer_process(c->balancer);
+    next->hold = *engine_hold(c->engine);
     for (int i = 0; i < c->live_count; i++) {
         const struct live_instance *live = &c->live[i];
         const struct state_instance *known = find_recorded(&c->record, live->id, live->pid);
@@ -104,11 +125,5 @@ void adopt_record(struct control *c)
         instance->process.start_ticks = known ? known->process.start_ticks : state_start_ticks(live->pid);
     }
     c->record = *next;
-    c->record_due = false;
-    int error = state_save(c->setup.state, next);
-    if (error)
-        control_note(c, LEVEL_WARNING,
-                     "cannot record what runs in %s: %s; a crash now would leave instances "
-                     "behind",
-                     c->setup.state->directory, strerror(-error));
+    conclude_record(c, state_save(c->setup.state, next));
 }

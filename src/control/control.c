@@ -17,11 +17,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <unistd.h>
 
-#define PUBLISH_SPACING (20 * USEC_PER_MSEC)
-#define PUBLISH_REST    (1 * USEC_PER_SEC) /* the longest time without, however far apart the steps are */
-#define FIRST_READING   (2 * USEC_PER_SEC) /* what a remote target gets to answer before the first step */
-#define BURST_SPACING   (250 * USEC_PER_MSEC)
+#define PUBLISH_SPACING   (20 * USEC_PER_MSEC)
+#define PUBLISH_REST      (1 * USEC_PER_SEC) /* the longest time without, however far apart the steps are */
+#define FIRST_READING     (2 * USEC_PER_SEC) /* what a remote target gets to answer before the first step */
+#define RECORD_RETRY_BASE (250 * USEC_PER_MSEC)
+#define RECORD_RETRY_CAP  (5 * USEC_PER_SEC)
+#define BURST_SPACING     (250 * USEC_PER_MSEC)
 
 static usec_t soonest(usec_t a, usec_t b)
 {
@@ -213,7 +216,7 @@ static void turn(struct control *c, usec_t now)
         step(c, now);
     ending_advance(c, now);
     carry_out(c, now);
-    if (c->record_due)
+    if (c->record_due && now >= c->record_at)
         adopt_record(c);
     if (now >= c->publish_at + (c->dirty ? 0 : PUBLISH_REST)) {
         publish_snapshot(c, now);
@@ -226,6 +229,7 @@ static usec_t turn_deadline(const struct control *c)
 {
     usec_t at = soonest(engine_deadline(c->engine), c->next_step_at);
     at = soonest(at, c->publish_at + (c->dirty ? 0 : PUBLISH_REST));
+    at = soonest(at, c->record_due ? c->record_at : USEC_NEVER);
     return soonest(at, c->stage == STAGE_RUN ? c->end_at : c->stage_deadline);
 }
 
@@ -259,7 +263,7 @@ static void on_commands(struct loop_watch *watch, uint32_t events)
     (void)events;
     while (exchange_take(c->exchange, &command))
         commands_run(c, &command);
-    c->dirty = true;
+    c->dirty = c->record_due = true;
 }
 
 void control_apply_config(struct control *c, const struct config *config)
@@ -403,6 +407,7 @@ struct control *control_new(const struct control_setup *setup, char *err, size_t
     c->setup = *setup;
     c->config = c->on_file = *setup->config;
     c->orderly = true;
+    backoff_init(&c->record_backoff, RECORD_RETRY_BASE, RECORD_RETRY_CAP, (uint64_t)getpid());
     if (!open_parts(c, err, err_size)) {
         control_free(c);
         return NULL;

@@ -9,6 +9,7 @@
 #include "control/control.h"
 #include "control/exchange.h"
 #include "control/loadgen.h"
+#include "core/backoff.h"
 #include "core/engine.h"
 #include "target/target.h"
 #include <pthread.h>
@@ -42,7 +43,9 @@ struct control {
 
     int live_count;
     struct live_instance live[INSTANCES_MAX];
-    bool record_due; /* what runs has changed */
+    bool record_due;  /* what the record says may have changed */
+    usec_t record_at; /* not before */
+    struct backoff record_backoff;
 
     usec_t started_at, next_step_at, burst_step_at, end_at;
     enum stage stage;

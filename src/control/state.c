@@ -165,6 +165,27 @@ static bool process_from_json(json_t *json, struct state_process *out)
     return out->pid >= 0 && ticks >= 0;
 }
 
+static json_t *hold_to_json(const struct hold *hold)
+{
+    return json_pack("{s:b, s:i, s:i, s:i, s:I}", "manual", hold->manual, "count", hold->count, "override",
+                     (int)hold->override, "override_count", hold->override_count, "override_until",
+                     (json_int_t)hold->override_until);
+}
+
+/* Instants of one boot mean the same to every process. */
+static bool hold_from_json(json_t *json, struct hold *out)
+{
+    int manual, override;
+    json_int_t until;
+    if (json_unpack(json, "{s:b, s:i, s:i, s:i, s:I}", "manual", &manual, "count", &out->count, "override",
+                    &override, "override_count", &out->override_count, "override_until", &until) < 0)
+        return false;
+    out->manual = manual;
+    out->override = (enum override_kind) override;
+    out->override_until = until;
+    return override >= OVERRIDE_NONE && override <= OVERRIDE_CEILING;
+}
+
 static json_t *record_to_json(const struct state_record *record)
 {
     char boot[64] = "";
@@ -176,8 +197,9 @@ static json_t *record_to_json(const struct state_record *record)
                                                    instance->port, "ready", instance->ready, "process",
                                                    process_to_json(&instance->process)));
     }
-    return json_pack("{s:i, s:s, s:o, s:o}", "version", STATE_VERSION, "boot", boot, "balancer",
-                     process_to_json(&record->balancer), "instances", instances);
+    return json_pack("{s:i, s:s, s:o, s:o, s:o}", "version", STATE_VERSION, "boot", boot, "balancer",
+                     process_to_json(&record->balancer), "hold", hold_to_json(&record->hold), "instances",
+                     instances);
 }
 
 static bool instance_from_json(json_t *json, struct state_instance *out)
@@ -194,11 +216,12 @@ static bool instance_from_json(json_t *json, struct state_instance *out)
 
 static bool record_from_json(json_t *json, struct state_record *out)
 {
-    json_t *balancer, *instances, *item;
+    json_t *balancer, *hold = NULL, *instances, *item;
     size_t i;
-    if (json_unpack(json, "{s:o, s:o}", "balancer", &balancer, "instances", &instances) < 0 ||
-        !process_from_json(balancer, &out->balancer) || !json_is_array(instances) ||
-        json_array_size(instances) > INSTANCES_MAX)
+    if (json_unpack(json, "{s:o, s?o, s:o}", "balancer", &balancer, "hold", &hold, "instances", &instances) <
+            0 ||
+        !process_from_json(balancer, &out->balancer) || (hold && !hold_from_json(hold, &out->hold)) ||
+        !json_is_array(instances) || json_array_size(instances) > INSTANCES_MAX)
         return false;
     json_array_foreach(instances, i, item)
     {
@@ -283,9 +306,10 @@ int state_save(struct state *state, const struct state_record *record)
         unlink(temporary);
     free(text);
     json_decref(json);
-    /* Kept even when it failed: the same record is not tried again every turn on a full disk. */
-    state->saved = *record;
-    state->has_saved = true;
+    if (!error) {
+        state->saved = *record;
+        state->has_saved = true;
+    }
     return error;
 }
 

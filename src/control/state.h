@@ -3,7 +3,7 @@
  * Quick: nothing here waits for the disk. Any one thread at a time. */
 #ifndef CONTROL_STATE_H
 #define CONTROL_STATE_H
-#include "core/instance.h"
+#include "core/snapshot.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +25,7 @@ struct state_instance {
 
 struct state_record {
     struct state_process balancer;
+    struct hold hold;
     int instance_count;
     struct state_instance instances[INSTANCES_MAX];
 };
@@ -57,7 +58,7 @@ bool state_socket_path(const struct state *state, const char *name, char *out, s
 /* What an earlier controller left. False: nothing (err is "") or nothing usable (err says why). */
 bool state_load(const struct state *state, struct state_record *out, char *err, size_t err_size);
 
-/* Writes the record when it differs from the one before; the file holds the old or the new, whole.
+/* Writes the record when it differs from the last that was written; the file holds the old or the new, whole.
  * 0 or -errno. */
 int state_save(struct state *state, const struct state_record *record);
 void state_forget(struct state *state);

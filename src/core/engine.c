@@ -134,8 +134,8 @@ void engine_event(struct engine *e, const struct event *event, usec_t now)
 
 static void expire_override(struct engine *e, usec_t now)
 {
-    int count = e->guard.override_count;
-    const char *kind = e->guard.override == OVERRIDE_FLOOR ? "floor" : "ceiling";
+    int count = e->guard.hold.override_count;
+    const char *kind = e->guard.hold.override == OVERRIDE_FLOOR ? "floor" : "ceiling";
 
     if (guard_expire(&e->guard, now))
         journal_note(&e->journal, now, LEVEL_INFO, 0, "the operator's %s of %d has expired", kind, count);
@@ -151,7 +151,7 @@ void engine_tick(struct engine *e, usec_t now)
 usec_t engine_deadline(const struct engine *e)
 {
     usec_t fleet = fleet_deadline(&e->fleet);
-    usec_t override = e->guard.override == OVERRIDE_NONE ? USEC_NEVER : e->guard.override_until;
+    usec_t override = e->guard.hold.override == OVERRIDE_NONE ? USEC_NEVER : e->guard.hold.override_until;
 
     return fleet < override ? fleet : override;
 }

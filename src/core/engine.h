@@ -74,6 +74,10 @@ void engine_configure(struct engine *e, const struct config *config, usec_t now)
 /* An instance that outlived an earlier controller: enters as READY (or STARTING) with its pid and port. */
 bool engine_adopt(struct engine *e, int id, int pid, int port, bool ready, usec_t started_at, usec_t now);
 
+/* What the operator ordered before a crash and after it; one that has expired is passed over. */
+const struct hold *engine_hold(const struct engine *e);
+void engine_resume(struct engine *e, const struct hold *hold, usec_t now);
+
 void engine_event(struct engine *e, const struct event *event, usec_t now);
 
 /* False when the command is not the brain's to answer. */

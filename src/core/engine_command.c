@@ -33,15 +33,15 @@ static bool within_bounds(const struct engine *e, int count, struct answer *a)
 /* Until when a count ordered by hand holds in the present mode. */
 static void say_hold(const struct engine *e, usec_t now, char *out, size_t size)
 {
-    const struct guard *g = &e->guard;
+    const struct hold *h = &e->guard.hold;
     char span[24];
 
-    span_format(g->override_until == USEC_NEVER ? USEC_NEVER : g->override_until - now, span, sizeof span);
-    if (g->manual)
+    span_format(h->override_until == USEC_NEVER ? USEC_NEVER : h->override_until - now, span, sizeof span);
+    if (h->manual)
         snprintf(out, size, "held until changed");
     else
-        snprintf(out, size, "%s of %d for %s", g->override == OVERRIDE_FLOOR ? "floor" : "ceiling",
-                 g->override_count, span);
+        snprintf(out, size, "%s of %d for %s", h->override == OVERRIDE_FLOOR ? "floor" : "ceiling",
+                 h->override_count, span);
 }
 
 static void decide_manually(struct engine *e, int from, int to, usec_t now)
@@ -127,14 +127,26 @@ static void dismiss(struct engine *e, const struct command *command, struct answ
     answer(a, true, "i%d leaves, %d -> %d; %s", command->instance, desired, left, held);
 }
 
+/* What a restart is, for one in this state. */
+static const char *restart_course(enum instance_state state)
+{
+    if (state == INSTANCE_READY)
+        return "drains, stops and starts again";
+    if (state == INSTANCE_BACKOFF || state == INSTANCE_FAILED)
+        return "starts again now";
+    return "stops and starts again";
+}
+
 static void restart_or_kill(struct engine *e, const struct command *command, struct answer *a, usec_t now)
 {
     bool kill = command->kind == CMD_INSTANCE_KILL;
+    const struct fleet_instance *in = fleet_find(&e->fleet, command->instance);
+    const char *course = kill ? "is killed" : in ? restart_course(in->state) : "";
     char why[64];
 
     if (fleet_order(&e->fleet, &e->journal, command->instance, kill ? ORDER_KILL : ORDER_RESTART, e->desired,
                     now, why, sizeof why))
-        answer(a, true, "i%d %s", command->instance, kill ? "is killed" : "drains, stops and starts again");
+        answer(a, true, "i%d %s", command->instance, course);
     else
         answer(a, false, "%s", why);
 }
@@ -172,4 +184,21 @@ bool engine_command(struct engine *e, const struct command *command, struct answ
     else
         commands[i].run(e, command, a, now);
     return true;
+}
+
+const struct hold *engine_hold(const struct engine *e)
+{
+    return &e->guard.hold;
+}
+
+void engine_resume(struct engine *e, const struct hold *hold, usec_t now)
+{
+    char held[64];
+
+    if (!hold->manual && (hold->override == OVERRIDE_NONE || hold->override_until <= now))
+        return;
+    e->guard.hold = *hold;
+    say_hold(e, now, held, sizeof held);
+    journal_note(&e->journal, now, LEVEL_INFO, 0, "the operator's order stands: %s%s",
+                 hold->manual ? "MANUAL, " : "", held);
 }

@@ -137,10 +137,10 @@ void engine_snapshot(const struct engine *e, struct snapshot *out, usec_t now)
     out->target_flags = e->flags;
     out->dry_run = e->dry_run;
     out->stopping = e->stopping;
-    out->manual = e->guard.manual;
-    out->override = e->guard.override;
-    out->override_count = e->guard.override_count;
-    out->override_until = e->guard.override_until;
+    out->manual = e->guard.hold.manual;
+    out->override = e->guard.hold.override;
+    out->override_count = e->guard.hold.override_count;
+    out->override_until = e->guard.hold.override_until;
     out->desired = engine_desired(e, now);
     out->ready = n.ready;
     out->starting = n.starting;

@@ -23,7 +23,7 @@ struct judging {
 
 void guard_init(struct guard *g)
 {
-    *g = (struct guard){.override_until = USEC_NEVER, .changed_at = USEC_NEVER, .down_to = -1};
+    *g = (struct guard){.hold.override_until = USEC_NEVER, .changed_at = USEC_NEVER, .down_to = -1};
 }
 
 static int clamp(int value, int low, int high)
@@ -152,18 +152,19 @@ static struct reason override_reason(const struct judging *j)
 {
     const struct guard *g = j->guard;
 
-    return (struct reason){.code = g->override == OVERRIDE_FLOOR ? REASON_FLOOR : REASON_CEILING,
-                           .limit = g->override_count,
-                           .span = g->override_until == USEC_NEVER ? USEC_NEVER
-                                                                   : g->override_until - j->situation->now};
+    return (struct reason){.code = g->hold.override == OVERRIDE_FLOOR ? REASON_FLOOR : REASON_CEILING,
+                           .limit = g->hold.override_count,
+                           .span = g->hold.override_until == USEC_NEVER
+                                       ? USEC_NEVER
+                                       : g->hold.override_until - j->situation->now};
 }
 
 static bool judge_operator(struct judging *j)
 {
     int desired = j->situation->desired;
 
-    if (j->guard->manual) {
-        add(j, (struct reason){.code = REASON_MANUAL_MODE, .value = j->guard->count});
+    if (j->guard->hold.manual) {
+        add(j, (struct reason){.code = REASON_MANUAL_MODE, .value = j->guard->hold.count});
         return settle(j, j->low);
     }
     if (desired >= j->low && desired <= j->high)
@@ -176,8 +177,10 @@ static bool judge_waking(struct judging *j)
 {
     const struct situation *s = j->situation;
 
-    if (s->desired > 0 || j->high < 1)
+    if (s->desired > 0)
         return false;
+    if (j->high < 1)
+        return hold(j, override_reason(j));
     if (s->waiting <= 0)
         return hold(j, (struct reason){.code = REASON_AT_MINIMUM, .limit = j->scaling->min_instances});
     add(j, (struct reason){.code = REASON_WAKE, .value = s->waiting});
@@ -303,12 +306,12 @@ static void find_limits(struct judging *j)
 
     j->low = c->min_instances;
     j->high = c->max_instances;
-    if (g->manual)
-        j->low = j->high = clamp(g->count, c->min_instances, c->max_instances);
-    else if (g->override == OVERRIDE_FLOOR)
-        j->low = clamp(g->override_count, c->min_instances, c->max_instances);
-    else if (g->override == OVERRIDE_CEILING)
-        j->high = clamp(g->override_count, c->min_instances, c->max_instances);
+    if (g->hold.manual)
+        j->low = j->high = clamp(g->hold.count, c->min_instances, c->max_instances);
+    else if (g->hold.override == OVERRIDE_FLOOR)
+        j->low = clamp(g->hold.override_count, c->min_instances, c->max_instances);
+    else if (g->hold.override == OVERRIDE_CEILING)
+        j->high = clamp(g->hold.override_count, c->min_instances, c->max_instances);
 }
 
 void guard_judge(const struct guard *g, const struct config_scaling *c, const struct situation *s,
@@ -330,28 +333,28 @@ void guard_judge(const struct guard *g, const struct config_scaling *c, const st
 
 void guard_take_over(struct guard *g, const struct config_scaling *c, int from, int to, usec_t now)
 {
-    if (g->manual) {
-        g->count = to;
+    if (g->hold.manual) {
+        g->hold.count = to;
         return;
     }
-    g->override = to > from ? OVERRIDE_FLOOR : OVERRIDE_CEILING;
-    g->override_count = to;
-    g->override_until = c->manual_expiry > 0 ? now + c->manual_expiry : USEC_NEVER;
+    g->hold.override = to > from ? OVERRIDE_FLOOR : OVERRIDE_CEILING;
+    g->hold.override_count = to;
+    g->hold.override_until = c->manual_expiry > 0 ? now + c->manual_expiry : USEC_NEVER;
 }
 
 void guard_set_manual(struct guard *g, bool manual, int count)
 {
-    g->manual = manual;
-    g->count = count;
-    g->override = OVERRIDE_NONE;
-    g->override_until = USEC_NEVER;
+    g->hold.manual = manual;
+    g->hold.count = count;
+    g->hold.override = OVERRIDE_NONE;
+    g->hold.override_until = USEC_NEVER;
 }
 
 bool guard_expire(struct guard *g, usec_t now)
 {
-    if (g->override == OVERRIDE_NONE || now < g->override_until)
+    if (g->hold.override == OVERRIDE_NONE || now < g->hold.override_until)
         return false;
-    g->override = OVERRIDE_NONE;
-    g->override_until = USEC_NEVER;
+    g->hold.override = OVERRIDE_NONE;
+    g->hold.override_until = USEC_NEVER;
     return true;
 }

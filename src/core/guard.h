@@ -8,11 +8,7 @@
 #include "core/strategy.h"
 
 struct guard {
-    bool manual; /* MANUAL: count holds until changed */
-    int count;   /* of MANUAL */
-    enum override_kind override;
-    int override_count;
-    usec_t override_until;
+    struct hold hold;
     usec_t changed_at;  /* of the last change, by whomever; USEC_NEVER = none yet */
     int down_to;        /* count after the last scale-in; -1 = none yet */
     double down_demand; /* the load it was decided at: signal times instances */

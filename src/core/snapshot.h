@@ -71,6 +71,15 @@ struct outlook {
 
 enum override_kind { OVERRIDE_NONE, OVERRIDE_FLOOR, OVERRIDE_CEILING };
 
+/* What the operator holds the count to. */
+struct hold {
+    bool manual; /* MANUAL: count holds until changed */
+    int count;   /* of MANUAL */
+    enum override_kind override;
+    int override_count;
+    usec_t override_until; /* USEC_NEVER = until changed */
+};
+
 struct load_view {
     bool running;
     int pid, threads;

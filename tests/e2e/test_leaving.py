@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Leaving the control room without stopping what it runs: users notice nothing, the next start takes it over."""
+"""Leaving the control room without stopping what it runs, or being killed: users notice nothing, the next start takes it
+over, and the operator's orders with it."""
 
+import signal
 import threading
 
 from house import SLOW, alive, program, request
@@ -49,3 +51,23 @@ def test_left_instances_serve_on_and_are_taken_over(house):
     second.send("s")
     assert second.wait(30) == 0
     assert not any(alive(pid) for pid in pids)
+
+
+def test_manual_mode_outlives_a_killed_control_room(house):
+    first = enter(house)
+    first.wait_for_text(r" 2 ready \(2\.\.5\)", 20)
+    first.send("a")
+    first.wait_for_text(r"\[MANUAL\]")
+    first.send("+")
+    first.wait_for_text(r"2 -> 3\?")
+    first.send("y")
+    first.wait_for_text(r" 3 ready \(2\.\.5\)", 20)
+    first.signal(signal.SIGKILL)
+    first.wait()
+    second = enter(house)
+    second.wait_for_text(r"the operator's order stands: MANUAL", 20)
+    second.wait_for_text(r"\[MANUAL\].* 3 ready \(2\.\.5\)", 20)
+    second.send("q")
+    second.wait_for_text("stop all in order")
+    second.send("s")
+    assert second.wait(30) == 0

@@ -410,6 +410,23 @@ def test_lost_record_loses_no_instance(house, room):
     assert second.process.terminate(20) == 0
 
 
+def test_a_record_that_cannot_be_written_is_written_as_soon_as_it_can(house, room):
+    control = room()
+    control.serve()
+    before = control.wait_ready(1)
+    in_the_way = control.directory / "state.json.new"
+    in_the_way.mkdir()
+    os.kill(next(iter(before)), signal.SIGKILL)
+    control.says(r"WARNING cannot record what runs in .*: Is a directory; trying again")
+    control.says(r"i1 .*\n(.*\n)*.*i1 .*ready in")
+    assert control.ready() == before
+    in_the_way.rmdir()
+    control.says(r"what runs is recorded again in ")
+    assert control.ready() and control.ready() != before
+    assert control.process.output().count("cannot record") == 1
+    control.end()
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", '{"version": 7, "boot": "x"}', "\xff\x00"])
 def test_damaged_state_is_told_and_survived(house, room, content):
     control = room()

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "control/state.h"
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,6 +32,8 @@ static int set_up(void **state)
     snprintf(f->file, sizeof f->file, "%s/state.json", f->directory);
     assert_true(state_open(&f->state, f->directory, err, sizeof err));
     f->record.balancer = (struct state_process){.pid = 4242, .start_ticks = 77};
+    f->record.hold = (struct hold){
+        .manual = true, .count = 2, .override = OVERRIDE_FLOOR, .override_count = 3, .override_until = 99};
     f->record.instance_count = 1;
     f->record.instances[0] =
         (struct state_instance){.id = 3,
@@ -125,6 +128,11 @@ static void test_what_was_saved_is_read_back(void **state)
     assert_true(state_load(&f->state, &f->loaded, err, sizeof err));
     assert_int_equal(f->loaded.balancer.pid, 4242);
     assert_int_equal(f->loaded.balancer.start_ticks, 77);
+    assert_true(f->loaded.hold.manual);
+    assert_int_equal(f->loaded.hold.count, 2);
+    assert_int_equal(f->loaded.hold.override, OVERRIDE_FLOOR);
+    assert_int_equal(f->loaded.hold.override_count, 3);
+    assert_int_equal(f->loaded.hold.override_until, 99);
     assert_int_equal(f->loaded.instance_count, 1);
     assert_int_equal(f->loaded.instances[0].id, 3);
     assert_int_equal(f->loaded.instances[0].port, 5002);
@@ -149,6 +157,18 @@ static void test_the_same_record_is_not_written_again(void **state)
     assert_int_equal(state_save(&f->state, &f->record), 0);
     stat(f->file, &after);
     assert_true(before.st_ino != after.st_ino);
+}
+
+static void test_what_could_not_be_written_is_written_the_next_time(void **state)
+{
+    struct fixture *f = *state;
+    char in_the_way[128], err[400];
+    snprintf(in_the_way, sizeof in_the_way, "%s.new", f->file);
+    assert_int_equal(mkdir(in_the_way, 0700), 0);
+    assert_int_equal(state_save(&f->state, &f->record), -EISDIR);
+    assert_int_equal(rmdir(in_the_way), 0);
+    assert_int_equal(state_save(&f->state, &f->record), 0);
+    assert_true(state_load(&f->state, &f->loaded, err, sizeof err));
 }
 
 static void test_damaged_records_are_told_and_left_alone(void **state)
@@ -254,6 +274,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_second_controller_is_refused_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_saved_is_read_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_same_record_is_not_written_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_could_not_be_written_is_written_the_next_time, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_records_are_told_and_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_values_out_of_their_range_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_record_of_another_boot_is_silently_stale, set_up, tear_down),

@@ -187,6 +187,19 @@ static void test_floor_and_ceiling(void **state)
     expect(VERDICT_UP, 3, REASON_FLOOR);
 }
 
+static void test_a_ceiling_of_nothing_is_named(void **state)
+{
+    (void)state;
+    config.scaling.min_instances = 0;
+    guard_take_over(&guard, &config.scaling, 1, 0, NOW);
+    situation.desired = situation.ready = 0;
+    situation.fresh = false;
+    situation.waiting = 3;
+    expect(VERDICT_HOLD, 0, REASON_CEILING);
+    guard_set_manual(&guard, true, 0);
+    expect(VERDICT_HOLD, 0, REASON_MANUAL_MODE);
+}
+
 static void test_bad_data_changes_nothing(void **state)
 {
     (void)state;
@@ -358,6 +371,7 @@ int main(void)
         cmocka_unit_test_setup(test_at_the_bounds, begin),
         cmocka_unit_test_setup(test_manual_holds, begin),
         cmocka_unit_test_setup(test_floor_and_ceiling, begin),
+        cmocka_unit_test_setup(test_a_ceiling_of_nothing_is_named, begin),
         cmocka_unit_test_setup(test_bad_data_changes_nothing, begin),
         cmocka_unit_test_setup(test_a_full_host_is_said, begin),
         cmocka_unit_test_setup(test_an_undone_scale_in_makes_wary, begin),

@@ -492,6 +492,50 @@ static void test_manual_holds_the_operators_number(void **state)
     world_free(w);
 }
 
+static void test_an_order_outlives_its_controller(void **state)
+{
+    const struct hold manual = {.manual = true, .count = 4, .override_until = USEC_NEVER};
+    struct world *w = begin(0);
+    struct hold floor = {.override = OVERRIDE_FLOOR, .override_count = 3};
+
+    (void)state;
+    engine_resume(w->engine, &manual, w->now);
+    assert_true(world_settle(w, 4, 20 * SEC));
+    assert_true(world_noted(w, "the operator's order stands: MANUAL, held until changed"));
+    assert_true(engine_hold(w->engine)->manual);
+    world_free(w);
+
+    w = begin(0);
+    floor.override_until = w->now + MIN;
+    engine_resume(w->engine, &floor, w->now);
+    assert_true(world_settle(w, 3, 20 * SEC));
+    world_run(w, 2 * MIN);
+    assert_int_equal(world_look(w)->ready, 1);
+    engine_resume(w->engine, &floor, w->now); /* it has expired */
+    world_run(w, MIN);
+    assert_int_equal(world_look(w)->ready, 1);
+    world_free(w);
+}
+
+static void test_a_restart_says_what_it_is(void **state)
+{
+    struct world *w = begin(0);
+
+    (void)state;
+    w->start_fails = true;
+    world_run(w, 5 * SEC);
+    assert_int_equal(world_look(w)->instances[0].state, INSTANCE_BACKOFF);
+    assert_string_equal(world_command(w, CMD_INSTANCE_RESTART, 1).text, "i1 starts again now");
+    world_run(w, 5 * MIN);
+    assert_int_equal(world_look(w)->instances[0].state, INSTANCE_FAILED);
+    w->start_fails = false;
+    assert_string_equal(world_command(w, CMD_INSTANCE_RESTART, 1).text, "i1 starts again now");
+    world_run(w, 5 * SEC);
+    assert_int_equal(world_look(w)->instances[0].state, INSTANCE_READY);
+    assert_string_equal(world_command(w, CMD_INSTANCE_RESTART, 1).text, "i1 drains, stops and starts again");
+    world_free(w);
+}
+
 static void test_refusals_say_why(void **state)
 {
     struct world *w = begin(0);
@@ -675,6 +719,8 @@ int main(void)
         cmocka_unit_test(test_an_operators_step_is_a_floor_that_expires),
         cmocka_unit_test(test_a_ceiling_holds_against_load),
         cmocka_unit_test(test_manual_holds_the_operators_number),
+        cmocka_unit_test(test_an_order_outlives_its_controller),
+        cmocka_unit_test(test_a_restart_says_what_it_is),
         cmocka_unit_test(test_refusals_say_why),
         cmocka_unit_test(test_orders_for_one_instance),
         cmocka_unit_test(test_at_the_minimum_a_drained_one_is_replaced),
