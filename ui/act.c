@@ -192,6 +192,10 @@ void room_act(struct room *room, const struct key_row *row)
         return;
     }
     const struct view_ops *view = view_of(room, room->focus);
-    if (!(view->act && view->act(room, row->action)) && actions[row->action])
+    if (view->act && view->act(room, row->action))
+        return;
+    if (actions[row->action])
         actions[row->action](room);
+    else
+        room_say(room, ROLE_BAR_DIM, "%s does nothing in this panel", row->name);
 }

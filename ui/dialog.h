@@ -3,7 +3,7 @@
  * zero when opened. The default answer of every question is No: only the key it names does something. */
 #ifndef UI_DIALOG_H
 #define UI_DIALOG_H
-#include "core/command.h"
+#include "core/snapshot.h"
 #include "ui/form.h"
 #include "ui/grid.h"
 
@@ -57,14 +57,14 @@ struct entry_state { /* an entry of the journal */
     uint64_t seq;
 };
 
-#define SAVE_LINES_MAX 32
-
+/* What control says would change, kept while the question about it stands. */
 struct save_state {
     uint64_t command_id;
     bool ready;
     int line_count;
-    char lines[SAVE_LINES_MAX][200];
+    char lines[SNAPSHOT_DETAIL_LINES][sizeof((struct detail *)0)->lines[0]];
     char refusal[ANSWER_TEXT_MAX];
+    struct scroll_state scroll;
 };
 
 #define STRATEGY_MAX 8

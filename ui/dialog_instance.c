@@ -118,28 +118,31 @@ static const struct deed deeds[] = {
     {'r', CMD_INSTANCE_RESTART, "restart", "drain and stop it, then start it anew"},
     {'s', CMD_INSTANCE_STOP, "stop", "TERM now, KILL after the stop timeout"},
     {'k', CMD_INSTANCE_KILL, "kill", "KILL all of its processes now"},
+    {'a', CMD_ROLL, "roll all", "replace all one by one: a new one is ready before an old one goes"},
 };
 
 #define DEEDS (int)(sizeof deeds / sizeof *deeds)
 
-static const char *deed_word(enum command_kind kind)
+/* "kill i3": a roll is of all of them. */
+static const char *deed_text(const struct ask_state *ask, char out[FORMAT_SIZE])
 {
     for (int i = 0; i < DEEDS; i++)
-        if (deeds[i].kind == kind)
-            return deeds[i].word;
-    return "";
+        if (deeds[i].kind == ask->kind)
+            snprintf(out, FORMAT_SIZE, ask->kind == CMD_ROLL ? "%s" : "%s i%d", deeds[i].word, ask->id);
+    return out;
 }
 
 static struct dialog_size actions_size(const struct room *room)
 {
     (void)room;
-    return (struct dialog_size){68, DEEDS + 4};
+    return (struct dialog_size){82, DEEDS + 4};
 }
 
 static void actions_draw(struct room *room, struct area area)
 {
     const struct ask_state *ask = &room->state.ask;
     const struct instance_view *instance = room_instance(room, ask->id);
+    char deed[FORMAT_SIZE];
     draw_textf(area, 0, 0, ROLE_STRONG, "i%d  %s  pid %d", ask->id,
                instance ? instance_state_name(instance->state) : "gone", instance ? instance->pid : 0);
     for (int i = 0; i < DEEDS; i++) {
@@ -149,8 +152,7 @@ static void actions_draw(struct room *room, struct area area)
         draw_text(area, 13, i + 2, other ? ROLE_GREYED : ROLE_NORMAL, deeds[i].help);
     }
     if (ask->kind != CMD_NONE)
-        draw_textf(area, 0, area.height - 1, ROLE_WARN, "Really %s i%d? y = yes, n = no",
-                   deed_word(ask->kind), ask->id);
+        draw_textf(area, 0, area.height - 1, ROLE_WARN, "Really %s? y = yes, n = no", deed_text(ask, deed));
     else
         dialog_hint(area, "Esc: close; nothing is done");
 }
@@ -174,10 +176,11 @@ static void actions_key(struct room *room, int key)
 static void actions_brief(const struct room *room, char *out, size_t size)
 {
     const struct ask_state *ask = &room->state.ask;
+    char deed[FORMAT_SIZE];
     if (ask->kind != CMD_NONE)
-        snprintf(out, size, "%s i%d? y = yes, n = no", deed_word(ask->kind), ask->id);
+        snprintf(out, size, "%s? y = yes, n = no", deed_text(ask, deed));
     else
-        snprintf(out, size, "i%d: d r s k, Esc back", ask->id);
+        snprintf(out, size, "i%d: d r s k a, Esc back", ask->id);
 }
 
 const struct dialog_ops dialog_instance = {"Instance",   instance_open, instance_size, instance_draw,

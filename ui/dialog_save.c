@@ -1,56 +1,99 @@
 /* SPDX-License-Identifier: MIT */
-/* Saving and reading again the ini. Saving shows the difference and the path that control gives before it
- * asks. */
+/* Saving the settings to the ini and reading it again. Both show first what control says would change, and
+ * only a yes to that does it. */
 #include "ui/room.h"
 #include <stdio.h>
 #include <string.h>
 
-static void save_open(struct room *room)
+enum { HEAD_ROWS = 2, FOOT_ROWS = 2 };
+
+struct question {
+    enum command_kind preview, act;
+    const char *verb, *path_missing, *nothing, *ask;
+    bool useful_anyway; /* worth a yes though nothing differs */
+};
+
+static const struct question save_question = {
+    CMD_SAVE_PREVIEW, CMD_SAVE, "Write to ", "a new ini", "Nothing differs from the file.", "Save?", false};
+static const struct question reload_question = {
+    CMD_RELOAD_PREVIEW,
+    CMD_RELOAD,
+    "Read again ",
+    "the defaults: there is no ini",
+    "Nothing differs; it would only start again what has given up.",
+    "Reload?",
+    true};
+
+static void question_open(struct room *room, const struct question *question)
 {
-    room->state.save.command_id = room_post(room, &(struct command){.kind = CMD_SAVE_PREVIEW}, true);
+    room->state.save.command_id = room_post(room, &(struct command){.kind = question->preview}, true);
 }
 
-static struct dialog_size save_size(const struct room *room)
+static struct dialog_size question_size(const struct room *room)
 {
     const struct save_state *save = &room->state.save;
     int rows = save->refusal[0] ? 3 : save->line_count > 0 ? save->line_count : 1;
-    return (struct dialog_size){84, 5 + rows};
+    return (struct dialog_size){84, HEAD_ROWS + rows + FOOT_ROWS};
 }
 
-static void save_draw(struct room *room, struct area area)
+static bool may_act(const struct save_state *save, const struct question *question)
 {
-    const struct save_state *save = &room->state.save;
-    bool unicode = room->glyphs->unicode;
-    const char *path = room->live->config_path;
-    int x = draw_text(area, 0, 0, ROLE_NORMAL, "Write to ");
-    draw_fit(area, x, area.width, 0, ROLE_STRONG, path[0] ? path : "a new ini", unicode);
-    if (save->refusal[0])
-        dialog_wrap(area, 2, ROLE_BAD, save->refusal);
-    else if (!save->ready)
-        draw_text(area, 0, 2, ROLE_DIM, "asking what differs ...");
-    else if (!save->line_count)
-        draw_text(area, 0, 2, ROLE_DIM, "Nothing differs from the file.");
-    for (int i = 0; i < save->line_count && i + 3 < area.height; i++) {
-        char sign = save->lines[i][0];
-        enum role role = sign == '+' ? ROLE_GOOD : sign == '-' ? ROLE_WARN : ROLE_NORMAL;
-        draw_fit(area, 0, area.width, i + 2, role, save->lines[i], unicode);
+    return save->ready && (save->line_count > 0 || question->useful_anyway);
+}
+
+static enum role line_role(const char *line)
+{
+    static const char signs[] = "+-@ ";
+    static const enum role roles[] = {ROLE_GOOD, ROLE_WARN, ROLE_DIM, ROLE_NORMAL};
+    const char *sign = line[0] ? strchr(signs, line[0]) : NULL;
+    return sign ? roles[sign - signs] : ROLE_STRONG;
+}
+
+static void lines_draw(struct room *room, struct area area)
+{
+    struct save_state *save = &room->state.save;
+    struct scroll_state *scroll = &save->scroll;
+    scroll->rows = save->line_count;
+    scroll->page = area.height;
+    for (int y = 0; y < area.height && scroll->top + y < scroll->rows; y++) {
+        const char *line = save->lines[scroll->top + y];
+        draw_fit(area, 0, area.width, y, line_role(line), line, room->glyphs->unicode);
     }
-    bool can = save->ready && save->line_count > 0;
-    dialog_hint(area, can ? "Save? y = yes, n = no" : "Esc: close");
 }
 
-static void save_key(struct room *room, int key)
+static void question_draw(struct room *room, struct area area, const struct question *question)
 {
     const struct save_state *save = &room->state.save;
+    const char *path = room->live->config_path[0] ? room->live->config_path : question->path_missing;
+    char hint[80];
+    int x = draw_text(area, 0, 0, ROLE_NORMAL, question->verb);
+    draw_fit(area, x, area.width, 0, ROLE_STRONG, path, room->glyphs->unicode);
+    if (save->refusal[0])
+        dialog_wrap(area, HEAD_ROWS, ROLE_BAD, save->refusal);
+    else if (!save->ready)
+        draw_text(area, 0, HEAD_ROWS, ROLE_DIM, "asking what differs ...");
+    else if (!save->line_count)
+        draw_text(area, 0, HEAD_ROWS, ROLE_DIM, question->nothing);
+    lines_draw(room, area_part(area, 0, HEAD_ROWS, area.width, area.height - HEAD_ROWS - FOOT_ROWS));
+    snprintf(hint, sizeof hint, "%s y = yes, n = no%s", question->ask,
+             save->line_count > save->scroll.page ? "   j, k: scroll" : "");
+    dialog_hint(area, may_act(save, question) ? hint : "Esc: close");
+}
+
+static void question_key(struct room *room, int key, const struct question *question)
+{
+    struct save_state *save = &room->state.save;
     if (dialog_no(key)) {
         room_close(room);
-    } else if (dialog_yes(key) && save->ready && save->line_count > 0) {
+    } else if (dialog_yes(key) && may_act(save, question)) {
         room_close(room);
-        room_post(room, &(struct command){.kind = CMD_SAVE}, false);
+        room_post(room, &(struct command){.kind = question->act}, false);
+    } else {
+        dialog_scroll(&save->scroll, key);
     }
 }
 
-static void save_turn(struct room *room)
+static void question_turn(struct room *room)
 {
     struct save_state *save = &room->state.save;
     const struct detail *detail = &room->live->detail;
@@ -62,10 +105,25 @@ static void save_turn(struct room *room)
         room->dirty = room->urgent = true;
     } else if (detail->command_id == save->command_id) {
         save->ready = true;
-        for (int i = 0; i < detail->line_count && i < SAVE_LINES_MAX; i++)
-            memcpy(save->lines[save->line_count++], detail->lines[i], sizeof save->lines[0]);
+        save->line_count = detail->line_count;
+        memcpy(save->lines, detail->lines, sizeof save->lines);
         room->dirty = room->urgent = true;
     }
+}
+
+static void save_open(struct room *room)
+{
+    question_open(room, &save_question);
+}
+
+static void save_draw(struct room *room, struct area area)
+{
+    question_draw(room, area, &save_question);
+}
+
+static void save_key(struct room *room, int key)
+{
+    question_key(room, key, &save_question);
 }
 
 static void save_brief(const struct room *room, char *out, size_t size)
@@ -74,30 +132,19 @@ static void save_brief(const struct room *room, char *out, size_t size)
     snprintf(out, size, "Save the ini? y = yes, n = no");
 }
 
-static struct dialog_size reload_size(const struct room *room)
+static void reload_open(struct room *room)
 {
-    (void)room;
-    return (struct dialog_size){72, 4};
+    question_open(room, &reload_question);
 }
 
 static void reload_draw(struct room *room, struct area area)
 {
-    const char *path = room->live->config_path;
-    int x = draw_text(area, 0, 0, ROLE_STRONG, path[0] ? "Read again " : "There is no ini to read again.");
-    if (path[0])
-        draw_fit(area, x, area.width, 0, ROLE_NORMAL, path, room->glyphs->unicode);
-    draw_text(area, 0, 1, ROLE_DIM, "A bad file changes nothing; the answer says what changed.");
-    draw_text(area, 0, 3, ROLE_DIM, path[0] ? "Reload? y = yes, n = no" : "Esc: close");
+    question_draw(room, area, &reload_question);
 }
 
 static void reload_key(struct room *room, int key)
 {
-    bool yes = dialog_yes(key) && room->live->config_path[0];
-    if (!yes && !dialog_no(key))
-        return;
-    room_close(room);
-    if (yes)
-        room_post(room, &(struct command){.kind = CMD_RELOAD}, false);
+    question_key(room, key, &reload_question);
 }
 
 static void reload_brief(const struct room *room, char *out, size_t size)
@@ -106,7 +153,7 @@ static void reload_brief(const struct room *room, char *out, size_t size)
     snprintf(out, size, "Reload the ini? y = yes, n = no");
 }
 
-const struct dialog_ops dialog_save = {"Save settings", save_open, save_size, save_draw,
-                                       save_key,        save_turn, save_brief};
-const struct dialog_ops dialog_reload = {"Reload",   NULL, reload_size, reload_draw,
-                                         reload_key, NULL, reload_brief};
+const struct dialog_ops dialog_save = {"Save settings", save_open,     question_size, save_draw,
+                                       save_key,        question_turn, save_brief};
+const struct dialog_ops dialog_reload = {"Reload",   reload_open,   question_size, reload_draw,
+                                         reload_key, question_turn, reload_brief};

@@ -222,6 +222,8 @@ void room_key(struct room *room, int key)
         const struct key_row *row = keymap_find(key);
         if (row)
             room_act(room, row);
+        else if (key > ' ' && key < 127)
+            room_say(room, ROLE_BAR_DIM, "nothing is bound to %c; ? shows the keys", key);
     }
 }
 

@@ -73,7 +73,15 @@ void view_header_draw(struct room *room, struct area area)
     draw_right(area, area.width - 1, 0, ROLE_BAR, clock);
 }
 
-enum banner { BANNER_ALERT, BANNER_STOPPING, BANNER_SILENT, BANNER_FROZEN, BANNER_DROPPED, BANNER_LIMIT };
+enum banner {
+    BANNER_ALERT,
+    BANNER_STOPPING,
+    BANNER_SILENT,
+    BANNER_FROZEN,
+    BANNER_ROLLING,
+    BANNER_DROPPED,
+    BANNER_LIMIT
+};
 
 struct banner_text {
     enum role role;
@@ -111,6 +119,11 @@ static bool banner_text(const struct room *room, enum banner banner, struct bann
         snprintf(out->text, sizeof out->text, " FROZEN %s ago; the scaler still runs, %d ready now",
                  format_span(age, room->now - room->frozen_at), live->ready);
         return room->frozen;
+    case BANNER_ROLLING:
+        snprintf(out->text, sizeof out->text,
+                 " ROLLING  %d instance%s left to replace: a new one is ready before an old one goes",
+                 live->rolling, live->rolling == 1 ? "" : "s");
+        return live->rolling > 0;
     case BANNER_DROPPED:
         snprintf(out->text, sizeof out->text, " %lld log or history records were lost",
                  (long long)live->dropped);

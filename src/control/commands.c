@@ -6,6 +6,7 @@
 #include "control/control_private.h"
 #include "core/options.h"
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,8 @@ static void list_change(void *context, const struct option *option)
     char value[CONFIG_TEXT_MAX];
     size_t used = strlen(list->text);
     config_get_text(list->config, option, value, sizeof value);
+    if (option->flags & OPTION_SECRET)
+        snprintf(value, sizeof value, "(hidden)");
     snprintf(list->text + used, sizeof list->text - used, "%s%s.%s = %.60s", used ? ", " : "",
              option->section, option->key, value);
 }
@@ -135,23 +138,96 @@ static void keep_old(void *context, const struct option *option)
              option->key);
 }
 
+/* The candidate becomes what reading the ini again would put in force, on_file what the ini says. */
+static bool read_again(struct control *c, struct config *on_file, struct keep *keep, char *err,
+                       size_t err_size)
+{
+    char path[PATH_MAX], problem[CONFIG_LOAD_ERROR_SIZE];
+    *keep = (struct keep){.old = &c->config, .next = &c->candidate};
+    if (!config_load(c->setup.sources, &c->candidate, path, err, err_size))
+        return false;
+    *on_file = c->candidate;
+    config_diff(&c->config, on_file, keep_old, keep);
+    if (config_check_all(&c->candidate, problem, sizeof problem))
+        return true;
+    snprintf(err, err_size, "with %s kept until the next start, %.1200s", keep->names, problem);
+    return false;
+}
+
+/* When a changed setting is felt. */
+static const struct {
+    unsigned flag; /* enum option_flag; 0 = the rest */
+    const char *title;
+} changes_felt[] = {{OPTION_LIVE, "At once:"},
+                    {OPTION_INSTANCE, "By instances started from now on:"},
+                    {0, "At the next start only:"}};
+
+struct change_lines {
+    struct detail *detail;
+    const struct config *from, *to;
+    unsigned flag;
+    const char *title; /* NULL = written */
+};
+
+static void add_line(struct detail *detail, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_line(struct detail *detail, const char *format, ...)
+{
+    va_list args;
+    if (detail->line_count == SNAPSHOT_DETAIL_LINES)
+        return;
+    va_start(args, format);
+    vsnprintf(detail->lines[detail->line_count++], sizeof detail->lines[0], format, args);
+    va_end(args);
+}
+
+static void add_change(void *context, const struct option *option)
+{
+    struct change_lines *lines = context;
+    char from[CONFIG_TEXT_MAX], to[CONFIG_TEXT_MAX];
+    if ((option->flags & (OPTION_LIVE | OPTION_INSTANCE)) != lines->flag)
+        return;
+    if (lines->title)
+        add_line(lines->detail, "%s", lines->title);
+    lines->title = NULL;
+    if (option->flags & OPTION_SECRET) {
+        add_line(lines->detail, "  %s.%s: changed (hidden)", option->section, option->key);
+        return;
+    }
+    config_get_text(lines->from, option, from, sizeof from);
+    config_get_text(lines->to, option, to, sizeof to);
+    add_line(lines->detail, "  %s.%s: %.60s -> %.60s", option->section, option->key, from[0] ? from : "none",
+             to[0] ? to : "none");
+}
+
+static bool run_reload_preview(struct control *c, const struct command *command, char *text, size_t size)
+{
+    char err[CONFIG_LOAD_ERROR_SIZE];
+    struct config on_file;
+    struct keep keep;
+    if (!read_again(c, &on_file, &keep, err, sizeof err)) {
+        snprintf(text, size, "%s", err);
+        return false;
+    }
+    struct detail *detail = begin_detail(c, command);
+    for (size_t i = 0; i < sizeof changes_felt / sizeof *changes_felt; i++) {
+        struct change_lines lines = {detail, &c->config, &on_file, changes_felt[i].flag,
+                                     changes_felt[i].title};
+        config_diff(&c->config, &on_file, add_change, &lines);
+    }
+    snprintf(text, size, detail->line_count ? "what reading the ini again would change" : "nothing differs");
+    return true;
+}
+
 static bool run_reload(struct control *c, const struct command *command, char *text, size_t size)
 {
     (void)command;
-    char err[CONFIG_LOAD_ERROR_SIZE], path[PATH_MAX];
-    struct keep keep = {.old = &c->config, .next = &c->candidate};
+    char err[CONFIG_LOAD_ERROR_SIZE];
+    struct config on_file;
+    struct keep keep;
     struct change_list list = {.config = &c->candidate};
-    if (!config_load(c->setup.sources, &c->candidate, path, err, sizeof err)) {
+    if (!read_again(c, &on_file, &keep, err, sizeof err)) {
         control_note(c, LEVEL_ERROR, "settings not read again, the old ones stay: %s", err);
-        snprintf(text, size, "%s; the old settings stay", err);
-        return false;
-    }
-    const struct config on_file = c->candidate;
-    config_diff(&c->config, &on_file, keep_old, &keep);
-    if (!config_check_all(&c->candidate, err, sizeof err)) {
-        control_note(c, LEVEL_ERROR,
-                     "settings not read again, the old ones stay: with %s kept until the next start, %s",
-                     keep.names, err);
         snprintf(text, size, "%s; the old settings stay", err);
         return false;
     }
@@ -179,6 +255,18 @@ static bool plan_save(struct control *c, char **plan, char **diff, char *text, s
     return false;
 }
 
+/* A line of the difference, its sign first, that happens to stand beside what changes. */
+static void hide_secret(char *line, size_t size)
+{
+    char *key = line + (line[0] != '\0'), *value;
+    key += strspn(key, " \t");
+    value = strchr(key, '=');
+    for (size_t i = 0; value && i < options_count; i++)
+        if (options[i].flags & OPTION_SECRET &&
+            strncmp(key, options[i].key, strcspn(options[i].key, "*")) == 0)
+            snprintf(value, size - (size_t)(value - line), "= (hidden)");
+}
+
 static bool run_save_preview(struct control *c, const struct command *command, char *text, size_t size)
 {
     char *plan, *diff, *line;
@@ -186,8 +274,10 @@ static bool run_save_preview(struct control *c, const struct command *command, c
         return false;
     struct detail *detail = begin_detail(c, command);
     for (char *rest = diff; (line = strsep(&rest, "\n")) && detail->line_count < SNAPSHOT_DETAIL_LINES;)
-        if (line[0])
-            snprintf(detail->lines[detail->line_count++], sizeof detail->lines[0], "%s", line);
+        if (line[0]) {
+            add_line(detail, "%s", line);
+            hide_secret(detail->lines[detail->line_count - 1], sizeof detail->lines[0]);
+        }
     snprintf(text, size, detail->line_count ? "what would be written to %s" : "nothing to write to %s",
              c->setup.config_path);
     free(plan);
@@ -304,6 +394,7 @@ static const struct row rows[CMD_COUNT] = {
     [CMD_PREVIEW] = {"preview", .run = run_preview},
     [CMD_SAVE_PREVIEW] = {"save preview", .run = run_save_preview},
     [CMD_SAVE] = {"save", .changes = true, .run = run_save},
+    [CMD_RELOAD_PREVIEW] = {"reload preview", .run = run_reload_preview},
     [CMD_RELOAD] = {"reload", .changes = true, .run = run_reload},
     [CMD_LOAD_START] = {"load start", .changes = true, .run = run_load_start},
     [CMD_LOAD_SET] = {"load set", .changes = true, .run = run_load_set},
@@ -312,6 +403,7 @@ static const struct row rows[CMD_COUNT] = {
     [CMD_INSTANCE_RESTART] = {"restart", .changes = true},
     [CMD_INSTANCE_STOP] = {"stop", .changes = true},
     [CMD_INSTANCE_KILL] = {"kill", .changes = true, .ends_ok = true},
+    [CMD_ROLL] = {"roll", .changes = true},
     [CMD_DETAIL_INSTANCE] = {"detail", .ends_ok = true, .run = run_detail_instance},
     [CMD_DETAIL_NONE] = {"detail", .ends_ok = true, .run = run_detail_none},
     [CMD_ALERT_ACK] = {"acknowledge", .ends_ok = true, .run = run_alert_ack},

@@ -8,21 +8,23 @@
 
 enum command_kind {
     CMD_NONE,
-    CMD_SCALE,        /* count = desired instances */
-    CMD_AUTO,         /* decisions by the strategy again; ends a floor or ceiling */
-    CMD_MANUAL,       /* hold the present desired count */
-    CMD_SET,          /* text = "section.key=value" lines; live options only, all or none */
-    CMD_PREVIEW,      /* text as CMD_SET: what would be decided now; answer in the detail slot */
-    CMD_SAVE_PREVIEW, /* the diff that CMD_SAVE would write; answer in the detail slot */
-    CMD_SAVE,         /* write changed settings to the ini */
-    CMD_RELOAD,       /* read the ini again */
-    CMD_LOAD_START,   /* text = "load.key=value" lines for this run; none = as configured */
-    CMD_LOAD_SET,     /* text as above, of a running load */
+    CMD_SCALE,          /* count = desired instances */
+    CMD_AUTO,           /* decisions by the strategy again; ends a floor or ceiling */
+    CMD_MANUAL,         /* hold the present desired count */
+    CMD_SET,            /* text = "section.key=value" lines; live options only, all or none */
+    CMD_PREVIEW,        /* text as CMD_SET: what would be decided now; answer in the detail slot */
+    CMD_SAVE_PREVIEW,   /* the diff that CMD_SAVE would write; answer in the detail slot */
+    CMD_SAVE,           /* write changed settings to the ini */
+    CMD_RELOAD_PREVIEW, /* what CMD_RELOAD would change; answer in the detail slot */
+    CMD_RELOAD,         /* read the ini again */
+    CMD_LOAD_START,     /* text = "load.key=value" lines for this run; none = as configured */
+    CMD_LOAD_SET,       /* text as above, of a running load */
     CMD_LOAD_STOP,
     CMD_INSTANCE_DRAIN, /* instance = id; the rest of these too */
     CMD_INSTANCE_RESTART,
     CMD_INSTANCE_STOP,
     CMD_INSTANCE_KILL,
+    CMD_ROLL, /* replace all instances by new ones, one at a time, each ready before an old one goes */
     CMD_DETAIL_INSTANCE, /* health, history and log tail into the detail slot, kept fresh */
     CMD_DETAIL_NONE,
     CMD_ALERT_ACK,

@@ -151,9 +151,23 @@ static void restart_or_kill(struct engine *e, const struct command *command, str
         answer(a, false, "%s", why);
 }
 
+static void roll(struct engine *e, const struct command *command, struct answer *a, usec_t now)
+{
+    char why[64];
+
+    (void)command;
+    if (!fleet_roll(&e->fleet, &e->journal, now, why, sizeof why)) {
+        answer(a, false, "%s", why);
+        return;
+    }
+    answer(a, true, "rolling: %d to replace one at a time, each when a new one is ready",
+           fleet_roll_left(&e->fleet));
+    journal_note(&e->journal, now, LEVEL_INFO, 0, "operator: %s", a->text);
+}
+
 static const struct {
     enum command_kind kind;
-    bool per_instance;
+    bool on_instances; /* of ours */
     void (*run)(struct engine *e, const struct command *command, struct answer *a, usec_t now);
 } commands[] = {
     {CMD_SCALE, false, scale},
@@ -163,6 +177,7 @@ static const struct {
     {CMD_INSTANCE_STOP, true, dismiss},
     {CMD_INSTANCE_RESTART, true, restart_or_kill},
     {CMD_INSTANCE_KILL, true, restart_or_kill},
+    {CMD_ROLL, true, roll},
 };
 
 bool engine_command(struct engine *e, const struct command *command, struct answer *a, usec_t now)
@@ -179,7 +194,7 @@ bool engine_command(struct engine *e, const struct command *command, struct answ
         answer(a, false, "all instances are being stopped");
     else if (e->dry_run)
         answer(a, false, "dry run: nothing is carried out");
-    else if (commands[i].per_instance && engine_counts(e))
+    else if (commands[i].on_instances && engine_counts(e))
         answer(a, false, "this target takes only a count, its replicas are not ours to act on");
     else
         commands[i].run(e, command, a, now);

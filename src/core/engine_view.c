@@ -146,6 +146,7 @@ void engine_snapshot(const struct engine *e, struct snapshot *out, usec_t now)
     out->starting = n.starting;
     out->draining = n.draining;
     out->failed = n.failed;
+    out->rolling = fleet_roll_left(&e->fleet);
     out->last = e->last;
     show_outlook(e, &out->outlook, now);
     show_totals(e, out);

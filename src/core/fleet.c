@@ -5,6 +5,7 @@
  * so a flood of events can overflow nothing. Any thread, one at a time. */
 #include "core/fleet.h"
 #include "core/fleet_life.h"
+#include "core/fleet_roll.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +78,9 @@ struct fleet_counts fleet_count(const struct fleet *f)
         n.trying += starts || sick;
         n.pending += starts && !in->was_ready && in->failures < 2;
     }
+    /* The one that a roll starts adds nothing: nobody need wait for it. */
+    n.trying -= f->one_more && n.trying > 0;
+    n.pending -= f->one_more && n.pending > 0;
     return n;
 }
 
@@ -173,6 +177,7 @@ static void start(const struct turn *t)
 
     in->pid = in->port = 0;
     in->fate = FATE_STAY;
+    in->old = false;
     in->started_at = t->now;
     in->ready_at = 0;
     in->cause[0] = '\0';
@@ -236,6 +241,7 @@ static void fail(const struct turn *t)
         note_end(t, LEVEL_ERROR, outcome);
         enter(t, INSTANCE_FAILED);
         set_todo(t, 0);
+        fleet_roll_give_up(t->fleet, t->journal, in->id, t->now);
     } else if (was_up && in->failures <= 1) {
         note_end(t, LEVEL_WARNING, "starting again");
         start_again(t);
@@ -353,13 +359,15 @@ static int leaving_rank(const struct fleet_instance *in)
     }
 }
 
-/* Of two of the same rank the less busy goes, then the younger. */
+/* Of two of the same rank one that is to be replaced goes, then the less busy, then the younger. */
 static bool goes_before(const struct fleet_instance *a, const struct fleet_instance *b)
 {
     int rank_a = leaving_rank(a), rank_b = leaving_rank(b);
 
     if (rank_a != rank_b)
         return rank_a < rank_b;
+    if (a->old != b->old)
+        return a->old;
     if (a->state == INSTANCE_READY && a->sample.in_flight != b->sample.in_flight)
         return a->sample.in_flight < b->sample.in_flight;
     return a->id > b->id;
@@ -392,18 +400,18 @@ static void leave(const struct turn *t)
 /* Starts and dismisses until as many stay as are wanted. */
 static void reconcile(struct fleet *f, struct journal *j, usec_t now)
 {
-    int staying = 0;
+    int staying = 0, wanted = f->wanted + fleet_roll_extra(f, j, now);
 
     for (int i = 0; i < f->count; i++)
         staying += f->instances[i].fate != FATE_LEAVE;
-    for (; staying < f->wanted; staying++) {
+    for (; staying < wanted; staying++) {
         struct fleet_instance *in = add_instance(f, f->next_id);
 
         if (!in)
             break;
         start(&(struct turn){f, j, in, now});
     }
-    for (; staying > f->wanted; staying--)
+    for (; staying > wanted; staying--)
         leave(&(struct turn){f, j, pick_leaving(f), now});
 }
 
@@ -495,6 +503,14 @@ bool fleet_order(struct fleet *f, struct journal *j, int id, enum fleet_order or
         in->failures = 0;
     turn(&(struct turn){f, j, in, now}, events[order]);
     fleet_scale(f, j, wanted, now);
+    return true;
+}
+
+bool fleet_roll(struct fleet *f, struct journal *j, usec_t now, char *why, size_t why_size)
+{
+    if (!fleet_roll_begin(f, why, why_size))
+        return false;
+    reconcile(f, j, now);
     return true;
 }
 

@@ -21,6 +21,7 @@ struct fleet_instance {
     enum fleet_fate fate;
     unsigned todo;  /* bit per enum action_kind, not yet taken */
     bool was_ready; /* ever */
+    bool old;       /* a roll has yet to replace it */
     int failures;   /* starts that failed in a row */
     int restarts;
     usec_t started_at, ready_at, state_since, deadline;
@@ -35,7 +36,8 @@ struct fleet_limits {
 struct fleet {
     struct fleet_limits limits;
     struct random random;
-    int wanted; /* how many are to stay */
+    int wanted;             /* how many are to stay */
+    bool rolling, one_more; /* a roll is under way; it wants one more just now */
     int next_id;
     int count;
     int todo_count;                                 /* instances with something to do */
@@ -65,6 +67,11 @@ void fleet_event(struct fleet *f, struct journal *j, const struct event *event, 
 enum fleet_order { ORDER_LEAVE, ORDER_RESTART, ORDER_KILL };
 bool fleet_order(struct fleet *f, struct journal *j, int id, enum fleet_order order, int wanted, usec_t now,
                  char *why, size_t why_size);
+
+/* Replaces every instance that runs by a new one, one at a time, each ready before an old one goes. False:
+ * why says what is against it. fleet_roll_left() is how many old ones are left; 0 = no roll. */
+bool fleet_roll(struct fleet *f, struct journal *j, usec_t now, char *why, size_t why_size);
+int fleet_roll_left(const struct fleet *f);
 
 /* Runs deadlines that have passed; fleet_deadline() is the next one or USEC_NEVER. */
 void fleet_tick(struct fleet *f, struct journal *j, usec_t now);

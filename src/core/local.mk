@@ -24,6 +24,8 @@ libcore_a_SOURCES = \
 	src/core/fleet.h \
 	src/core/fleet_life.c \
 	src/core/fleet_life.h \
+	src/core/fleet_roll.c \
+	src/core/fleet_roll.h \
 	src/core/guard.c \
 	src/core/guard.h \
 	src/core/histogram.c \

@@ -141,6 +141,7 @@ struct snapshot {
     int override_count;
     usec_t override_until;
     int desired, ready, starting, draining, failed;
+    int rolling;          /* instances that a roll has yet to replace; 0 = no roll */
     struct decision last; /* of the newest step */
     struct outlook outlook;
     struct config config;  /* secrets and env blanked */

@@ -34,12 +34,16 @@ static void play(struct fake_port *fake, const struct command *command)
         break;
     case CMD_PREVIEW:
     case CMD_SAVE_PREVIEW:
+    case CMD_RELOAD_PREVIEW:
     case CMD_DETAIL_INSTANCE:
         detail->command_id = command->id;
         detail->instance = command->instance;
         detail->line_count = 2;
         snprintf(detail->lines[0], sizeof detail->lines[0], "first line for %.100s", command->text);
         snprintf(detail->lines[1], sizeof detail->lines[1], "+second line");
+        break;
+    case CMD_ROLL:
+        snap->rolling = snap->instance_count;
         break;
     case CMD_ALERT_ACK:
         snap->alert[0] = '\0';

@@ -235,6 +235,66 @@ static void test_reload_takes_the_good_and_keeps_the_old(void **state)
     WAIT_FOR(f, f->snapshot->alert[0] == '\0');
 }
 
+static void test_a_reload_is_shown_before_it_is_done(void **state)
+{
+    struct fixture *f = *state;
+    const struct detail *detail = &f->snapshot->detail;
+    char text[1024];
+    start(f);
+    assert_true(ask(f, CMD_RELOAD_PREVIEW, ""));
+    assert_true(detail->command_id == f->answer.id);
+    assert_int_equal(detail->line_count, 0);
+
+    snprintf(text, sizeof text, "%s[balancer]\nthreads = 3\n[scaling]\nmax_step = 4\n[app]\nuser = nobody\n",
+             ini_text);
+    write_text(f->ini, text, 0600);
+    assert_true(ask(f, CMD_SET, "scaling.max_instances=7")); /* not saved: it would be lost */
+    assert_true(ask(f, CMD_RELOAD_PREVIEW, ""));
+    static const char *const lines[] = {"At once:",
+                                        "  scaling.max_instances: 7 -> 9",
+                                        "  scaling.max_step: 1 -> 4",
+                                        "By instances started from now on:",
+                                        "  app.user: none -> nobody",
+                                        "At the next start only:",
+                                        "  balancer.threads: 1 -> 3"};
+    assert_int_equal(detail->line_count, sizeof lines / sizeof *lines);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        assert_string_equal(detail->lines[i], lines[i]);
+    assert_int_equal(f->snapshot->config.scaling.max_instances, 7);
+    assert_int_equal(f->snapshot->config.scaling.max_step, 1);
+
+    write_text(f->ini, "[scaling]\nmax_stp = 5\n", 0600);
+    assert_false(ask(f, CMD_RELOAD_PREVIEW, ""));
+    assert_true(says(f, "max_stp"));
+    assert_string_equal(f->snapshot->alert, "");
+}
+
+static void test_secrets_are_not_told(void **state)
+{
+    struct fixture *f = *state;
+    char text[1024];
+    start(f);
+    snprintf(text, sizeof text, "%sheader.Token = hush\n[app]\nenv.KEY = hush\n", ini_text);
+    write_text(f->ini, text, 0600);
+    assert_true(ask(f, CMD_RELOAD_PREVIEW, ""));
+    for (int i = 0; i < f->snapshot->detail.line_count; i++)
+        assert_null(strstr(f->snapshot->detail.lines[i], "hush"));
+    assert_int_equal(f->snapshot->detail.line_count, 4);
+    assert_true(ask(f, CMD_RELOAD, ""));
+    assert_true(says(f, "app.env.* = (hidden)") && says(f, "http.header.* = (hidden)"));
+    assert_false(says(f, "hush"));
+    for (int i = 0; i < f->snapshot->journal_count; i++)
+        assert_null(strstr(f->snapshot->journal[i].text, "hush"));
+    assert_true(ask(f, CMD_SET, "app.health_interval=300ms")); /* a neighbor of the key in the file */
+    assert_true(ask(f, CMD_SAVE_PREVIEW, ""));
+    assert_true(f->snapshot->detail.line_count > 4);
+    for (int i = 0; i < f->snapshot->detail.line_count; i++)
+        assert_null(strstr(f->snapshot->detail.lines[i], "hush"));
+    assert_true(ask(f, CMD_SAVE, ""));
+    read_ini(f, text, sizeof text);
+    assert_non_null(strstr(text, "env.KEY = hush"));
+}
+
 static void test_load_is_started_changed_and_stopped(void **state)
 {
     struct fixture *f = *state;
@@ -334,6 +394,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_preview_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_save_shows_and_then_writes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload_takes_the_good_and_keeps_the_old, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_reload_is_shown_before_it_is_done, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_secrets_are_not_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_load_is_started_changed_and_stopped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_load_that_fails_says_why, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_running_load_ends_with_us, set_up, tear_down),

@@ -502,11 +502,11 @@ static void chaos_turn(struct world *w, struct random *random)
 {
     static const enum command_kind kinds[] = {CMD_SCALE,          CMD_AUTO,          CMD_MANUAL,
                                               CMD_INSTANCE_DRAIN, CMD_INSTANCE_STOP, CMD_INSTANCE_RESTART,
-                                              CMD_INSTANCE_KILL};
+                                              CMD_INSTANCE_KILL,  CMD_ROLL};
     static const char *const ends[] = {"killed by SIGKILL", "exit status 1", ""};
     int last = w->engine->fleet.next_id;
     int id = 1 + (int)random_below(random, (uint64_t)last);
-    enum command_kind kind = kinds[random_below(random, 7)];
+    enum command_kind kind = kinds[random_below(random, sizeof kinds / sizeof *kinds)];
 
     switch (random_below(random, 8)) {
     case 0:

@@ -281,6 +281,106 @@ static void test_a_full_house(void **state)
     assert_string_equal(todo(), "S257 ");
 }
 
+/* The new one is up; the old one that goes for it ends. */
+static void replace(int new_id, int old_id, const char *orders)
+{
+    event(EVENT_SPAWNED, new_id, "");
+    assert_string_equal(todo(), "");
+    event(EVENT_HEALTHY, new_id, "");
+    assert_string_equal(todo(), orders);
+    event(EVENT_DRAINED, old_id, "");
+    event(EVENT_EXITED, old_id, "exit status 0");
+}
+
+static void test_a_roll_replaces_one_at_a_time(void **state)
+{
+    (void)state;
+    ready(2);
+    assert_true(fleet_roll(&fleet, &journal, now, why, sizeof why));
+    assert_int_equal(fleet_roll_left(&fleet), 2);
+    assert_string_equal(todo(), "S3 ");
+    assert_int_equal(fleet_count(&fleet).pending, 0); /* nobody waits for it */
+    assert_false(fleet_roll(&fleet, &journal, now, why, sizeof why));
+    assert_string_equal(why, "a roll is under way, 2 to go");
+    replace(3, 2, "D2 A3 ");
+    assert_string_equal(todo(), "R2 S4 ");
+    assert_int_equal(fleet_roll_left(&fleet), 1);
+    replace(4, 1, "D1 A4 ");
+    assert_string_equal(todo(), "R1 ");
+    assert_int_equal(fleet_roll_left(&fleet), 0);
+    assert_int_equal(fleet.count, 2);
+    assert_true(fleet_roll(&fleet, &journal, now, why, sizeof why));
+    assert_string_equal(todo(), "S5 ");
+}
+
+static void test_a_roll_goes_with_the_count(void **state)
+{
+    (void)state;
+    ready(3);
+    assert_true(fleet_roll(&fleet, &journal, now, why, sizeof why));
+    assert_string_equal(todo(), "S4 ");
+    fleet_scale(&fleet, &journal, 4, now); /* out: one more on top of the one that replaces */
+    assert_string_equal(todo(), "S5 ");
+    event(EVENT_SPAWNED, 4, "");
+    event(EVENT_HEALTHY, 4, "");
+    assert_string_equal(todo(), "A4 ");
+    event(EVENT_SPAWNED, 5, "");
+    event(EVENT_HEALTHY, 5, "");
+    assert_string_equal(todo(), "D3 A5 ");
+    fleet_scale(&fleet, &journal, 3, now); /* in: an old one, not one of the new */
+    assert_string_equal(todo(), "D2 ");
+    fleet_scale(&fleet, &journal, 0, now);
+    assert_string_equal(todo(), "D1 D4 D5 ");
+    assert_int_equal(fleet_roll_left(&fleet), 0);
+    for (int id = 1; id <= 5; id++)
+        event(EVENT_EXITED, id, "");
+    assert_string_equal(todo(), "E1 R1 E2 R2 E3 R3 E4 R4 E5 R5 ");
+    assert_false(fleet_roll(&fleet, &journal, now, why, sizeof why));
+    assert_string_equal(why, "no instance runs");
+}
+
+static void test_a_roll_stops_when_the_new_ones_do_not_start(void **state)
+{
+    (void)state;
+    ready(2);
+    assert_true(fleet_roll(&fleet, &journal, now, why, sizeof why));
+    for (int i = 0; i < 6; i++) {
+        assert_string_equal(todo(), "S3 ");
+        event(EVENT_SPAWN_FAILED, 3, "no such file");
+        pass(60 * SEC);
+    }
+    assert_string_equal(todo(), "R3 "); /* given up, it goes again */
+    assert_int_equal(fleet_roll_left(&fleet), 0);
+    assert_int_equal(fleet_count(&fleet).ready, 2);
+    assert_non_null(
+        strstr(journal.entries[journal.head - 1].text, "i3 cannot be started; 2 stay as they were"));
+}
+
+static void test_one_that_ended_by_itself_is_not_rolled_again(void **state)
+{
+    (void)state;
+    ready(2);
+    assert_true(fleet_roll(&fleet, &journal, now, why, sizeof why));
+    assert_string_equal(todo(), "S3 ");
+    event(EVENT_EXITED, 1, "killed by SIGKILL");
+    assert_string_equal(todo(), "E1 S1 ");
+    assert_int_equal(fleet_roll_left(&fleet), 1);
+    event(EVENT_SPAWNED, 3, "");
+    event(EVENT_HEALTHY, 3, "");
+    assert_string_equal(todo(), "A3 "); /* i1 is not ready yet */
+    event(EVENT_SPAWNED, 1, "");
+    event(EVENT_HEALTHY, 1, "");
+    assert_string_equal(todo(), "A1 D2 ");
+}
+
+static void test_a_full_house_cannot_roll(void **state)
+{
+    (void)state;
+    ready(INSTANCES_MAX);
+    assert_false(fleet_roll(&fleet, &journal, now, why, sizeof why));
+    assert_string_equal(why, "there is no room for one more than 256");
+}
+
 static void test_adopting(void **state)
 {
     (void)state;
@@ -319,6 +419,11 @@ int main(void)
         cmocka_unit_test_setup(test_late_answers_are_ignored, begin),
         cmocka_unit_test_setup(test_a_start_not_yet_begun_is_simply_dropped, begin),
         cmocka_unit_test_setup(test_a_full_house, begin),
+        cmocka_unit_test_setup(test_a_roll_replaces_one_at_a_time, begin),
+        cmocka_unit_test_setup(test_a_roll_goes_with_the_count, begin),
+        cmocka_unit_test_setup(test_a_roll_stops_when_the_new_ones_do_not_start, begin),
+        cmocka_unit_test_setup(test_one_that_ended_by_itself_is_not_rolled_again, begin),
+        cmocka_unit_test_setup(test_a_full_house_cannot_roll, begin),
         cmocka_unit_test_setup(test_adopting, begin),
         cmocka_unit_test_setup(test_postponing, begin),
     };

@@ -304,6 +304,34 @@ static void test_a_hopeless_start_is_given_up_and_can_be_tried_again(void **stat
     world_free(w);
 }
 
+/* Ready ones never fall below what is wanted, and no more than one runs beside them. */
+static void test_a_roll_keeps_the_capacity(void **state)
+{
+    struct world *w = world_new();
+    int spawns;
+
+    (void)state;
+    w->config.scaling.min_instances = w->config.scaling.max_instances = 4;
+    world_begin(w);
+    assert_true(world_settle(w, 4, 5 * SEC));
+    spawns = w->actions[ACTION_SPAWN];
+    w->boot = 3 * SEC;
+    w->most_alive = 0;
+    assert_true(world_command(w, CMD_ROLL, 0).accepted);
+    assert_false(world_command(w, CMD_ROLL, 0).accepted);
+    while (world_look(w)->rolling) {
+        assert_in_range(world_look(w)->ready, 4, 5);
+        world_run(w, 50 * USEC_PER_MSEC);
+        assert_true(w->now < USEC_PER_HOUR + MIN);
+    }
+    assert_int_equal(w->most_alive, 5);
+    assert_int_equal(w->actions[ACTION_SPAWN], spawns + 4);
+    assert_true(world_settle(w, 4, SEC));
+    assert_int_equal(world_look(w)->instances[0].id, 5);
+    assert_true(world_noted(w, "the roll is done"));
+    world_free(w);
+}
+
 static void test_a_reload_tries_again(void **state)
 {
     struct world *w = world_new();
@@ -707,6 +735,7 @@ int main(void)
         cmocka_unit_test(test_a_gap_ends_no_start),
         cmocka_unit_test(test_a_crash_is_replaced_at_once),
         cmocka_unit_test(test_a_hopeless_start_is_given_up_and_can_be_tried_again),
+        cmocka_unit_test(test_a_roll_keeps_the_capacity),
         cmocka_unit_test(test_a_reload_tries_again),
         cmocka_unit_test(test_a_crash_loop_backs_off),
         cmocka_unit_test(test_never_ready_gets_no_request),

@@ -405,6 +405,78 @@ static void saving_shows_the_difference_first(void **ctx)
     desk_close(&desk);
 }
 
+static void reloading_shows_what_changes_first(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, 'R');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_RELOAD_PREVIEW);
+    assert_shown(&desk, "Read again autoscaler.ini");
+    assert_shown(&desk, "+second line");
+    assert_shown(&desk, "Reload? y = yes, n = no");
+    press(&desk, UI_KEY_ENTER);
+    press(&desk, 'n');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    assert_null(desk.room.dialog);
+    type(&desk, "Ry");
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_RELOAD);
+    desk.fake.refuse = "autoscaler.ini:3: there is no scaling.mx_step";
+    press(&desk, 'R');
+    assert_shown(&desk, "there is no scaling.mx_step");
+    assert_hidden(&desk, "Reload? y = yes");
+    press(&desk, 'y'); /* there is no question to answer */
+    assert_non_null(desk.room.dialog);
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_RELOAD_PREVIEW);
+    desk_close(&desk);
+}
+
+static void a_long_difference_scrolls(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, 'w');
+    struct save_state *save = &desk.room.state.save;
+    for (save->line_count = 0; save->line_count < 60; save->line_count++)
+        snprintf(save->lines[save->line_count], sizeof save->lines[0], "+line %d.", save->line_count);
+    pass(&desk, 0);
+    assert_shown(&desk, "Save? y = yes, n = no   j, k: scroll");
+    assert_hidden(&desk, "+line 59.");
+    press(&desk, UI_KEY_END);
+    assert_shown(&desk, "+line 59.");
+    desk_close(&desk);
+}
+
+static void all_are_rolled_when_asked_twice(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    type(&desk, "xa");
+    assert_shown(&desk, "Really roll all? y = yes, n = no");
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    press(&desk, 'y');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_ROLL);
+    assert_shown(&desk, "ROLLING  5 instances left");
+    desk_close(&desk);
+}
+
+static void no_key_is_mute(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    press(&desk, 'K');
+    assert_shown(&desk, "nothing is bound to K; ? shows the keys");
+    press(&desk, ':');
+    assert_shown(&desk, "nothing is bound to :; ? shows the keys");
+    press(&desk, UI_KEY_LEFT);
+    assert_shown(&desk, "Left does nothing in this panel");
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    desk_close(&desk);
+}
+
 static void an_instance_is_hit_by_its_id(void **ctx)
 {
     struct desk desk;
@@ -655,6 +727,10 @@ int main(void)
         cmocka_unit_test(arrows_change_a_running_load_at_once),
         cmocka_unit_test(thresholds_are_checked_previewed_and_set),
         cmocka_unit_test(saving_shows_the_difference_first),
+        cmocka_unit_test(reloading_shows_what_changes_first),
+        cmocka_unit_test(a_long_difference_scrolls),
+        cmocka_unit_test(all_are_rolled_when_asked_twice),
+        cmocka_unit_test(no_key_is_mute),
         cmocka_unit_test(an_instance_is_hit_by_its_id),
         cmocka_unit_test(a_detail_is_asked_for_and_given_back),
         cmocka_unit_test(decisions_are_explained),
