@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Short forms for the eye; the exact writers are in core/units. */
 #include "ui/format.h"
+#include "core/snapshot.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,17 +62,7 @@ char *format_megabytes(char out[FORMAT_SIZE], int64_t bytes)
 
 char *format_span(char out[FORMAT_SIZE], usec_t span)
 {
-    int64_t seconds = span / USEC_PER_SEC;
-    if (span < 0)
-        return format_none(out);
-    if (span < 9950 * USEC_PER_MSEC)
-        snprintf(out, FORMAT_SIZE, "%.1fs", (double)span / USEC_PER_SEC);
-    else if (seconds < 100)
-        snprintf(out, FORMAT_SIZE, "%ds", (int)seconds);
-    else if (seconds < 6000)
-        snprintf(out, FORMAT_SIZE, "%dm%02d", (int)(seconds / 60), (int)(seconds % 60));
-    else
-        snprintf(out, FORMAT_SIZE, "%ldh%02d", (long)(seconds / 3600), (int)(seconds / 60 % 60));
+    span_format(span > 0 ? span : 0, out, FORMAT_SIZE);
     return out;
 }
 

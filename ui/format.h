@@ -11,7 +11,7 @@ char *format_rate(char out[FORMAT_SIZE], double value);   /* 0.0, 1.3, 12: error
 char *format_percent(char text[FORMAT_SIZE]);             /* adds the sign to one of these: 61% */
 char *format_ms(char out[FORMAT_SIZE], int64_t us);       /* 0.4, 12, 1.2s */
 char *format_megabytes(char out[FORMAT_SIZE], int64_t bytes);
-char *format_span(char out[FORMAT_SIZE], usec_t span);     /* 0.4s, 12s, 2m10, 3h04 */
+char *format_span(char out[FORMAT_SIZE], usec_t span);     /* as in the decisions; past = 0s */
 char *format_time(char out[FORMAT_SIZE], int64_t wall_us); /* 12:40:31, local time */
 
 #endif

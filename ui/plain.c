@@ -25,18 +25,14 @@ static void print_entry(const struct plain *plain, const struct journal_entry *e
     static const char *const levels[] = {
         [LEVEL_INFO] = "", [LEVEL_WARNING] = "WARNING ", [LEVEL_ERROR] = "ERROR "};
     char clock[40] = "-", text[700], clean[1400];
+    const char *level = entry->kind == JOURNAL_EVENT ? levels[entry->level % 3] : "";
     time_t seconds = (time_t)((entry->at + plain->snap->wall_offset_us) / USEC_PER_SEC);
     struct tm local;
     if (localtime_r(&seconds, &local))
         strftime(clock, sizeof clock, "%Y-%m-%dT%H:%M:%S%z", &local);
-    if (entry->kind == JOURNAL_DECISION)
-        decision_line(&entry->decision, "cpu", text, sizeof text);
-    else if (entry->instance > 0)
-        snprintf(text, sizeof text, "%si%d %s", levels[entry->level % 3], entry->instance, entry->text);
-    else
-        snprintf(text, sizeof text, "%s%s", levels[entry->level % 3], entry->text);
+    journal_entry_format(entry, text, sizeof text);
     text_clean(clean, sizeof clean, text);
-    fprintf(plain->out, "%s %s\n", clock, clean);
+    fprintf(plain->out, "%s %s%s\n", clock, level, clean);
 }
 
 static int print_new(struct plain *plain)

@@ -29,18 +29,6 @@ const char *view_ready(const struct snapshot *snap, char out[FORMAT_SIZE])
     return out;
 }
 
-void view_reasons(const struct decision *decision, char *out, size_t size)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    for (int i = 0; i < decision->reason_count && i < DECISION_REASONS_MAX && used < size; i++) {
-        char text[160];
-        reason_format(&decision->reasons[i], "cpu", text, sizeof text);
-        int n = snprintf(out + used, size - used, "%s%s", i ? "; " : "", text);
-        used += n > 0 ? (size_t)n : 0;
-    }
-}
-
 enum role view_verdict_role(enum verdict verdict)
 {
     static const enum role roles[] = {[VERDICT_HOLD] = ROLE_DIM,

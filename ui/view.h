@@ -37,8 +37,6 @@ void view_line_draw(struct room *room, struct area area);
 /* How many are ready: "?" before a target that only counts has said it. */
 const char *view_ready(const struct snapshot *snap, char out[FORMAT_SIZE]);
 
-/* The reasons of a decision as one sentence, cut to size. */
-void view_reasons(const struct decision *decision, char *out, size_t size);
 enum role view_verdict_role(enum verdict verdict);
 enum role view_state_role(enum instance_state state);
 

@@ -10,11 +10,9 @@
 static void entry_text(const struct journal_entry *entry, char *out, size_t size)
 {
     if (entry->kind == JOURNAL_DECISION)
-        view_reasons(&entry->decision, out, size);
-    else if (entry->instance > 0)
-        snprintf(out, size, "i%d %s", entry->instance, entry->text);
+        decision_format(&entry->decision, "cpu", out, size);
     else
-        snprintf(out, size, "%s", entry->text);
+        journal_entry_format(entry, out, size);
 }
 
 static const char *entry_word(const struct journal_entry *entry)

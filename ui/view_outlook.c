@@ -61,7 +61,7 @@ void view_outlook_draw(struct room *room, struct area area)
     spans_add(&spans, 0, role, " %s ", snap->stopping ? "STOPPING" : verdict_name(last->verdict));
     if (last->verdict != VERDICT_HOLD)
         spans_add(&spans, 0, role, "%d>%d ", last->from, last->to);
-    view_reasons(last, why, sizeof why);
+    decision_format(last, "cpu", why, sizeof why);
     if (why[0])
         spans_add(&spans, 0, ROLE_NORMAL, " %s", why);
     if (!snap->manual && !snap->stopping) {

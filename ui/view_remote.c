@@ -52,7 +52,7 @@ static void breaker_draw(const struct room *room, struct area area, int y)
     if (remote->breaker == BREAKER_OPEN && remote->breaker_until != USEC_NEVER)
         draw_textf(
             area, x, y, ROLE_NORMAL, ", next try in %s",
-            format_span(left, remote->breaker_until > room->now ? remote->breaker_until - room->now : 0));
+            format_span(left, remote->breaker_until - room->now));
 }
 
 static void count_row_draw(const struct room *room, struct area area, int y)

@@ -55,21 +55,10 @@ void publish_detail_instance(struct control *c)
     c->dirty = true;
 }
 
-static void entry_format(const struct journal_entry *entry, char *out, size_t size)
-{
-    char name[16];
-    if (entry->kind == JOURNAL_DECISION) {
-        decision_line(&entry->decision, "cpu", out, size);
-        return;
-    }
-    snprintf(name, sizeof name, entry->instance ? "i%d " : "", entry->instance);
-    snprintf(out, size, "%s%s", name, entry->text);
-}
-
 static void log_entry(const struct journal_entry *entry)
 {
     char text[500];
-    entry_format(entry, text, sizeof text);
+    journal_entry_format(entry, text, sizeof text);
     if (entry->level == LEVEL_ERROR)
         log_error("%s", text);
     else if (entry->level == LEVEL_WARNING)

@@ -238,9 +238,9 @@ void decision_add(struct decision *decision, struct reason reason)
         decision->reasons[decision->reason_count++] = reason;
 }
 
+const char *const verdict_names[VERDICT_COUNT] = {"HOLD", "UP", "DOWN", "MANUAL"};
+
 const char *verdict_name(enum verdict verdict)
 {
-    static const char *const names[] = {"HOLD", "UP", "DOWN", "MANUAL"};
-
-    return (unsigned)verdict <= VERDICT_MANUAL ? names[verdict] : "?";
+    return (unsigned)verdict < VERDICT_COUNT ? verdict_names[verdict] : "?";
 }

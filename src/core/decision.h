@@ -5,7 +5,7 @@
 #define CORE_DECISION_H
 #include "core/units.h"
 
-enum verdict { VERDICT_HOLD, VERDICT_UP, VERDICT_DOWN, VERDICT_MANUAL };
+enum verdict { VERDICT_HOLD, VERDICT_UP, VERDICT_DOWN, VERDICT_MANUAL, VERDICT_COUNT };
 
 enum reason_code {
     REASON_NONE,
@@ -79,6 +79,7 @@ bool decision_by_strategy(const struct decision *decision);
 /* Adds a reason; beyond DECISION_REASONS_MAX it is left out. */
 void decision_add(struct decision *decision, struct reason reason);
 
+extern const char *const verdict_names[VERDICT_COUNT];
 const char *verdict_name(enum verdict verdict); /* "HOLD", "UP", ... */
 
 #endif

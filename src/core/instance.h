@@ -19,6 +19,7 @@ enum instance_state {
     INSTANCE_STATE_COUNT
 };
 
+extern const char *const instance_state_names[INSTANCE_STATE_COUNT];
 const char *instance_state_name(enum instance_state state); /* "STARTING", ... */
 
 #endif

@@ -79,6 +79,15 @@ void journal_decide(struct journal *j, const struct decision *d)
     e->decision.repeats = repeats;
 }
 
+int journal_entry_format(const struct journal_entry *entry, char *out, size_t size)
+{
+    if (entry->kind == JOURNAL_DECISION)
+        return decision_line(&entry->decision, "cpu", out, size);
+    if (entry->instance > 0)
+        return snprintf(out, size, "i%d %s", entry->instance, entry->text);
+    return snprintf(out, size, "%s", entry->text);
+}
+
 int journal_copy(const struct journal *j, struct journal_entry *out)
 {
     int first = (j->head - j->count + SNAPSHOT_JOURNAL_MAX) % SNAPSHOT_JOURNAL_MAX;

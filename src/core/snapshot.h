@@ -59,6 +59,10 @@ struct journal_entry {
     char text[JOURNAL_TEXT_MAX]; /* of JOURNAL_EVENT; may quote an application: sanitise before showing */
 };
 
+/* An entry as one line without its time, as screen, log and --plain say it: "UP 3>4 cpu ...", "i3 ready in
+ * 0.4s". As snprintf. */
+int journal_entry_format(const struct journal_entry *entry, char *out, size_t size);
+
 /* What the next step will look at. */
 struct outlook {
     double signal_pct, signal_mean_pct; /* now, and over the window decisions use */

@@ -35,9 +35,6 @@ struct field {
     int count_max;
 };
 
-static const char *const verdict_words[] = {"HOLD", "UP", "DOWN", "MANUAL"};
-static const char *const state_words[] = {"NONE",     "STARTING", "READY",   "UNHEALTHY", "DRAINING",
-                                          "STOPPING", "KILLING",  "BACKOFF", "FAILED"};
 static const char *const kind_words[] = {"decision", "event"};
 static const char *const level_words[] = {"info", "warning", "error"};
 static const char *const override_words[] = {"none", "floor", "ceiling"};
@@ -75,10 +72,7 @@ static const char *const reason_words[REASON_COUNT] = {
     [REASON_DRY_RUN] = "dry-run",
 };
 
-#define COUNT(array) (int)(sizeof(array) / sizeof *(array))
-_Static_assert(sizeof verdict_words / sizeof *verdict_words == VERDICT_MANUAL + 1,
-               "a word for every verdict");
-_Static_assert(sizeof state_words / sizeof *state_words == INSTANCE_STATE_COUNT, "a word for every state");
+#define COUNT(array)     (int)(sizeof(array) / sizeof *(array))
 
 #define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
 #define ROW(kind, type, member)                                                                              \
@@ -113,7 +107,7 @@ static const struct field reason_rows[] = {WORD(R, code, reason_words), ROW(FIEL
 static const struct field decision_rows[] = {ROW(FIELD_INT64, D, at),
                                              ROW(FIELD_INT64, D, last_at),
                                              ROW(FIELD_INT, D, repeats),
-                                             WORD(D, verdict, verdict_words),
+                                             WORD(D, verdict, verdict_names),
                                              ROW(FIELD_INT, D, from),
                                              ROW(FIELD_INT, D, to),
                                              ARRAY(D, reasons, reason_rows, reason_count),
@@ -124,7 +118,7 @@ static const struct field decision_rows[] = {ROW(FIELD_INT64, D, at),
 static const struct field instance_rows[] = {ROW(FIELD_INT, I, id),
                                              ROW(FIELD_INT, I, port),
                                              ROW(FIELD_INT, I, pid),
-                                             WORD(I, state, state_words),
+                                             WORD(I, state, instance_state_names),
                                              ROW(FIELD_INT, I, restarts),
                                              ROW(FIELD_INT, I, in_flight),
                                              ROW(FIELD_DOUBLE, I, cpu_pct),

@@ -213,8 +213,10 @@ static void numbers_have_short_forms(void **ctx)
     assert_string_equal(format_rate(out, 9.97), "10");
     assert_string_equal(format_percent(format_rate(out, NAN)), "-");
     assert_string_equal(format_percent(format_rate(out, 0)), "0.0%");
-    assert_string_equal(format_span(out, 130 * USEC_PER_SEC), "2m10");
-    assert_string_equal(format_span(out, 9970 * USEC_PER_MSEC), "9s");
+    assert_string_equal(format_span(out, 298 * USEC_PER_SEC), "4m 58s");
+    assert_string_equal(format_span(out, 400 * USEC_PER_MSEC), "0.4s");
+    assert_string_equal(format_span(out, 9970 * USEC_PER_MSEC), "10s");
+    assert_string_equal(format_span(out, -USEC_PER_SEC), "0s");
     assert_string_equal(format_megabytes(out, 18 << 20), "18");
 }
 
