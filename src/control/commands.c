@@ -395,7 +395,8 @@ static const struct row rows[CMD_COUNT] = {
     [CMD_SAVE_PREVIEW] = {"save preview", .run = run_save_preview},
     [CMD_SAVE] = {"save", .changes = true, .run = run_save},
     [CMD_RELOAD_PREVIEW] = {"reload preview", .run = run_reload_preview},
-    [CMD_RELOAD] = {"reload", .changes = true, .run = run_reload},
+    /* Also to a read-only one: its screen refuses the key itself, and SIGHUP comes from its owner alone. */
+    [CMD_RELOAD] = {"reload", .run = run_reload},
     [CMD_LOAD_START] = {"load start", .changes = true, .run = run_load_start},
     [CMD_LOAD_SET] = {"load set", .changes = true, .run = run_load_set},
     [CMD_LOAD_STOP] = {"load stop", .changes = true, .ends_ok = true, .run = run_load_stop},

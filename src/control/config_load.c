@@ -6,6 +6,7 @@
 #include "base/ini.h"
 #include "core/options.h"
 #include "core/text.h"
+#include "target/remote_wire.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
@@ -129,6 +130,17 @@ bool config_check_all(const struct config *cfg, char *err, size_t err_size)
     return config_check(cfg, err, err_size) && check_networks(cfg, err, err_size);
 }
 
+/* Files with secrets and certificates: what is wrong with them is better known now than at the first call. */
+static bool check_files(const struct config *cfg, char *err, size_t err_size)
+{
+    struct remote_headers headers;
+    if (cfg->scaling.target != CONFIG_TARGET_HTTP)
+        return true;
+    bool good = remote_headers_build(&headers, &cfg->http, err, err_size);
+    explicit_bzero(&headers, sizeof headers);
+    return good;
+}
+
 /* The line in the file of the key a message speaks of first; 0: none of its keys is from there. */
 static int line_of_message(const struct load *load, const char *message)
 {
@@ -149,7 +161,7 @@ static int line_of_message(const struct load *load, const char *message)
 static bool check(const struct load *load)
 {
     char why[CONFIG_LOAD_ERROR_SIZE];
-    if (config_check_all(&load->cfg, why, sizeof why))
+    if (config_check_all(&load->cfg, why, sizeof why) && check_files(&load->cfg, why, sizeof why))
         return true;
     int line = line_of_message(load, why);
     if (line > 0)

@@ -54,7 +54,7 @@ static bool add_token(struct remote_headers *headers, const char *path, char *er
     size_t size;
     int error = file_read_private(path, SECRET_MAX, &token, &size);
     if (error != 0) {
-        snprintf(err, err_size, "http.token_file '%s': %s", path,
+        snprintf(err, err_size, "http.token_file (%s): %s", path,
                  error == -EPERM ? "others than its owner may read it; chmod 600 it" : strerror(-error));
         return false;
     }
@@ -63,7 +63,7 @@ static bool add_token(struct remote_headers *headers, const char *path, char *er
     explicit_bzero(token, size);
     free(token);
     if (!good)
-        snprintf(err, err_size, "http.token_file '%s': it does not hold one token on one line", path);
+        snprintf(err, err_size, "http.token_file (%s): it does not hold one token on one line", path);
     return good;
 }
 
@@ -72,7 +72,7 @@ static bool check_certificate(const char *key, const char *path, char *err, size
 {
     if (path[0] == '\0' || access(path, R_OK) == 0)
         return true;
-    snprintf(err, err_size, "http.%s '%s': %s", key, path, strerror(errno));
+    snprintf(err, err_size, "http.%s (%s): %s", key, path, strerror(errno));
     return false;
 }
 
@@ -84,7 +84,7 @@ static bool check_key(const char *path, char *err, size_t err_size)
         return true;
     int error = file_read_private(path, 64 * 1024, &key, &size);
     if (error != 0) {
-        snprintf(err, err_size, "http.key_file '%s': %s", path,
+        snprintf(err, err_size, "http.key_file (%s): %s", path,
                  error == -EPERM ? "others than its owner may read it; chmod 600 it" : strerror(-error));
         return false;
     }

@@ -47,6 +47,16 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize("key", ["token_file", "ca_file"])
+@pytest.mark.parametrize("mode", ["--check-config", "--headless"])
+def test_a_missing_file_stops_with_2_and_says_where(tui, tmp_path, key, mode):
+    ini = tmp_path / "remote.ini"
+    ini.write_text(f"[scaling]\ntarget = http\n[http]\napp_url = http://127.0.0.1:1\n{key} = /nowhere/secret\n")
+    status, output = tui("-c", str(ini), mode)
+    assert status == 2
+    assert f"{ini}:5: http.{key} (/nowhere/secret): No such file or directory" in output
+
+
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case.replace(" ", "-"))
 @pytest.mark.parametrize("mode", ["--check-config", "--headless"])
 def test_a_bad_file_stops_with_2_and_says_where(tui, tmp_path, case, mode):

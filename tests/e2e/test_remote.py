@@ -357,7 +357,7 @@ def test_tokens(house, application):
     room.end()
     secret.chmod(0o644)
     room = Room(house, application, http__token_file=str(secret))
-    assert room.process.wait() != 0
+    assert room.process.wait() == 2
     assert re.search(r"token.*others than its owner may read it", room.process.output())
 
 
@@ -385,8 +385,8 @@ def test_an_unknown_authority_is_refused(house):
         room.says(r"HOLD 10 ")
         room.end()
         room = Room(house, app, scheme="https", http__ca_file=str(house.directory / "missing.pem"))
-        assert room.process.wait() == 1
-        assert re.search(r"http\.ca_file '.*missing\.pem': No such file", room.process.output())
+        assert room.process.wait() == 2
+        assert re.search(r"http\.ca_file \(.*missing\.pem\): No such file", room.process.output())
     finally:
         app.close()
 
@@ -412,8 +412,8 @@ def test_a_certificate_of_our_own_is_shown(house):
         room.end()
         own_key.chmod(0o640)
         room = Room(house, app, scheme="https", **own)
-        assert room.process.wait() == 1
-        assert re.search(r"http\.key_file '.*client\.key': others than its owner may read it", room.process.output())
+        assert room.process.wait() == 2
+        assert re.search(r"http\.key_file \(.*client\.key\): others than its owner may read it", room.process.output())
     finally:
         app.close()
 

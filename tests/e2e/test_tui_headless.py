@@ -220,10 +220,11 @@ def test_dry_run_says_and_does_not(house, room):
     control.end()
 
 
-def test_hangup_reads_the_file_again(house, room):
+@pytest.mark.parametrize("words", [[], ["--read-only"]])
+def test_hangup_reads_the_file_again(house, room, words):
     ini = house.directory / "some.ini"
     ini.write_text("[scaling]\nmin_instances = 1\nmax_instances = 4\n")
-    control = room(ini=ini)
+    control = room(*words, ini=ini)
     control.serve()
     ini.write_text("[scaling]\nmin_instances = 2\nmax_instances = 4\n[balancer]\nthreads = 2\n")
     control.process.signal(signal.SIGHUP)

@@ -91,7 +91,8 @@ test_spawn_LDADD = libbase.a $(CMOCKA_LIBS)
 
 unit_programs += test_config_load
 test_config_load_SOURCES = tests/unit/test_config_load.c
-test_config_load_LDADD = libcontrol.a libbase.a libcore.a $(CMOCKA_LIBS) $(INIH_LIBS)
+test_config_load_LDADD = libcontrol.a libtarget.a libbase.a libcore.a \
+	$(CURL_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS) $(INIH_LIBS) -lm
 
 unit_programs += test_series test_strategy test_guard test_fleet test_engine test_scenarios
 test_series_SOURCES = tests/unit/test_series.c
@@ -114,7 +115,8 @@ test_fleet_model_SOURCES = tests/unit/test_fleet_model.c src/app/fleet_model.c
 test_fleet_model_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 unit_programs += test_remote_day
 test_remote_day_SOURCES = tests/unit/test_remote_day.c src/app/fleet_model.c
-test_remote_day_LDADD = libcontrol.a libbase.a libcore.a $(CMOCKA_LIBS) $(INIH_LIBS) -lm
+test_remote_day_LDADD = libcontrol.a libtarget.a libbase.a libcore.a \
+	$(CURL_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS) $(INIH_LIBS) -lm
 test_pacer_SOURCES = tests/unit/test_pacer.c src/load/pacer.c
 test_pacer_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_load_report_SOURCES = tests/unit/test_load_report.c src/load/commands.c src/load/report.c src/load/stats.c

@@ -355,13 +355,14 @@ static void test_read_only_looks_and_changes_nothing(void **state)
     struct fixture *f = *state;
     f->setup.read_only = true;
     start(f);
-    static const enum command_kind refused[] = {CMD_SCALE, CMD_AUTO,       CMD_MANUAL, CMD_SET,
-                                                CMD_SAVE,  CMD_LOAD_START, CMD_RELOAD, CMD_INSTANCE_KILL};
+    static const enum command_kind refused[] = {CMD_SCALE, CMD_AUTO,       CMD_MANUAL,       CMD_SET,
+                                                CMD_SAVE,  CMD_LOAD_START, CMD_INSTANCE_KILL};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         assert_false(ask(f, refused[i], "scaling.max_instances=3"));
         assert_true(says(f, "read-only"));
     }
     assert_true(ask(f, CMD_PREVIEW, "scaling.max_instances=3"));
+    assert_true(ask(f, CMD_RELOAD, "")); /* from SIGHUP; the screen refuses its key itself */
     assert_true(f->snapshot->read_only);
 }
 
