@@ -171,6 +171,12 @@ static void wait_for_steps(struct fixture *f)
     }
 }
 
+static int compare_periods(const void *a, const void *b)
+{
+    usec_t left = *(const usec_t *)a, right = *(const usec_t *)b;
+    return (left > right) - (left < right);
+}
+
 static void the_steps_go_on_whatever_the_target_does(void **context)
 {
     static const char *const names[] = {"hangs", "drips", "never ends"};
@@ -178,20 +184,21 @@ static void the_steps_go_on_whatever_the_target_does(void **context)
     for (enum fault fault = HANGS; fault <= NEVER_ENDS; fault++) {
         struct server server;
         struct fixture f = {0};
-        usec_t longest = 0;
+        usec_t periods[STEPS];
         server_start(&server, fault);
         start(&f, server.port);
         usec_t interval = f.config.scaling.polling_interval;
         wait_for_steps(&f);
         const struct history_point *points = f.snapshot->history;
         for (int i = 1; i <= STEPS; i++)
-            if (points[i].at - points[i - 1].at > longest)
-                longest = points[i].at - points[i - 1].at;
-        double mean = (double)(points[STEPS].at - points[0].at) / STEPS;
-        print_message("%s: mean %.2f ms, longest %.2f ms, %d calls, all failed\n", names[fault], mean / 1e3,
-                      (double)longest / 1e3, (int)f.snapshot->remote.calls);
+            periods[i - 1] = points[i].at - points[i - 1].at;
+        qsort(periods, STEPS, sizeof periods[0], compare_periods);
+        /* The median: a busy machine may take the CPU away for a step or two. */
+        usec_t median = periods[STEPS / 2], longest = periods[STEPS - 1];
+        print_message("%s: median %.2f ms, longest %.2f ms, %d calls, all failed\n", names[fault],
+                      (double)median / 1e3, (double)longest / 1e3, (int)f.snapshot->remote.calls);
         assert_true(f.snapshot->remote.calls > 0 && !f.snapshot->remote.reachable);
-        assert_true(mean > 0.95 * (double)interval && mean < 1.05 * (double)interval);
+        assert_in_range(median, interval * 95 / 100, interval * 105 / 100);
         assert_true(longest < 5 * interval); /* a wait for one call would be ten times as long */
         finish(&f);
         server_stop(&server);
