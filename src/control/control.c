@@ -96,7 +96,8 @@ static void on_event(void *ctx, const struct event *event)
 {
     static const char *const names[EVENT_KIND_COUNT] = {
         [EVENT_SPAWNED] = "spawned",     [EVENT_SPAWN_FAILED] = "spawn failed", [EVENT_HEALTHY] = "healthy",
-        [EVENT_UNHEALTHY] = "unhealthy", [EVENT_DRAINED] = "drained",           [EVENT_EXITED] = "exited"};
+        [EVENT_UNHEALTHY] = "unhealthy", [EVENT_SUSPENDED] = "suspended",       [EVENT_DRAINED] = "drained",
+        [EVENT_EXITED] = "exited"};
     struct control *c = ctx;
     log_debug("event: i%d %s (pid %d, port %d) %s", event->id, names[event->kind], event->pid, event->port,
               event->text);

@@ -49,6 +49,7 @@ enum event_kind {
     EVENT_SPAWN_FAILED, /* text names errno and path */
     EVENT_HEALTHY,      /* passed enough checks in a row */
     EVENT_UNHEALTHY,    /* failed enough in a row; text says how */
+    EVENT_SUSPENDED,    /* a signal has stopped it, and it fails its checks; text says how */
     EVENT_DRAINED,
     EVENT_EXITED, /* the last of its processes; text: "exit status 1", "killed by SIGKILL" */
     EVENT_KIND_COUNT

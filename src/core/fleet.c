@@ -454,9 +454,10 @@ bool fleet_adopt(struct fleet *f, int id, int pid, int port, bool ready, usec_t 
 static void take_event(const struct turn *t, const struct event *event)
 {
     static const enum life_event kinds[EVENT_KIND_COUNT] = {
-        [EVENT_SPAWNED] = LIFE_SPAWNED, [EVENT_SPAWN_FAILED] = LIFE_SPAWN_FAILED,
-        [EVENT_HEALTHY] = LIFE_HEALTHY, [EVENT_UNHEALTHY] = LIFE_UNHEALTHY,
-        [EVENT_DRAINED] = LIFE_DRAINED, [EVENT_EXITED] = LIFE_EXITED,
+        [EVENT_SPAWNED] = LIFE_SPAWNED,     [EVENT_SPAWN_FAILED] = LIFE_SPAWN_FAILED,
+        [EVENT_HEALTHY] = LIFE_HEALTHY,     [EVENT_UNHEALTHY] = LIFE_UNHEALTHY,
+        [EVENT_SUSPENDED] = LIFE_SUSPENDED, [EVENT_DRAINED] = LIFE_DRAINED,
+        [EVENT_EXITED] = LIFE_EXITED,
     };
     struct fleet_instance *in = t->instance;
     bool ended = event->kind == EVENT_EXITED || event->kind == EVENT_SPAWN_FAILED;

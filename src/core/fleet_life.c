@@ -31,6 +31,8 @@ static const struct life_row life[] = {
 
     {INSTANCE_READY, LIFE_UNHEALTHY, INSTANCE_UNHEALTHY, DO(ACTION_EJECT), LEVEL_WARNING,
      "fails its health checks$w; gets no requests until it recovers"},
+    {INSTANCE_READY, LIFE_SUSPENDED, INSTANCE_KILLING, DO(ACTION_EJECT) | DO(ACTION_KILL), LEVEL_WARNING,
+     "is stopped by a signal and does not answer$w; killing it"},
     {INSTANCE_READY, LIFE_EXITED, NEXT_BY_FATE, DO(ACTION_EJECT)},
     {INSTANCE_READY, LIFE_LEAVE, INSTANCE_DRAINING, DO(ACTION_DRAIN)},
     {INSTANCE_READY, LIFE_RESTART, INSTANCE_DRAINING, DO(ACTION_DRAIN)},
@@ -51,6 +53,8 @@ static const struct life_row life[] = {
      "drained in $t; stopping"},
     {INSTANCE_DRAINING, LIFE_TIMEOUT, INSTANCE_STOPPING, DO(ACTION_TERM), LEVEL_WARNING,
      "still busy after $t of draining; stopping it all the same"},
+    {INSTANCE_DRAINING, LIFE_SUSPENDED, INSTANCE_KILLING, DO(ACTION_EJECT) | DO(ACTION_KILL), LEVEL_WARNING,
+     "is stopped by a signal and will not finish its requests$w; killing it"},
     {INSTANCE_DRAINING, LIFE_EXITED, NEXT_BY_FATE, DO(ACTION_EJECT)},
     {INSTANCE_DRAINING, LIFE_LEAVE, NEXT_SAME, 0},
     {INSTANCE_DRAINING, LIFE_KILL, INSTANCE_KILLING, DO(ACTION_EJECT) | DO(ACTION_KILL), LEVEL_INFO,

@@ -60,7 +60,8 @@ static void conclude(struct health *health, bool passed)
     if (passed && !health->healthy && health->streak >= rise) {
         if (health->ever_healthy || health->setup.trusted(health->setup.context))
             turn(health, true);
-    } else if (!passed && health->healthy && health->streak >= FALL) {
+    } else if (!passed && health->healthy &&
+               (health->streak >= FALL || health->setup.suspended(health->setup.context))) {
         turn(health, false);
     }
 }
@@ -91,9 +92,13 @@ static void end_connection(struct health *health)
 static void conclude_connection(struct health *health, int error)
 {
     end_connection(health);
+    /* The kernel accepts for one that stands still, too. */
+    bool still = error == 0 && health->healthy && health->setup.suspended(health->setup.context);
     snprintf(health->text, sizeof health->text, "connect to port %d: %s", health->setup.port,
-             error == 0 ? "accepted" : strerror(error));
-    conclude(health, error == 0);
+             still        ? "accepted by the kernel alone"
+             : error == 0 ? "accepted"
+                          : strerror(error));
+    conclude(health, error == 0 && !still);
 }
 
 static void connected(struct loop_watch *watch, uint32_t events)

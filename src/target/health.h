@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Asks one instance again and again whether it is well, and says when the answer has changed for good: often
  * while it starts and after a failure, at health_interval otherwise. One success makes a new instance
- * healthy, three failures in a row an unhealthy one, two successes a healthy one again. The control thread;
+ * healthy, three failures in a row an unhealthy one (one is enough where it stands still), two successes a
+ * healthy one again. The control thread;
  * nothing blocks. */
 #ifndef TARGET_HEALTH_H
 #define TARGET_HEALTH_H
@@ -22,6 +23,8 @@ struct health_setup {
     void *context;
     /* Asked before the first success counts: is it really our instance that answered? */
     bool (*trusted)(void *context);
+    /* Asked when a healthy one fails: does it stand still, so that further checks would tell nothing more? */
+    bool (*suspended)(void *context);
     /* Healthy from now on, or not, and how it failed. */
     void (*changed)(void *context, bool healthy, const char *text);
 };

@@ -246,10 +246,20 @@ static bool is_trusted(void *context)
     return listener == PORTS_OURS || listener == PORTS_UNKNOWN;
 }
 
+static bool is_suspended(void *context)
+{
+    struct instance *instance = context;
+    instance_scan(instance->house, loop_now(instance->house->setup.loop));
+    return proctree_is_stopped(instance->house->tree, instance->id);
+}
+
 static void health_changed(void *context, bool healthy, const char *text)
 {
     struct instance *instance = context;
-    emit(instance, healthy ? EVENT_HEALTHY : EVENT_UNHEALTHY, "%s", text);
+    enum event_kind kind = healthy                 ? EVENT_HEALTHY
+                           : is_suspended(context) ? EVENT_SUSPENDED
+                                                   : EVENT_UNHEALTHY;
+    emit(instance, kind, "%s", text);
 }
 
 static void start_checks(struct instance *instance, bool ready)
@@ -263,6 +273,7 @@ static void start_checks(struct instance *instance, bool ready)
         .port = instance->port,
         .context = instance,
         .trusted = is_trusted,
+        .suspended = is_suspended,
         .changed = health_changed,
     };
     ports_set(&setup.address, instance->port);
@@ -518,6 +529,7 @@ void instance_terminate(struct instance *instance, usec_t now)
     instance->stopping = true;
     instance_scan(house, now);
     proctree_signal(house->tree, instance->id, SIGTERM);
+    proctree_signal(house->tree, instance->id, SIGCONT); /* or one that is stopped would not hear of it */
 }
 
 void instance_kill(struct instance *instance, usec_t now)

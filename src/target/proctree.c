@@ -379,6 +379,16 @@ int proctree_pids(const struct proctree *tree, int owner, pid_t *out, int max)
     return count;
 }
 
+bool proctree_is_stopped(const struct proctree *tree, int owner)
+{
+    for (int i = 0; i < tree->member_count; i++) {
+        const struct member *member = &tree->members[i];
+        if (member->owner == owner && !member->gone && member->stat.state == 'T')
+            return true;
+    }
+    return false;
+}
+
 struct proctree_usage proctree_usage(const struct proctree *tree, int owner)
 {
     const struct account *account = find_account(tree, owner);

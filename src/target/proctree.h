@@ -41,6 +41,9 @@ int proctree_count(const struct proctree *tree, int owner);
 /* Fills in up to max pids, returns how many. */
 int proctree_pids(const struct proctree *tree, int owner, pid_t *out, int max);
 
+/* Whether a signal has stopped one of them. */
+bool proctree_is_stopped(const struct proctree *tree, int owner);
+
 struct proctree_usage {
     uint64_t cpu_us; /* used since it was added; never goes back, ended processes included */
     int64_t memory_bytes;

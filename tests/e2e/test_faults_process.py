@@ -42,12 +42,14 @@ def test_1_a_killed_instance_is_replaced_while_the_other_serves(room):
 
 
 def test_2_a_stopped_instance_is_ejected_killed_and_replaced(room):
-    control = room({"scaling.min_instances": 2, "scaling.max_instances": 2, "app.stop_timeout": "500ms"})
+    """With the times of the defaults: a check is due within 2 s, and given up after 2 s more."""
+    control = room({"scaling.min_instances": 2, "scaling.max_instances": 2, "app.health_interval": "2s",
+                    "app.health_timeout": "2s", "app.stop_timeout": "5s"})
     victim, other = control.wait_ready(2)
     os.kill(victim, signal.SIGSTOP)
-    control.wait_for(rf"\(pid {victim}\) fails its health checks")
+    wait_until(lambda: not alive(victim), 5, "the end of the stopped instance")
     with Traffic(control.port) as traffic:
-        wait_until(lambda: not alive(victim), 15, "the end of the stopped instance")
+        control.wait_for(rf"\(pid {victim}\) is stopped by a signal and does not answer .*; killing it")
         assert other in control.wait_ready(2)
         traffic.wait_for_more()
     assert traffic.failures == []

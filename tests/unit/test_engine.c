@@ -514,7 +514,7 @@ static void chaos_turn(struct world *w, struct random *random)
             world_crash(w, id, ends[random_below(random, 3)]);
         break;
     case 1:
-        world_event(w, 0, EVENT_UNHEALTHY, id, "status 500");
+        world_event(w, 0, random_below(random, 4) ? EVENT_UNHEALTHY : EVENT_SUSPENDED, id, "status 500");
         break;
     case 2:
         world_event(w, 0, EVENT_DRAINED, id, ""); /* late answers, out of turn */

@@ -237,6 +237,26 @@ static void test_orders(void **state)
     assert_false(fleet_order(&fleet, &journal, 9, ORDER_KILL, 1, now, why, sizeof why));
 }
 
+/* Waiting would not help one that a signal has stopped; neither would TERM. */
+static void test_a_suspended_one_is_killed_at_once_and_started_again(void **state)
+{
+    (void)state;
+    ready(2);
+    event(EVENT_SUSPENDED, 1, "timed out");
+    assert_string_equal(todo(), "E1 K1 ");
+    assert_non_null(strstr(last_note(), "is stopped by a signal and does not answer (timed out); killing it"));
+    event(EVENT_EXITED, 1, "killed by SIGKILL");
+    assert_string_equal(todo(), "S1 ");
+    fleet_scale(&fleet, &journal, 1, now);
+    todo();
+    event(EVENT_HEALTHY, 1, "");
+    fleet_scale(&fleet, &journal, 0, now);
+    todo();
+    event(EVENT_SUSPENDED, 2, "timed out");
+    assert_int_equal(state_of(2), INSTANCE_KILLING);
+    assert_string_equal(todo(), "E2 K2 ");
+}
+
 static void test_late_answers_are_ignored(void **state)
 {
     (void)state;
@@ -416,6 +436,7 @@ int main(void)
         cmocka_unit_test_setup(test_the_least_missed_leaves_first, begin),
         cmocka_unit_test_setup(test_scaling_out_does_not_wait_for_those_that_leave, begin),
         cmocka_unit_test_setup(test_orders, begin),
+        cmocka_unit_test_setup(test_a_suspended_one_is_killed_at_once_and_started_again, begin),
         cmocka_unit_test_setup(test_late_answers_are_ignored, begin),
         cmocka_unit_test_setup(test_a_start_not_yet_begun_is_simply_dropped, begin),
         cmocka_unit_test_setup(test_a_full_house, begin),

@@ -282,19 +282,45 @@ static void what_a_crash_leaves_is_ended(void **state)
     assert_false(is_running(worker));
 }
 
-static void a_stopped_server_is_unhealthy_and_recovers(void **state)
+static void a_stopped_server_is_told_at_once_and_recovers(void **state)
 {
     struct rig *rig = *state;
     set(rig, "health_timeout", "100ms");
     pid_t pid = spawn(rig, 1, SERVE)->pid;
     wait_for(rig, EVENT_HEALTHY, 1);
     kill(pid, SIGSTOP);
-    wait_for(rig, EVENT_UNHEALTHY, 1);
+    wait_for(rig, EVENT_SUSPENDED, 1);
+    assert_null(find_event(rig, EVENT_UNHEALTHY, 1));
     rig->event_count = 0;
     kill(pid, SIGCONT);
     wait_for(rig, EVENT_HEALTHY, 1);
     kill(pid, SIGSTOP);
     stop(rig, 1);
+    assert_false(is_running(pid));
+}
+
+/* The kernel accepts connections for it all the same. */
+static void a_stopped_server_is_told_without_path(void **state)
+{
+    struct rig *rig = *state;
+    set(rig, "health_path", "");
+    pid_t pid = spawn(rig, 1, SERVE)->pid;
+    wait_for(rig, EVENT_HEALTHY, 1);
+    kill(pid, SIGSTOP);
+    assert_non_null(strstr(wait_for(rig, EVENT_SUSPENDED, 1)->text, "accepted by the kernel alone"));
+    stop(rig, 1);
+    assert_false(is_running(pid));
+}
+
+/* systemd does the same: a stopped one hears of TERM only when it goes on. */
+static void a_stopped_one_ends_by_term(void **state)
+{
+    struct rig *rig = *state;
+    pid_t pid = spawn(rig, 1, SERVE)->pid;
+    wait_for(rig, EVENT_HEALTHY, 1);
+    kill(pid, SIGSTOP);
+    apply(rig, ACTION_TERM, 1);
+    assert_string_equal(wait_for(rig, EVENT_EXITED, 1)->text, "killed by SIGTERM (15)");
     assert_false(is_running(pid));
 }
 
@@ -656,7 +682,9 @@ int main(void)
         RIGGED(kill_ends_what_ignores_term),
         RIGGED(nothing_of_a_daemon_is_left),
         RIGGED(what_a_crash_leaves_is_ended),
-        RIGGED(a_stopped_server_is_unhealthy_and_recovers),
+        RIGGED(a_stopped_server_is_told_at_once_and_recovers),
+        RIGGED(a_stopped_server_is_told_without_path),
+        RIGGED(a_stopped_one_ends_by_term),
         RIGGED(errors_make_it_unhealthy),
         RIGGED(an_accepted_connection_is_enough_without_path),
         RIGGED(taken_ports_are_skipped),
