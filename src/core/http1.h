@@ -65,9 +65,9 @@ enum http1_method {
 };
 
 struct http1_limits {
-    uint32_t line;   /* bytes of the first line: 414 (or 501 when it is the method) */
-    uint32_t field;  /* bytes of one field line: 431 */
-    uint32_t head;   /* bytes of the whole head: 431; <= HTTP1_HEAD_MAX */
+    uint32_t line;   /* bytes of the first line without its CRLF: 414 (or 501 when it is the method) */
+    uint32_t field;  /* bytes of one field line without its CRLF: 431 */
+    uint32_t head;   /* bytes of the whole head with its empty line: 431; <= HTTP1_HEAD_MAX */
     uint32_t fields; /* field lines: 431; <= HTTP1_FIELDS_MAX */
 };
 
@@ -131,6 +131,10 @@ enum http1_result http1_request_parse(struct http1_request *r, const char *buf, 
 /* An answer to a request of this method. 1xx are answers of their own: HTTP1_NO_BODY, then parse the next. */
 enum http1_result http1_response_parse(struct http1_response *r, const char *buf, size_t len,
                                        enum http1_method asked, const struct http1_limits *limits);
+
+/* Does this 101 name a protocol, and none but those that the request offered and we let it? */
+bool http1_upgrade_granted(const struct http1_request *q, const char *asked, const struct http1_response *r,
+                           const char *answered);
 
 /* May be sent again without harm when it is not known whether it arrived. */
 bool http1_method_idempotent(enum http1_method m);

@@ -72,6 +72,16 @@ bool http1_same(const char *a, size_t len, const char *b)
     return b[len] == '\0';
 }
 
+bool http1_same_spans(const char *a, struct http1_span of_a, const char *b, struct http1_span of_b)
+{
+    if (of_a.len != of_b.len)
+        return false;
+    for (unsigned i = 0; i < of_a.len; i++)
+        if (http1_lower(a[of_a.at + i]) != http1_lower(b[of_b.at + i]))
+            return false;
+    return true;
+}
+
 enum http1_result http1_refuse(struct http1_head *h, unsigned status, const char *why)
 {
     h->status = (uint16_t)status;
@@ -226,10 +236,10 @@ static enum http1_result refuse_long(struct http1_head *h, const char *buf, size
     return http1_refuse(h, 414, "request line too long");
 }
 
-static bool too_long(const struct http1_head *h, size_t end, const struct http1_limits *limits)
+/* line: bytes of this one without its CRLF; head: bytes up to here. */
+static bool too_long(const struct http1_head *h, size_t line, size_t head, const struct http1_limits *limits)
 {
-    return end - h->line_at > (h->started ? limits->field : limits->line) || end > limits->head ||
-           end > HTTP1_HEAD_MAX;
+    return line > (h->started ? limits->field : limits->line) || head > limits->head || head > HTTP1_HEAD_MAX;
 }
 
 /* An unfinished line: what can never become a good one is refused now, without waiting for its end. */
@@ -240,10 +250,10 @@ static enum http1_result check_partial(struct http1_head *h, const char *buf, si
         if (buf[i] == '\r' ? i + 1 < len : !http1_is(buf[i], CHAR_VALUE))
             return http1_refuse(h, 400, buf[i] == '\r' ? "bare CR" : "control byte");
     }
-    if (too_long(h, len, limits))
-        return refuse_long(h, buf, len);
     /* A CR at the very end is looked at again with what follows it. */
     h->scanned = (uint32_t)(len > h->scanned && buf[len - 1] == '\r' ? len - 1 : len);
+    if (too_long(h, h->scanned - h->line_at, len, limits))
+        return refuse_long(h, buf, len);
     return HTTP1_MORE;
 }
 
@@ -278,7 +288,7 @@ enum http1_result http1_lines(struct http1_head *h, const char *buf, size_t len,
         size_t end = (size_t)(lf - buf);
         if (end == h->line_at || buf[end - 1] != '\r')
             return http1_refuse(h, 400, "bare LF");
-        if (too_long(h, end - 1, limits))
+        if (too_long(h, end - 1 - h->line_at, end + 1, limits))
             return refuse_long(h, buf, end);
         enum http1_result result = take_line(h, buf, h->line_at, end - 1, limits, first);
         h->line_at = h->scanned = (uint32_t)end + 1;
@@ -297,16 +307,13 @@ bool http1_version(const char *text, uint8_t *minor, bool *major_ok)
     return true;
 }
 
+/* What has a meaning of its own here is not made hop by hop by being named: a client could else have a proxy
+ * on the way drop what that one says of the client. */
 static void mark_hop(struct http1_head *h, const char *buf, struct http1_span name)
 {
     for (unsigned i = 0; i < h->field_count; i++) {
         struct http1_field *f = &h->fields[i];
-        if (f->name.len != name.len || f->id == HTTP1_HOST || f->id == HTTP1_CONTENT_LENGTH)
-            continue;
-        size_t same = 0;
-        while (same < name.len && http1_lower(buf[f->name.at + same]) == http1_lower(buf[name.at + same]))
-            same++;
-        f->hop |= same == name.len;
+        f->hop |= f->id == HTTP1_OTHER && http1_same_spans(buf, f->name, buf, name);
     }
 }
 

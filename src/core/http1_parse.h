@@ -26,6 +26,9 @@ static inline char http1_lower(char c)
 /* Do the len bytes at a spell b, an all-lower-case name? */
 bool http1_same(const char *a, size_t len, const char *b);
 
+/* The same but for case? */
+bool http1_same_spans(const char *a, struct http1_span of_a, const char *b, struct http1_span of_b);
+
 /* Says BAD: the status a server answers and the reason. */
 enum http1_result http1_refuse(struct http1_head *h, unsigned status, const char *why);
 

@@ -175,14 +175,7 @@ static struct http1_span without_port_80(const char *buf, struct http1_span host
 
 static bool same_host(const char *buf, struct http1_span a, struct http1_span b)
 {
-    a = without_port_80(buf, a);
-    b = without_port_80(buf, b);
-    if (a.len != b.len)
-        return false;
-    for (unsigned i = 0; i < a.len; i++)
-        if (http1_lower(buf[a.at + i]) != http1_lower(buf[b.at + i]))
-            return false;
-    return true;
+    return http1_same_spans(buf, without_port_80(buf, a), buf, without_port_80(buf, b));
 }
 
 static enum http1_result check_host(struct http1_request *r, const char *buf)

@@ -72,3 +72,30 @@ enum http1_result http1_response_parse(struct http1_response *r, const char *buf
         h->status = 502;
     return result;
 }
+
+static bool offered(const struct http1_head *h, const char *buf, const char *text, struct http1_span protocol)
+{
+    for (unsigned i = 0; i < h->field_count; i++) {
+        struct http1_span element;
+        size_t at = 0;
+        while (h->fields[i].id == HTTP1_UPGRADE && http1_list_next(buf, h->fields[i].value, &at, &element))
+            if (http1_same_spans(buf, element, text, protocol))
+                return true;
+    }
+    return false;
+}
+
+bool http1_upgrade_granted(const struct http1_request *q, const char *asked, const struct http1_response *r,
+                           const char *answered)
+{
+    unsigned named = 0;
+    for (unsigned i = 0; q->upgrade && i < r->head.field_count; i++) {
+        const struct http1_field *f = &r->head.fields[i];
+        struct http1_span protocol;
+        size_t at = 0;
+        for (; f->id == HTTP1_UPGRADE && http1_list_next(answered, f->value, &at, &protocol); named++)
+            if (!offered(&q->head, asked, answered, protocol))
+                return false;
+    }
+    return named > 0;
+}

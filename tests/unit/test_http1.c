@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,6 +227,92 @@ static void too_much_has_its_own_status(void **state)
     assert_int_equal(status_of_long(many, ' ', 0, "Y: 1\r\n\r\n"), 431);
 }
 
+/* Cut anywhere in two, and byte by byte. */
+static void expect_in_every_split(const char *text, size_t len, const struct http1_limits *limits,
+                                  unsigned status)
+{
+    for (size_t cut = 0; cut <= len; cut++) {
+        struct http1_request r;
+        http1_request_init(&r);
+        enum http1_result result = http1_request_parse(&r, text, cut, limits);
+        for (size_t n = cut == 0 ? 1 : len; n <= len && result == HTTP1_MORE; n++)
+            result = http1_request_parse(&r, text, n, limits);
+        if (result != (status ? HTTP1_BAD : HTTP1_DONE) || r.head.status != status)
+            fail_msg("%zu bytes cut at %zu: result %d, status %u instead of %u", len, cut, result,
+                     r.head.status, status);
+    }
+}
+
+static void limits_are_exact_in_every_split(void **state)
+{
+    (void)state;
+    static const struct http1_limits limits = {.line = 60, .field = 70, .head = 300, .fields = 5};
+    char text[400], fill[200];
+    memset(fill, 'a', sizeof(fill));
+    for (int over = -1; over <= 1; over++) {
+        int n = snprintf(text, sizeof(text), "GET /%.*s HTTP/1.1\r\n" H "\r\n", 46 + over, fill);
+        expect_in_every_split(text, (size_t)n, &limits, over > 0 ? 414 : 0);
+        n = snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" H "X: %.*s\r\n\r\n", 67 + over, fill);
+        expect_in_every_split(text, (size_t)n, &limits, over > 0 ? 431 : 0);
+        n = snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" H "A: %.*s\r\nB: %.*s\r\nC: %.*s\r\nD: ", 66,
+                     fill, 66, fill, 57, fill);
+        n += snprintf(text + n, sizeof(text) - (size_t)n, "%.*s\r\n\r\n", 300 - n - 4 + over, fill);
+        assert_int_equal(n, 300 + over);
+        expect_in_every_split(text, (size_t)n, &limits, over > 0 ? 431 : 0);
+    }
+    expect_in_every_split(
+        text, (size_t)snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" H "A:\r\nA:\r\nA:\r\nA:\r\n\r\n"),
+        &limits, 0);
+    expect_in_every_split(
+        text,
+        (size_t)snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" H "A:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n"),
+        &limits, 431);
+}
+
+static void connection_strips_no_field_of_every_hop(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "GET / HTTP/1.1\r\n" H "Connection: host, content-length, cookie, forwarded, x-forwarded-for, "
+        "x-forwarded-host, x-forwarded-proto, x-real-ip, via, expect, x-mine\r\nContent-Length: 0\r\n"
+        "Cookie: a\r\nForwarded: for=1.1.1.1\r\nX-Forwarded-For: 1\r\nX-Forwarded-Host: 1\r\n"
+        "X-Forwarded-Proto: 1\r\nX-Real-IP: 1\r\nVia: 1.1 a\r\nExpect: 100-continue\r\nX-Mine: 1\r\n\r\n";
+    struct http1_request r;
+    assert_int_equal(parse_whole(&r, text, sizeof(text) - 1), HTTP1_DONE);
+    for (unsigned i = 0; i < r.head.field_count; i++) {
+        const struct http1_field *f = &r.head.fields[i];
+        assert_int_equal(f->hop, f->id == HTTP1_CONNECTION || f->id == HTTP1_OTHER);
+    }
+}
+
+static bool granted(const char *asked, const char *answer)
+{
+    char text[2][300];
+    struct http1_request q;
+    struct http1_response r;
+    int n = snprintf(text[0], sizeof(text[0]), "GET / HTTP/1.1\r\n" H "Connection: upgrade\r\n%s\r\n", asked);
+    int m = snprintf(text[1], sizeof(text[1]), "HTTP/1.1 101 Go\r\n%s\r\n", answer);
+    http1_response_init(&r);
+    assert_int_equal(parse_whole(&q, text[0], (size_t)n), HTTP1_DONE);
+    assert_int_equal(http1_response_parse(&r, text[1], (size_t)m, HTTP1_GET, &http1_limits_default),
+                     HTTP1_DONE);
+    return http1_upgrade_granted(&q, text[0], &r, text[1]);
+}
+
+static void only_an_upgrade_that_was_asked_for_is_granted(void **state)
+{
+    (void)state;
+    assert_true(granted("Upgrade: websocket\r\n", "Upgrade: WebSocket\r\nConnection: upgrade\r\n"));
+    assert_true(granted("Upgrade: a/1\r\nUpgrade: b , websocket\r\n", "Upgrade: websocket\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n", "Connection: upgrade\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n", "Upgrade:\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n", "Upgrade: h2c\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n", "Upgrade: websocket, h2c\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n", "Upgrade: web\r\n"));
+    assert_false(granted("Upgrade: h2c\r\n", "Upgrade: h2c\r\n"));
+    assert_false(granted("", "Upgrade: websocket\r\n"));
+}
+
 struct response_case {
     const char *text;
     enum http1_method asked;
@@ -416,6 +503,9 @@ int main(void)
         cmocka_unit_test(what_a_request_says),
         cmocka_unit_test(h2c_is_not_passed_on),
         cmocka_unit_test(too_much_has_its_own_status),
+        cmocka_unit_test(limits_are_exact_in_every_split),
+        cmocka_unit_test(connection_strips_no_field_of_every_hop),
+        cmocka_unit_test(only_an_upgrade_that_was_asked_for_is_granted),
         cmocka_unit_test(responses_are_taken_or_refused),
         cmocka_unit_test(chunks_are_read_in_any_pieces),
         cmocka_unit_test(extensions_have_a_budget),
