@@ -101,6 +101,19 @@ static void put_request_line(struct writer *w, const struct exchange *x)
     PUT(w, "\r\n");
 }
 
+/* X-Forwarded-Port, -Prefix, -Ssl: all that applications take from a proxy they trust; to many of them '_' is
+ * '-'. */
+static bool speaks_for_proxy(const char *name, size_t len)
+{
+    static const char prefix[] = "x-forwarded-";
+    if (len < sizeof(prefix) - 1)
+        return false;
+    for (size_t i = 0; i < sizeof(prefix) - 1; i++)
+        if ((name[i] == '_' ? '-' : name[i] | 0x20) != prefix[i])
+            return false;
+    return true;
+}
+
 /* Forwarding fields count only when the peer is trusted; then ours come after them. */
 static bool passes(const struct http1_field *f, const struct exchange *x, bool trusted)
 {
@@ -118,6 +131,8 @@ static bool passes(const struct http1_field *f, const struct exchange *x, bool t
     case HTTP1_X_FORWARDED_PROTO:
     case HTTP1_X_REAL_IP:
         return trusted;
+    case HTTP1_OTHER:
+        return trusted || !speaks_for_proxy(request_bytes(x) + f->name.at, f->name.len);
     default:
         return true;
     }
@@ -261,11 +276,13 @@ static void put_framing(struct writer *w, const struct exchange *x)
         PUT(w, "Transfer-Encoding: chunked\r\n");
 }
 
+/* A 426 has to say what is wanted instead (RFC 9110, 15.5.22). */
 static void put_connection(struct writer *w, const struct exchange *x)
 {
-    if (x->code == 101)
+    bool wanted = x->code == 426 && x->response.head.index[HTTP1_UPGRADE] >= 0;
+    if (x->code == 101 || wanted)
         put_upgrade(w, &x->response.head, x->down.buffer->bytes + x->down.buffer->start);
-    else if (x->code >= 200 && !x->keep)
+    if (x->code >= 200 && !x->keep)
         PUT(w, "Connection: close\r\n");
     else if (x->code >= 200 && x->request.head.minor == 0)
         PUT(w, "Connection: keep-alive\r\n");

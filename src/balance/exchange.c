@@ -221,13 +221,13 @@ static enum flow connect_failed(struct exchange *x, int error)
     return FLOW_OVER;
 }
 
-/* A kept connection was closed under a request that nothing has answered: sent again when none of it was
- * taken, or when it does no harm. */
+/* A kept connection was closed under a request that nothing has answered, not even with a 1xx: sent again
+ * when none of it was taken, or when it does no harm. */
 static bool may_repeat(const struct exchange *x)
 {
     bool harmless = x->request.head.framing == HTTP1_NO_BODY && http1_method_idempotent(x->request.method);
-    return x->upstream->reused && !x->stale_retried && x->down.buffer == NULL && !x->head_done &&
-           (x->up.sent == 0 || harmless);
+    bool answered = x->down.buffer != NULL || x->informational > 0 || x->head_done;
+    return x->upstream->reused && !x->stale_retried && !answered && (x->up.sent == 0 || harmless);
 }
 
 static enum flow upstream_gone(struct exchange *x, int error)
@@ -396,6 +396,13 @@ static bool take_informational(struct exchange *x)
     return true;
 }
 
+/* The request's head is still there, as one that may be granted an upgrade has no body. */
+static bool may_switch(const struct exchange *x)
+{
+    const struct buffer *b = x->down.buffer;
+    return http1_upgrade_granted(&x->request, x->in->bytes + x->head_at, &x->response, b->bytes + b->start);
+}
+
 /* The answer's head, 1xx before it included. DONE: it is there; OVER in *flow: the exchange has ended. */
 static enum http1_result take_answer_head(struct exchange *x, enum flow *flow)
 {
@@ -408,7 +415,7 @@ static enum http1_result take_answer_head(struct exchange *x, enum flow *flow)
         if (result == HTTP1_MORE)
             return HTTP1_MORE;
         x->code = r->code;
-        bool good = result == HTTP1_DONE && (r->code != 101 || x->request.upgrade);
+        bool good = result == HTTP1_DONE && (r->code != 101 || may_switch(x));
         if (good && r->code == 101) {
             tunnel_begin(x);
             *flow = FLOW_OVER;

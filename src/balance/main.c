@@ -72,7 +72,8 @@ int main(int argc, char **argv)
     int fd = cli.listen_fd >= 0 ? inherit(cli.listen_fd) : bind_address(cli.config.balancer.listen);
     if (fd < 0)
         return 1;
-    bool ready = runtime_open(&rt, &cli.config, fd, cli.control) &&
+    bool shared = cli.listen_fd >= 0 || cli.control != NULL;
+    bool ready = runtime_open(&rt, &cli.config, fd, shared, cli.control) &&
                  (cli.backend_count == 0 || add_backends(&rt, &cli));
     status = ready ? runtime_run(&rt) : 1;
     runtime_close(&rt);

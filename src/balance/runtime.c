@@ -147,6 +147,8 @@ void runtime_stop(struct runtime *rt)
     atomic_store(&rt->hub.stopping, true);
     for (unsigned i = 0; i < rt->hub.worker_count; i++)
         worker_wake(rt->hub.workers[i]);
+    if (!rt->listener_shared) /* refused at once is better than reset in the end */
+        shutdown(rt->hub.listen_fd, SHUT_RDWR);
     loop_timer_set(rt->loop, &rt->drain_timer, loop_now(rt->loop) + drain);
 }
 
@@ -255,13 +257,15 @@ static bool open_control(struct runtime *rt, const char *path)
     return error == 0;
 }
 
-bool runtime_open(struct runtime *rt, const struct config *config, int listen_fd, const char *control)
+bool runtime_open(struct runtime *rt, const struct config *config, int listen_fd, bool listener_shared,
+                  const char *control)
 {
     struct settings settings;
     char err[CONFIG_ERROR_SIZE];
     memset(rt, 0, sizeof(*rt));
     rt->config = *config;
     rt->hub.listen_fd = listen_fd;
+    rt->listener_shared = listener_shared;
     rt->supervised = control != NULL;
     if (!settings_from(&settings, &config->balancer, err, sizeof(err))) {
         fprintf(stderr, "ascale-balance: %s\n", err);

@@ -15,14 +15,16 @@ struct runtime {
     struct loop_timer watch_timer, stats_timer, drain_timer;
     struct clients clients;
     int priority; /* the nice value we got */
-    bool supervised, stopping, ended;
-    unsigned started; /* workers whose threads run */
-    char listen[80];  /* what was bound */
+    bool supervised, stopping;
+    bool listener_shared; /* others have it, too: connections may wait there for the next balancer */
+    unsigned started;     /* workers whose threads run */
+    char listen[80];      /* what was bound */
 };
 
 /* Everything but the threads; listen_fd becomes its own. control NULL: no control socket. False: said on
  * stderr. */
-bool runtime_open(struct runtime *rt, const struct config *config, int listen_fd, const char *control);
+bool runtime_open(struct runtime *rt, const struct config *config, int listen_fd, bool listener_shared,
+                  const char *control);
 
 /* Starts the workers and serves until the end. The exit status. */
 int runtime_run(struct runtime *rt);

@@ -15,7 +15,8 @@
 #include <sys/socket.h>
 
 #define ACCEPTS_A_TURN 32
-#define IDLE_CLOSED    32
+#define IDLE_CLOSED    32 /* at once, and no more than one in */
+#define IDLE_SHARE     8
 #define TICK_LONG      USEC_PER_SEC
 #define TICK_SHORT     (50 * USEC_PER_MSEC)
 #define UPSTREAM_IDLE  (5 * USEC_PER_SEC) /* many servers close after little more than that */
@@ -36,11 +37,11 @@ static bool too_many(const struct worker *w, uint32_t more)
     return atomic_load_explicit(&w->hub->connections, memory_order_relaxed) + more > most;
 }
 
-static void resume_accepting(struct worker *w)
+/* A request may have come that nobody has looked at yet. */
+static bool has_request(const struct session *s)
 {
-    if (w->listening || w->stopping || too_many(w, 1))
-        return;
-    w->listening = event_add_as(w->loop, &w->listener, EPOLLIN | EPOLLEXCLUSIVE) == 0;
+    char byte;
+    return recv(s->conn.source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 /* Who waits without a request gives way to who comes with one: of the idle sessions, some that came first;
@@ -48,14 +49,26 @@ static void resume_accepting(struct worker *w)
 static bool close_some_idle(struct worker *w)
 {
     struct session *oldest[IDLE_CLOSED];
-    unsigned found = 0;
+    unsigned found = 0, closed = 0;
     for (struct session *s = w->sessions == NULL ? NULL : w->sessions->next; s != NULL; s = s->next)
         if (s->state == SESSION_IDLE)
             oldest[found++ % IDLE_CLOSED] = s;
-    unsigned closed = found < IDLE_CLOSED ? found : IDLE_CLOSED;
-    for (unsigned i = 0; i < closed; i++)
-        session_close(oldest[i]);
+    for (unsigned i = 0; i < found && i < IDLE_CLOSED && closed * IDLE_SHARE <= found; i++) {
+        struct session *s = oldest[(found - 1 - i) % IDLE_CLOSED];
+        if (has_request(s))
+            continue;
+        session_close(s);
+        closed++;
+    }
     return closed > 0;
+}
+
+/* Those that were busy when there were too many may be idle by now. */
+static void resume_accepting(struct worker *w)
+{
+    if (w->listening || w->stopping || (too_many(w, 1) && !close_some_idle(w)))
+        return;
+    w->listening = event_add_as(w->loop, &w->listener, EPOLLIN | EPOLLEXCLUSIVE) == 0;
 }
 
 static struct worker *least_loaded(struct worker *w)

@@ -131,7 +131,8 @@ def test_what_concerns_one_connection_stays_there(house):
 
 def test_forwarding_fields_are_believed_from_trusted_peers_only(house):
     data = (b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 1.2.3.4\r\n"
-            b"Forwarded: for=1.2.3.4\r\nConnection: close\r\n\r\n")
+            b"Forwarded: for=1.2.3.4\r\nX-Forwarded-Prefix: /evil\r\nX_forwarded_Ssl: on\r\nX-Forwarder: 1\r\n"
+            b"Connection: close, X-Forwarded-For, X-Forwarded-Proto, Forwarded\r\n\r\n")
     backend = Backend()
     raw_request(Balancer(house, [backend], "--forwarded", "both").port, data)
     raw_request(Balancer(house, [backend], "--forwarded", "both", "--trusted-proxies", "10.0.0.0/8, 127.0.0.0/8").port, data)
@@ -139,10 +140,12 @@ def test_forwarding_fields_are_believed_from_trusted_peers_only(house):
     stranger, trusted, none = backend.requests
     assert stranger.values("X-Forwarded-For") == [b"127.0.0.1"]
     assert stranger.values("X-Forwarded-Proto") == [b"http"]
-    assert stranger.values("X-Real-IP") == []
+    assert stranger.values("X-Real-IP") == stranger.values("X-Forwarded-Prefix") == stranger.values("X_forwarded_Ssl") == []
+    assert stranger.values("X-Forwarder") == [b"1"]
     assert stranger.values("Forwarded") == [b'for=127.0.0.1;host="a";proto=http']
     assert trusted.values("X-Forwarded-For") == [b"1.2.3.4", b"127.0.0.1"]
     assert trusted.values("X-Forwarded-Proto") == [b"https"]
+    assert trusted.values("X-Forwarded-Prefix") == [b"/evil"] and trusted.values("X_forwarded_Ssl") == [b"on"]
     assert trusted.values("Forwarded") == [b"for=1.2.3.4", b'for=127.0.0.1;host="a";proto=http']
     assert none.values("X-Forwarded-For") == none.values("Forwarded") == []
 
@@ -227,10 +230,30 @@ def test_a_tunnel_ends_with_a_client_that_hangs_up_after_its_half_close(house):
     over.set()
 
 
-def test_an_unasked_upgrade_is_a_bad_answer(house):
-    backend = Backend(lambda r: b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+@pytest.mark.parametrize("asked,answered", [(b"", b"Upgrade: x\r\n"), (b"Upgrade: websocket\r\n", b""),
+                                            (b"Upgrade: websocket\r\n", b"Upgrade: h2c\r\n"),
+                                            (b"Upgrade: websocket\r\n", b"Upgrade: websocket, h2c\r\n"),
+                                            (b"Upgrade: h2c\r\n", b"Upgrade: h2c\r\n")])
+def test_an_unasked_upgrade_is_a_bad_answer(house, asked, answered):
+    backend = Backend(lambda r: b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n" + answered + b"\r\nsecret")
     balancer = Balancer(house, [backend])
-    assert request(balancer.port).status == 502
+    answer = raw_request(balancer.port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade\r\n" + asked + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 502 ") and b"secret" not in answer
+
+
+def test_a_refused_upgrade_is_an_answer_like_others(house):
+    backend = Backend(lambda r: b"HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                b"Content-Length: 2\r\n\r\nno" if b"/426" in r.line else OK)
+    balancer = Balancer(house, [backend])
+    with balancer.connect() as connection:
+        stream = connection.makefile("rb")
+        connection.sendall(b"GET /426 HTTP/1.1\r\nHost: a\r\n\r\n")
+        status, head, body = read_answer(stream)
+        assert (status, body) == (426, b"no") and b"\r\nUpgrade: websocket\r\n" in head
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        assert read_answer(stream)[2] == b"ok"
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert read_answer(stream)[2] == b"ok"
 
 
 REFUSED = [
@@ -297,7 +320,7 @@ def test_heads_pass_up_to_the_limit_that_was_set(house):
     backend = Backend()
     balancer = Balancer(house, [backend], "--max-header-size", "60k")
     assert raw_request(balancer.port, head(60 * 1024)).startswith(b"HTTP/1.1 200 ")
-    assert raw_request(balancer.port, head(60 * 1024 + 10)).startswith(b"HTTP/1.1 431 ")
+    assert raw_request(balancer.port, head(60 * 1024 + 1)).startswith(b"HTTP/1.1 431 ")
     assert len(backend.requests) == 1 and len(backend.requests[0].head) > 60 * 1024
     status, output = house.run([program("ascale-balance"), "--backend", "127.0.0.1:1", "--max-header-size", "61k"])
     assert status == 2 and "max_header_size" in output
@@ -371,6 +394,22 @@ def test_a_stale_connection_is_tried_once_more_for_what_may_be_repeated(house):
             connection.sendall(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             assert read_answer(stream)[0] == expected
     assert len(backend.requests) == 2 and backend.dropped == 2
+
+
+@pytest.mark.parametrize("part", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", b"H"])
+def test_what_was_answered_in_part_is_not_sent_again(house, part):
+    def serve(peer):
+        backend.take(peer)
+        peer.send(OK)
+        backend.take(peer)
+        peer.send(part)
+
+    backend = Backend(serve=serve)
+    balancer = Balancer(house, [backend], "--eject-failures", "0")
+    assert request(balancer.port).status == 200
+    answer = raw_request(balancer.port, b"GET /again HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert b"HTTP/1.1 502 " in answer
+    assert len(backend.requests) == 2 and len(backend.peers) == 1
 
 
 def test_a_refused_connect_goes_to_another(house):
@@ -559,6 +598,8 @@ def test_stopping_lets_requests_finish(house):
         wait_until(lambda: backend.requests)
         balancer.process.signal(15)
         assert idle.recv(1) == b""
+        with pytest.raises(ConnectionRefusedError):
+            balancer.connect()
         assert balancer.process.running()
         gate.set()
         stream = busy.makefile("rb")

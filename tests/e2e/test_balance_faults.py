@@ -6,6 +6,7 @@ import os
 import random
 import re
 import resource
+import signal
 import socket
 import sys
 import threading
@@ -88,6 +89,42 @@ def test_idle_connections_give_way_when_there_are_too_many(house):
     for _ in range(10):
         assert get(balancer) == 200
     for connection in idle:
+        connection.close()
+    settled(control)
+
+
+def test_who_has_sent_a_request_does_not_give_way(house):
+    """They all come at once: most are accepted before the first of their requests is looked at."""
+    balancer, control = with_control(house, [Backend()], "--max-connections", "10")
+    balancer.process.signal(signal.SIGSTOP)
+    connections = [balancer.connect() for _ in range(30)]
+    for connection in connections:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    balancer.process.signal(signal.SIGCONT)
+    for connection in connections:
+        assert read_to_end(connection).endswith(b"ok")
+        connection.close()
+    settled(control)
+
+
+def test_the_busy_give_way_once_they_are_idle(house):
+    gate = threading.Event()
+
+    def serve(peer):
+        while peer.head():
+            gate.wait(20 * SLOW)
+            peer.send(OK)
+
+    balancer, control = with_control(house, [Backend(serve=serve)], "--max-connections", "3")
+    busy = [balancer.connect() for _ in range(5)]
+    for connection in busy:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    wait_until(lambda: control.stats()["total"]["in_flight"] >= 3)
+    gate.set()
+    for connection in busy:
+        assert connection.recv(65536).endswith(b"ok")
+        assert get(balancer) == 200
+    for connection in busy:
         connection.close()
     settled(control)
 
