@@ -252,7 +252,7 @@ static int wait_events(struct event_loop *loop, usec_t until)
     struct __kernel_timespec wait = wait_time(until);
     if (!loop->coarse) {
         int n = plain_wait(loop, &wait);
-        if (n >= 0 || errno != ENOSYS)
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM)) /* EPERM: a container's filter is older than it */
             return n;
         loop->coarse = true;
     }
