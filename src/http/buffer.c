@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A stack of free buffers: the warmest is lent first. One thread a pool. */
 #include "http/buffer.h"
+#include "http/poison.h"
 #include <stdlib.h>
 
 void buffer_pool_init(struct buffer_pool *pool, size_t keep)
@@ -24,6 +25,7 @@ struct buffer *buffer_lend(struct buffer_pool *pool)
     if (b != NULL) {
         pool->free = b->next;
         pool->free_count--;
+        POISON_LENT(b, sizeof(*b));
     } else {
         b = malloc(sizeof(*b));
         if (b == NULL)
@@ -47,4 +49,5 @@ void buffer_return(struct buffer_pool *pool, struct buffer *b)
     b->next = pool->free;
     pool->free = b;
     pool->free_count++;
+    POISON_FREE(b, sizeof(*b));
 }

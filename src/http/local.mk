@@ -8,6 +8,7 @@ libhttp_a_SOURCES = \
 	src/http/conn.h \
 	src/http/event.c \
 	src/http/event.h \
+	src/http/poison.h \
 	src/http/relay.c \
 	src/http/relay.h \
 	src/http/slab.c \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocks of objects chained by their first word; a free object is chained by its own first word. */
 #include "http/slab.h"
+#include "http/poison.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,8 +39,10 @@ void *slab_take_dirty(struct slab *s)
     if (s->free == NULL)
         add_block(s);
     void *object = s->free;
-    if (object != NULL)
-        s->free = *(void **)object;
+    if (object == NULL)
+        return NULL;
+    s->free = *(void **)object;
+    POISON_LENT(object, s->size);
     return object;
 }
 
@@ -53,4 +56,5 @@ void slab_give(struct slab *s, void *object)
 {
     *(void **)object = s->free;
     s->free = object;
+    POISON_FREE(object, s->size);
 }
