@@ -194,6 +194,10 @@ static struct backend *choose(struct exchange *x, bool *empty)
 void exchange_route(struct exchange *x)
 {
     bool empty = true;
+    if (x->tried_count == 0 && worker_others_wait(worker_of(x))) {
+        session_enqueue(x->session);
+        return;
+    }
     while (x->tried_count < TRIED_MAX && (x->backend = choose(x, &empty)) != NULL)
         if (attempt(x))
             return;

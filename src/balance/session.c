@@ -358,6 +358,12 @@ void session_answered(struct session *s)
     }
 }
 
+static void note_queue(struct worker *w)
+{
+    usec_t since = w->queue != NULL ? w->queue->exchange->queued_at : USEC_NEVER;
+    atomic_store_explicit(&w->waits_since, since, memory_order_relaxed);
+}
+
 void session_enqueue(struct session *s)
 {
     struct worker *w = s->worker;
@@ -370,6 +376,8 @@ void session_enqueue(struct session *s)
         session_reply(s, 503, "no instance has room");
         return;
     }
+    /* Room may have come meanwhile. One that was refused tries again at the tick only. */
+    w->room = w->room || x->tried_count == 0;
     x->tried_count = 0;
     x->queued_at = since;
     s->queue_link = w->queue_end;
@@ -377,9 +385,11 @@ void session_enqueue(struct session *s)
     *w->queue_end = s;
     w->queue_end = &s->queue_next;
     w->queue_count++;
+    note_queue(w);
     if (x->awaited != NULL)
         atomic_fetch_add_explicit(&x->awaited->waiting, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&w->hub->waiting, 1, memory_order_relaxed);
+    atomic_fetch_add(&w->hub->waiting, 1);
+    atomic_thread_fence(memory_order_seq_cst); /* see upstream_leave: now it is looked for room again */
     hub_tell(w->hub, NEWS_BURST);
     worker_hurry(w);
     session_enter(s, SESSION_QUEUED, deadline);
@@ -398,6 +408,7 @@ void session_dequeue(struct session *s)
         w->queue_end = s->queue_link;
     s->queue_link = NULL;
     w->queue_count--;
+    note_queue(w);
     if (x->awaited != NULL)
         atomic_fetch_sub_explicit(&x->awaited->waiting, 1, memory_order_relaxed);
     x->awaited = NULL;

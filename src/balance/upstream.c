@@ -236,7 +236,8 @@ void upstream_leave(struct worker *w, struct backend *b)
     struct hub *hub = w->hub;
     bool leaving = atomic_load_explicit(&b->state, memory_order_relaxed) != BACKEND_READY;
     presence_add(&upstream_lane(w, b)->counters.in_flight, -1, event_now(w->loop));
-    if (atomic_fetch_sub_explicit(&b->in_flight, 1, memory_order_release) == 1 && leaving)
+    /* In one order with hub->waiting: either who begins to wait sees this room, or we see who waits. */
+    if (atomic_fetch_sub(&b->in_flight, 1) == 1 && leaving)
         hub_tell(hub, NEWS_EMPTIED);
 }
 

@@ -21,6 +21,7 @@
 #define TICK_SHORT     (50 * USEC_PER_MSEC)
 #define UPSTREAM_IDLE  (5 * USEC_PER_SEC) /* many servers close after little more than that */
 #define BUFFERS_KEPT   256
+#define UNFAIR_AFTER   (5 * USEC_PER_MSEC) /* one that has waited so much longer elsewhere goes first */
 
 static void pause_accepting(struct worker *w)
 {
@@ -147,16 +148,43 @@ void worker_hurry(struct worker *w)
         event_timer_set(w->loop, &w->tick, soon);
 }
 
-/* In order; where requests may be bound to different backends, one that must wait does not hold up the
- * others. */
+static bool is_bound(const struct worker *w)
+{
+    return w->view->settings.options.algorithm == CONFIG_STICKY;
+}
+
+static usec_t waits_since(const struct worker *w)
+{
+    return atomic_load_explicit(&w->waits_since, memory_order_relaxed);
+}
+
+/* Those of the others in which one waits since before `than`; false: there are none. */
+static bool wake_waiting(const struct worker *w, usec_t than)
+{
+    bool any = false;
+    for (unsigned i = 0; i < w->hub->worker_count; i++) {
+        struct worker *other = w->hub->workers[i];
+        if (other == w || waits_since(other) >= than)
+            continue;
+        worker_wake(other);
+        any = true;
+    }
+    return any;
+}
+
+/* In order, here and roughly among workers: room is found by the one whose request has ended, and would stay
+ * with it for ever while it is busy. Where requests may be bound to different backends, one that must wait
+ * does not hold up the others. */
 static void serve_queue(struct worker *w)
 {
-    bool bound = w->view->settings.options.algorithm == CONFIG_STICKY;
+    bool bound = is_bound(w);
     struct session *next = w->queue;
     w->room = false;
     /* What comes back to the queue meanwhile is not tried twice. */
     for (unsigned left = w->queue_count; left > 0 && next != NULL; left--) {
         struct session *s = next;
+        if (!bound && wake_waiting(w, waits_since(w) - UNFAIR_AFTER))
+            return;
         next = s->queue_next;
         bool waits = !exchange_retry(s->exchange);
         if (!waits)
@@ -164,18 +192,21 @@ static void serve_queue(struct worker *w)
         if ((waits || s->queue_link != NULL) && !bound)
             return; /* the others would fare no better */
     }
+    if (w->queue == NULL)
+        wake_waiting(w, USEC_NEVER);
 }
 
 void worker_room(struct worker *w)
 {
-    struct hub *hub = w->hub;
-    if (w->queue != NULL) {
+    if (w->queue != NULL)
         w->room = true;
-    } else if (atomic_load_explicit(&hub->waiting, memory_order_relaxed) > 0) {
-        for (unsigned i = 0; i < hub->worker_count; i++)
-            if (i != w->index)
-                worker_wake(hub->workers[i]);
-    }
+    else if (atomic_load(&w->hub->waiting) > 0)
+        wake_waiting(w, USEC_NEVER);
+}
+
+bool worker_others_wait(const struct worker *w)
+{
+    return atomic_load_explicit(&w->hub->waiting, memory_order_relaxed) > 0 && !is_bound(w);
 }
 
 static void tick(struct event_timer *timer)
@@ -287,6 +318,7 @@ struct worker *worker_new(struct hub *hub, unsigned index)
     w->listener = (struct event_source){hub->listen_fd, listener_ready};
     w->tick.expired = tick;
     w->queue_end = &w->queue;
+    atomic_init(&w->waits_since, USEC_NEVER);
     inbox_init(&w->inbox);
     w->pick.random.state = index + 1;
     buffer_pool_init(&w->buffers, BUFFERS_KEPT);

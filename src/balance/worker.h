@@ -106,8 +106,9 @@ struct worker {
     bool access_lost;      /* the last ones could not be */
     bool short_of;         /* descriptors or memory: accepting pauses */
     struct worker_counters counters;
-    _Atomic uint64_t adopted; /* generation of the view it uses */
-    _Atomic uint32_t load;    /* connections it has or will find in its inbox */
+    _Atomic uint64_t adopted;   /* generation of the view it uses */
+    _Atomic uint32_t load;      /* connections it has or will find in its inbox */
+    _Atomic usec_t waits_since; /* the first in its queue; USEC_NEVER: nobody waits */
     struct inbox inbox;
 };
 
@@ -123,6 +124,9 @@ void worker_wake(struct worker *w);
 
 /* A backend has room: serve the queue at the end of this turn, here or in another worker. */
 void worker_room(struct worker *w);
+
+/* Does a request that has only just come have to wait behind others, whichever worker's they are? */
+bool worker_others_wait(const struct worker *w);
 
 /* Waits need looking after soon: the tick comes at its short period. */
 void worker_hurry(struct worker *w);

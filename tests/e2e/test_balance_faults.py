@@ -2,6 +2,7 @@
 """What goes wrong around ascale-balance, injected for real: floods, slow and idle clients, backends that die in the
 middle, rubbish from both sides, no descriptor left. Whatever it is, other requests see nothing of it."""
 
+import json
 import os
 import random
 import re
@@ -419,3 +420,16 @@ def test_a_refused_upload_without_end_holds_up_nobody(house):
     for thread in threads:
         thread.join()
     assert settled(control)["rejected"] == 4
+
+
+@pytest.mark.threads
+def test_no_thread_keeps_the_room_to_itself(house):
+    """Four threads and one request at a time: whoever's ends finds the room, and must not only give it to its own."""
+    app = house.spawn([program("ascale-app"), "--work", "1us", "--quiet"])
+    backend = app.wait_for(r"http://(127\.0\.0\.1:\d+)").group(1)
+    balancer = Balancer(house, [backend], "--threads", "4", "--max-in-flight", "1",
+                        "--queue-timeout", f"{300 * SLOW:.0f}ms")
+    load = house.spawn([program("ascale-load"), "--url", f"http://127.0.0.1:{balancer.port}/", "--connections", "50",
+                        "--threads", "1", "--rate", "60000/s", "--duration", "3s", "--json"])
+    result = json.loads(load.wait_for(r"(?s)^\{.*\}$").group(0))
+    assert set(result["codes"]) == {"200"}
