@@ -113,12 +113,12 @@ static void zoom(struct room *room)
 
 static void window_shorter(struct room *room)
 {
-    room->window -= room->window > 0;
+    room->window = view_window(room) - (view_window(room) > 0);
 }
 
 static void window_longer(struct room *room)
 {
-    room->window += room->window < WINDOWS - 1;
+    room->window = view_window(room) + (view_window(room) < WINDOWS - 1);
 }
 
 static void filter(struct room *room)

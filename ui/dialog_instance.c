@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FACT_ROWS = 4 };
+enum { FACT_ROWS = 4, HISTORY_ROWS_MAX = 5, LOG_ROWS_MIN = 6 };
 
 static void instance_open(struct room *room)
 {
@@ -22,7 +22,7 @@ static void instance_open(struct room *room)
 static struct dialog_size instance_size(const struct room *room)
 {
     (void)room;
-    return (struct dialog_size){108, FACT_ROWS + 22};
+    return (struct dialog_size){108, FACT_ROWS + HISTORY_ROWS_MAX + 22};
 }
 
 static void facts_draw(const struct room *room, const struct instance_view *i, struct area area)
@@ -45,6 +45,34 @@ static void facts_draw(const struct room *room, const struct instance_view *i, s
     draw_textf(area, x, 2, ROLE_NORMAL, "  errors %s", format_percent(format_rate(a, i->error_pct)));
     if (i->cause[0])
         draw_fit(area, 0, area.width, 3, ROLE_WARN, i->cause, room->glyphs->unicode);
+}
+
+static int rule_draw(const struct room *room, struct area area, int y, const char *title)
+{
+    draw_fill(area, 0, y, area.width, 1, ROLE_RULE, room->glyphs->rule);
+    draw_text(area, 2, y, ROLE_TITLE, title);
+    return y + 1;
+}
+
+/* What the journal knows of it, newest first; returns the row below. */
+static int history_draw(const struct room *room, struct area area, int y)
+{
+    const struct snapshot *snap = room->live;
+    int last = area.height - 2 - LOG_ROWS_MIN;
+    last = last > y + 1 + HISTORY_ROWS_MAX ? y + 1 + HISTORY_ROWS_MAX : last;
+    if (last < y + 2)
+        return y;
+    y = rule_draw(room, area, y, " History ");
+    for (int i = snap->journal_count - 1; i >= 0 && y < last; i--) {
+        const struct journal_entry *entry = &snap->journal[i];
+        static const enum role roles[] = {ROLE_NORMAL, ROLE_WARN, ROLE_BAD};
+        char clock[FORMAT_SIZE];
+        if (entry->kind != JOURNAL_EVENT || entry->instance != room->state.instance.id)
+            continue;
+        draw_text(area, 0, y, ROLE_DIM, format_time(clock, entry->at + snap->wall_offset_us));
+        draw_fit(area, 10, area.width, y++, roles[entry->level], entry->text, room->glyphs->unicode);
+    }
+    return y;
 }
 
 static bool detail_is_ours(const struct room *room)
@@ -79,8 +107,8 @@ static void instance_draw(struct room *room, struct area area)
         facts_draw(room, instance, area);
     else
         draw_textf(area, 0, 0, ROLE_DIM, "i%d is gone.", room->state.instance.id);
-    draw_fill(area, 0, FACT_ROWS, area.width, 1, ROLE_RULE, room->glyphs->rule);
-    lines_draw(room, area_part(area, 0, FACT_ROWS + 1, area.width, area.height - FACT_ROWS - 2));
+    int y = rule_draw(room, area, history_draw(room, area, FACT_ROWS), " Log ");
+    lines_draw(room, area_part(area, 0, y, area.width, area.height - y - 1));
     dialog_hint(area, "Esc: close   x: act on it   j, k, PgUp, PgDn: scroll   G: follow the newest");
 }
 
@@ -149,7 +177,8 @@ static void actions_draw(struct room *room, struct area area)
         bool other = ask->kind != CMD_NONE && ask->kind != deeds[i].kind;
         draw_textf(area, 1, i + 2, other ? ROLE_GREYED : ROLE_FOCUS, "%c", deeds[i].key);
         draw_text(area, 4, i + 2, other ? ROLE_GREYED : ROLE_STRONG, deeds[i].word);
-        draw_text(area, 13, i + 2, other ? ROLE_GREYED : ROLE_NORMAL, deeds[i].help);
+        draw_fit(area, 14, area.width, i + 2, other ? ROLE_GREYED : ROLE_NORMAL, deeds[i].help,
+                 room->glyphs->unicode);
     }
     if (ask->kind != CMD_NONE)
         draw_textf(area, 0, area.height - 1, ROLE_WARN, "Really %s? y = yes, n = no", deed_text(ask, deed));

@@ -64,7 +64,7 @@ static void progress_draw(const struct room *room, struct area area, int y)
 static void load_draw(struct room *room, struct area area)
 {
     const struct form *form = &room->state.form.form;
-    bool running = room->live->load.running, unicode = room->glyphs->unicode;
+    bool running = room->live->load.running;
     int y = form_height(form, area.height, 5);
     form_draw(form, room->glyphs, area_part(area, 0, 0, area.width, y++));
     progress_draw(room, area, y);
@@ -72,8 +72,7 @@ static void load_draw(struct room *room, struct area area)
         bool here = form->at == form->count;
         draw_text(area, 0, y + 2, here ? ROLE_CURSOR : ROLE_NORMAL, " Stop the load ");
     }
-    if (form->error[0])
-        draw_fit(area, 0, area.width, y + 3, ROLE_BAD, form->error, unicode);
+    form_help_draw(form, room->glyphs, area, y + 3);
     dialog_hint(area, running
                           ? "Enter: apply, or stop on the button   Esc: close   Left, Right: change at once"
                           : "Enter: start   Esc: close; nothing is started   Up, Down: field");

@@ -30,10 +30,7 @@ static void options_draw(struct room *room, struct area area)
     const struct form *form = &room->state.form.form;
     int y = form_height(form, area.height, 3);
     form_draw(form, room->glyphs, area_part(area, 0, 0, area.width, y++));
-    if (form->error[0])
-        draw_fit(area, 0, area.width, y, ROLE_BAD, form->error, room->glyphs->unicode);
-    else if (form->at < form->count)
-        draw_fit(area, 0, area.width, y, ROLE_DIM, form->rows[form->at].option->help, room->glyphs->unicode);
+    form_help_draw(form, room->glyphs, area, y);
     dialog_hint(area, "Enter: apply   Esc: close   Left, Right: choose   Up, Down: field");
 }
 

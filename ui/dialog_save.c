@@ -73,7 +73,7 @@ static void question_draw(struct room *room, struct area area, const struct ques
     else if (!save->ready)
         draw_text(area, 0, HEAD_ROWS, ROLE_DIM, "asking what differs ...");
     else if (!save->line_count)
-        draw_text(area, 0, HEAD_ROWS, ROLE_DIM, question->nothing);
+        dialog_wrap(area, HEAD_ROWS, ROLE_DIM, question->nothing);
     lines_draw(room, area_part(area, 0, HEAD_ROWS, area.width, area.height - HEAD_ROWS - FOOT_ROWS));
     snprintf(hint, sizeof hint, "%s y = yes, n = no%s", question->ask,
              save->line_count > save->scroll.page ? "   j, k: scroll" : "");

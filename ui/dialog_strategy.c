@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PITCH = 2 }; /* rows a strategy, where there is room */
+
 static int strategies(const char *names[STRATEGY_MAX], int lengths[STRATEGY_MAX])
 {
     const struct option *option = option_find("scaling", "strategy");
@@ -48,7 +50,7 @@ static struct dialog_size strategy_size(const struct room *room)
     const char *names[STRATEGY_MAX];
     int lengths[STRATEGY_MAX];
     (void)room;
-    return (struct dialog_size){92, strategies(names, lengths) + 4};
+    return (struct dialog_size){92, PITCH * strategies(names, lengths) + 3};
 }
 
 static void strategy_draw(struct room *room, struct area area)
@@ -56,16 +58,18 @@ static void strategy_draw(struct room *room, struct area area)
     const struct strategy_state *state = &room->state.strategy;
     const char *names[STRATEGY_MAX];
     int lengths[STRATEGY_MAX], count = strategies(names, lengths);
+    int pitch = area.height >= PITCH * count + 2 ? PITCH : 1;
     draw_text(area, 1, 0, ROLE_DIM, "strategy");
     draw_text(area, 14, 0, ROLE_DIM, "would now");
     for (int i = 0; i < count; i++) {
         bool chosen = i == state->chosen, in_force = i == room->live->config.scaling.strategy;
-        draw_textf(area, 1, i + 1, chosen ? ROLE_FOCUS : ROLE_NORMAL, "%.*s%s", lengths[i], names[i],
+        struct area row = area_part(area, 0, 1 + i * pitch, area.width, pitch);
+        draw_textf(row, 1, 0, chosen ? ROLE_FOCUS : ROLE_NORMAL, "%.*s%s", lengths[i], names[i],
                    in_force ? " *" : "");
-        draw_fit(area, 14, area.width, i + 1, ROLE_NORMAL, state->preview[i][0] ? state->preview[i] : "...",
-                 room->glyphs->unicode);
-        if (chosen)
-            draw_select(area, i + 1);
+        dialog_wrap(area_part(row, 14, 0, row.width - 14, pitch), 0, ROLE_NORMAL,
+                    state->preview[i][0] ? state->preview[i] : "...");
+        for (int y = 0; chosen && y < pitch; y++)
+            draw_select(row, y);
     }
     dialog_hint(area, "Enter: use it   Esc: close   Up, Down: choose   * in force");
 }

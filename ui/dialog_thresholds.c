@@ -35,7 +35,7 @@ static void thresholds_open(struct room *room)
 
 static struct dialog_size thresholds_size(const struct room *room)
 {
-    return (struct dialog_size){86, room->state.form.form.count + 8};
+    return (struct dialog_size){86, room->state.form.form.count + 9};
 }
 
 /* What is allowed but likely to disappoint. */
@@ -55,11 +55,13 @@ static void thresholds_draw(struct room *room, struct area area)
 {
     const struct form_state *state = &room->state.form;
     char text[256];
-    int y = form_height(&state->form, area.height, 4);
-    form_draw(&state->form, room->glyphs, area_part(area, 0, 0, area.width, y++));
+    int y = form_height(&state->form, area.height, 5);
+    form_draw(&state->form, room->glyphs, area_part(area, 0, 0, area.width, y));
     if (state->form.error[0]) {
         dialog_wrap(area, y, ROLE_BAD, state->form.error);
     } else {
+        form_help_draw(&state->form, room->glyphs, area, y);
+        y += 2;
         draw_text(area, 0, y++, ROLE_STRONG, "With these, the scaler would now:");
         y += dialog_wrap(area, y, ROLE_NORMAL, state->preview[0] ? state->preview : "...");
         if (advice(room, text, sizeof text))

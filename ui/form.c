@@ -256,6 +256,24 @@ void form_draw(const struct form *form, const struct glyphs *glyphs, struct area
         draw_text(area, columns.preset, 0, ROLE_DIM, "default");
     if (columns.range)
         draw_text(area, columns.range, 0, ROLE_DIM, "allowed");
+    if (shown < form->count) {
+        char place[32];
+        snprintf(place, sizeof place, "%d-%d/%d", top + 1, top + shown, form->count);
+        draw_right(area, area.width, 0, ROLE_DIM, place);
+    }
     for (int y = 0; y < shown && top + y < form->count; y++)
         row_draw(form, top + y, glyphs, area, y + 1);
+}
+
+void form_help_draw(const struct form *form, const struct glyphs *glyphs, struct area area, int y)
+{
+    const struct form_row *row = form->at < form->count ? &form->rows[form->at] : NULL;
+    char range[128], text[400];
+    if (form->error[0]) {
+        draw_fit(area, 0, area.width, y, ROLE_BAD, form->error, glyphs->unicode);
+    } else if (row) {
+        option_range_text(row->option, range, sizeof range);
+        snprintf(text, sizeof text, is_choice(row) ? "%s: %s" : "%s", row->option->help, range);
+        draw_fit(area, 0, area.width, y, ROLE_DIM, text, glyphs->unicode);
+    }
 }

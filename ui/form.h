@@ -36,6 +36,8 @@ bool form_changed(const struct form *form);
 int form_text(const struct form *form, bool all, char *out, size_t size);
 /* Rows it takes in an area this high with so many rows kept free below; the others are scrolled to. */
 int form_height(const struct form *form, int height, int below);
+/* One row: what is wrong, or what the field with the cursor means and, of a choice, may be. */
+void form_help_draw(const struct form *form, const struct glyphs *glyphs, struct area area, int y);
 /* A head, then a row each: name, the value typed, the one in force, the default, what is allowed. */
 void form_draw(const struct form *form, const struct glyphs *glyphs, struct area area);
 

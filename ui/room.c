@@ -31,7 +31,7 @@ bool room_init(struct room *room, const struct port *port, bool read_only, bool 
                           .kept = calloc(1, sizeof *room->kept),
                           .look = {.frame_interval = USEC_PER_SEC, .confirm = true},
                           .focus = PANEL_INSTANCES,
-                          .window = 1,
+                          .window = -1,
                           .chart_cursor = -1,
                           .dirty = true};
     room->snap = room->live;
@@ -209,6 +209,7 @@ static void filter_key(struct room *room, int key)
 void room_key(struct room *room, int key)
 {
     room->dirty = room->urgent = true;
+    room->message[0] = '\0'; /* it was about the key before */
     if (room->filtering) {
         filter_key(room, key);
     } else if (key == UI_CTRL('c')) {

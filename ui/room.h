@@ -38,7 +38,7 @@ struct room {
 
     enum panel focus;
     bool zoomed;
-    int window;       /* index of the chart window */
+    int window;       /* index of the chart window; -1 = nobody has chosen one */
     int chart_cursor; /* cells back from the newest; -1 = none */
     int selected;     /* instance id; 0 = none */
     int table_top;

@@ -21,6 +21,9 @@ const struct view_ops *view_of(const struct room *room, enum panel panel);
 extern const struct view_ops view_cpu, view_count, view_rpm, view_latency;
 extern const struct view_ops view_instances, view_remote, view_journal;
 
+/* Index of the chart window in force. */
+int view_window(const struct room *room);
+
 /* Rows the table or the target's panel would like to have, its head counted. */
 int view_instances_wish(const struct room *room);
 int view_remote_wish(const struct room *room);

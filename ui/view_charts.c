@@ -94,7 +94,7 @@ static void rpm_stats(const struct room *room, double peak, struct spans *stats)
 {
     char text[FORMAT_SIZE];
     spans_add(stats, 0, ROLE_RPM, "%s", format_number(text, room->snap->rpm));
-    spans_add(stats, 0, ROLE_DIM, " now");
+    spans_add(stats, 0, ROLE_DIM, " last minute");
     spans_add(stats, 1, ROLE_DIM, "  peak ");
     spans_add(stats, 1, ROLE_NORMAL, "%s", format_number(text, peak));
 }
@@ -142,10 +142,19 @@ static const struct kind kinds[PANEL_CHARTS] = {
                        latency_stats},
 };
 
+int view_window(const struct room *room)
+{
+    const struct snapshot *snap = room->snap;
+    if (room->window >= 0)
+        return room->window;
+    bool young = !snap->history_count || snap->at - snap->history[0].at <= USEC_PER_MIN;
+    return young ? 0 : 1; /* what there is to see shall not be lost in a corner */
+}
+
 static usec_t window_span(const struct room *room)
 {
     const struct snapshot *snap = room->snap;
-    usec_t span = windows[room->window].span;
+    usec_t span = windows[view_window(room)].span;
     if (!span)
         span = snap->history_count ? snap->at - snap->history[0].at : 0;
     return span < USEC_PER_MIN ? USEC_PER_MIN : span;
@@ -225,7 +234,7 @@ static void title_draw(struct room *room, enum panel panel, const struct chart *
         cursor_stats(chart, room, &stats);
     else
         kinds[panel].stats(room, chart_peak(chart, 0, chart->time.start, USEC_NEVER), &stats);
-    spans_add(&stats, 3, ROLE_AXIS, "  %5s", windows[room->window].label);
+    spans_add(&stats, 3, ROLE_AXIS, "  %5s", windows[view_window(room)].label);
     spans_fit(&stats, area.width - x - 2);
     spans_draw(&stats, area, area.width - 1 - spans_width(&stats), 0);
 }

@@ -234,6 +234,15 @@ static enum role cell_role(const struct room *room, const struct column *column,
     return i->state == INSTANCE_READY ? ROLE_NORMAL : ROLE_DIM;
 }
 
+/* What became of it, else what it does, else what it says. */
+static const char *log_text(const struct instance_view *instance, enum role *role)
+{
+    *role = instance->cause[0] ? ROLE_WARN : ROLE_DIM;
+    if (instance->cause[0])
+        return instance->cause;
+    return instance->state == INSTANCE_STARTING ? "waiting for its health checks" : instance->last_line;
+}
+
 static void row_draw(struct room *room, const struct instance_view *instance, struct area area, int y)
 {
     bool unicode = room->glyphs->unicode;
@@ -244,10 +253,10 @@ static void row_draw(struct room *room, const struct instance_view *instance, st
             continue;
         char text[FORMAT_SIZE];
         column_text(room, column, instance, text);
-        enum role role = cell_role(room, column, instance);
+        enum role role = cell_role(room, column, instance), log_role;
+        const char *log = log_text(instance, &log_role);
         if (!column->width)
-            draw_fit(area, x, area.width, y, instance->cause[0] ? ROLE_WARN : ROLE_DIM,
-                     instance->cause[0] ? instance->cause : instance->last_line, unicode);
+            draw_fit(area, x, area.width, y, log_role, log, unicode);
         else if (column->left)
             draw_fit(area, x, x + column->width - 1, y, role, text, unicode);
         else

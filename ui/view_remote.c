@@ -50,9 +50,8 @@ static void breaker_draw(const struct room *room, struct area area, int y)
     row_label(area, y, "Breaker");
     int x = draw_text(area, 13, y, states[remote->breaker].role, states[remote->breaker].text);
     if (remote->breaker == BREAKER_OPEN && remote->breaker_until != USEC_NEVER)
-        draw_textf(
-            area, x, y, ROLE_NORMAL, ", next try in %s",
-            format_span(left, remote->breaker_until - room->now));
+        draw_textf(area, x, y, ROLE_NORMAL, ", next try in %s",
+                   format_span(left, remote->breaker_until - room->now));
 }
 
 static void count_row_draw(const struct room *room, struct area area, int y)

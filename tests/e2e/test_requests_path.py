@@ -13,11 +13,11 @@ def test_requests_past_the_balancer_are_counted(house, balancer):
         "balancer.listen=127.0.0.1:0", "-s", f"balancer.enabled={balancer}", "-s", "scaling.polling_interval=200ms",
         "-s", "ui.frame_interval=100ms"], cwd=house.directory)
     port = int(room.wait_for_text(r"i1 +(\d+) +\d+ +READY", 20).group(1))
-    room.wait_for_text(r"Requests/min +0 now")
+    room.wait_for_text(r"Requests/min +0 last")
 
     def counted():
         assert request(port, "/bytes?n=1").status == 200
-        return room.wait_for_text(r"Requests/min +(\S+) now").group(1) not in "0-"
+        return room.wait_for_text(r"Requests/min +(\S+) last").group(1) not in "0-"
 
     wait_until(counted, 20, "a rate")
     assert room.terminate() == 0

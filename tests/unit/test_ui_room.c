@@ -462,6 +462,51 @@ static void all_are_rolled_when_asked_twice(void **ctx)
     desk_close(&desk);
 }
 
+static void a_message_is_about_the_last_key(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", true);
+    press(&desk, '+');
+    assert_shown(&desk, "refused: this screen is read-only (+ =)");
+    press(&desk, 'z');
+    assert_hidden(&desk, "refused");
+    desk_close(&desk);
+}
+
+static void a_young_history_fills_its_chart(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    struct snapshot *snap = desk.fake.snapshot;
+    assert_shown(&desk, "-5m");
+    memmove(snap->history, snap->history + snap->history_count - 30, 30 * sizeof *snap->history);
+    snap->history_count = 30;
+    fake_publish(&desk.fake);
+    pass(&desk, USEC_PER_SEC);
+    assert_shown(&desk, "-1m");
+    press(&desk, ']'); /* chosen by hand it stays */
+    assert_shown(&desk, "-5m");
+    press(&desk, ']');
+    assert_shown(&desk, "-15m");
+    desk_close(&desk);
+}
+
+static void an_instance_has_a_history(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    type(&desk, "j\n");
+    const char *text = screen(&desk), *history = strstr(text, "History"), *log = strstr(text, " Log ");
+    assert_true(history && log && history < log);
+    const char *newer = strstr(history, "ready in 0.4s on port 5001"),
+               *older = strstr(history, "killed by SIGKILL; replaced");
+    assert_true(newer && older && newer < older && older < log);
+    desk_close(&desk);
+}
+
 static void no_key_is_mute(void **ctx)
 {
     struct desk desk;
@@ -730,6 +775,9 @@ int main(void)
         cmocka_unit_test(reloading_shows_what_changes_first),
         cmocka_unit_test(a_long_difference_scrolls),
         cmocka_unit_test(all_are_rolled_when_asked_twice),
+        cmocka_unit_test(a_message_is_about_the_last_key),
+        cmocka_unit_test(a_young_history_fills_its_chart),
+        cmocka_unit_test(an_instance_has_a_history),
         cmocka_unit_test(no_key_is_mute),
         cmocka_unit_test(an_instance_is_hit_by_its_id),
         cmocka_unit_test(a_detail_is_asked_for_and_given_back),
