@@ -351,6 +351,7 @@ class Terminal:
 
     def wait(self, deadline=15.0):
         wait_until(lambda: not self.running(), deadline, f"the end of {self.argv[0]}")
+        self.reader.join(SLOW)  # to its last words, unless it left somebody on the terminal
         return self.popen.returncode
 
     def terminate(self, deadline=15.0):

@@ -22,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 class Server:
     """Answers each request by `answer(request bytes, number)`: bytes, or None to close. Counts and records."""
 
-    def __init__(self, answer=lambda request, number: OK, tls=None, backlog=128):
+    def __init__(self, answer=lambda request, number: OK, tls=None, backlog=1024):
         self.answer, self.tls = answer, tls
         self.requests, self.connections = [], 0
         self.lock = threading.Lock()
@@ -214,10 +214,10 @@ def test_expected_status(serve, load):
 def test_timeouts_are_errors(serve, load):
     gate = threading.Event()
     server = serve(lambda request, number: OK if number % 2 else gate.wait() and None)
-    _, summary = load("--requests", 4, "--threads", 1, "--timeout", "200ms", "--url", server.url)
+    _, summary = load("--requests", 4, "--threads", 1, "--timeout", "1s", "--url", server.url)
     gate.set()
     assert summary["errors"] == summary["errors_by_kind"]["timeout"] == 2
-    assert summary["requests"] == 2 and 0.35 <= summary["duration_s"] < 5 * SLOW
+    assert summary["requests"] == 2 and 1.9 <= summary["duration_s"] < 10 * SLOW
 
 
 def test_refused_connections_are_errors_without_a_spin(load):
@@ -248,7 +248,7 @@ def test_open_loop_keeps_the_rate(serve, load, timing):
     server = serve()
     _, summary = load("--rate", "400/s", timing, "--duration", "2s", "--url", server.url)
     assert summary["asked_rate"] == pytest.approx(400, rel=0.01 if timing == "--even" else 0.2)
-    assert summary["achieved_rate"] == pytest.approx(summary["asked_rate"], rel=0.005)
+    assert summary["achieved_rate"] == pytest.approx(summary["asked_rate"], rel=0.02 * SLOW)
     assert summary["missed"] == 0 and summary["requests"] == len(server.requests)
 
 
