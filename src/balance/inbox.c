@@ -2,7 +2,6 @@
 /* A bounded box under a mutex that is never held for longer than a copy. */
 #include "balance/inbox.h"
 #include <string.h>
-#include <unistd.h>
 
 void inbox_init(struct inbox *box)
 {
@@ -31,12 +30,11 @@ unsigned inbox_take(struct inbox *box, struct arrival out[INBOX_MAX])
     return count;
 }
 
-void inbox_close(struct inbox *box)
+bool inbox_close(struct inbox *box)
 {
     pthread_mutex_lock(&box->lock);
-    box->closed = true;
-    for (unsigned i = 0; i < box->count; i++)
-        close(box->items[i].fd);
-    box->count = 0;
+    bool empty = box->count == 0;
+    box->closed = box->closed || empty;
     pthread_mutex_unlock(&box->lock);
+    return empty;
 }

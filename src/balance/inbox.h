@@ -29,7 +29,7 @@ bool inbox_put(struct inbox *box, const struct arrival *arrival);
 /* Empties it into out; how many there were. */
 unsigned inbox_take(struct inbox *box, struct arrival out[INBOX_MAX]);
 
-/* Takes no more, and closes what is in it. */
-void inbox_close(struct inbox *box);
+/* Takes no more from now on; false: something is in it, and it stays open. */
+bool inbox_close(struct inbox *box);
 
 #endif

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #define LINGER_TIME  (2 * USEC_PER_SEC)
-#define STEPS_MAX    64 /* of pipelined requests, before others get their turn */
-#define LINGER_READS 16 /* buffers before others get their turn */
+#define LAST_CALL    USEC_PER_SEC /* for the first request of a connection when the worker stops */
+#define STEPS_MAX    64           /* of pipelined requests, before others get their turn */
+#define LINGER_READS 16           /* buffers before others get their turn */
 
 static const struct config_balancer *options_of(const struct session *s)
 {
@@ -162,7 +163,18 @@ void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer)
     w->session_count++;
     atomic_fetch_add_explicit(&w->hub->connections, 1, memory_order_relaxed);
     counter_add(&w->counters.connections, 1);
-    session_enter(s, SESSION_IDLE, event_now(w->loop) + options_of(s)->header_timeout);
+    usec_t patience = w->stopping ? LAST_CALL : options_of(s)->header_timeout;
+    session_enter(s, SESSION_IDLE, event_now(w->loop) + patience);
+}
+
+void session_wind_up(struct session *s)
+{
+    if (s->state != SESSION_IDLE)
+        return;
+    if (s->served)
+        session_close(s);
+    else
+        session_enter(s, SESSION_IDLE, event_now(s->worker->loop) + LAST_CALL);
 }
 
 /* Only an answer that blames the backend or the time leaves the client's connection in a state to go on with.
@@ -346,6 +358,7 @@ void session_answered(struct session *s)
 {
     struct exchange *x = s->exchange;
     bool whole = x->up.ended;
+    s->served = true;
     if (x->keep && whole && !s->worker->stopping) {
         next_request(s);
     } else if (whole && !s->conn.readable) {

@@ -7,6 +7,9 @@
 /* Takes over an accepted descriptor, which is counted in the worker's load already. */
 void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer);
 
+/* The worker stops: an idle one ends, at once when it is between requests. */
+void session_wind_up(struct session *s);
+
 /* Goes on with whatever its connection and state allow. */
 void session_run(struct session *s);
 

@@ -252,12 +252,11 @@ static void adopt(struct worker *w)
     hub_tell(w->hub, NEWS_ADOPTED);
 }
 
-static void close_sessions(struct worker *w, bool all)
+static void each_session(struct worker *w, void (*end)(struct session *))
 {
     for (struct session *s = w->sessions, *next; s != NULL; s = next) {
         next = s->next;
-        if (all || s->state == SESSION_IDLE)
-            session_close(s);
+        end(s);
     }
 }
 
@@ -267,10 +266,10 @@ static void look_at_hub(struct worker *w)
     if (!w->stopping && atomic_load(&w->hub->stopping)) {
         w->stopping = true;
         pause_accepting(w);
-        close_sessions(w, false);
+        each_session(w, session_wind_up);
     }
     if (w->stopping && atomic_load(&w->hub->aborting))
-        close_sessions(w, true);
+        each_session(w, session_close);
     if (w->queue != NULL)
         w->room = true;
 }
@@ -351,13 +350,22 @@ static void end(struct worker *w)
     hub_tell(w->hub, NEWS_ENDED);
 }
 
+/* Nothing is left, nor will come: what others have accepted for this worker is served, too. */
+static bool is_over(struct worker *w)
+{
+    if (!w->stopping)
+        return false;
+    take_inbox(w);
+    return w->session_count == 0 && inbox_close(&w->inbox);
+}
+
 void *worker_run(void *worker)
 {
     struct worker *w = worker;
     look_at_hub(w);
     resume_accepting(w);
     event_timer_set(w->loop, &w->tick, event_now(w->loop) + TICK_LONG);
-    while (!w->stopping || w->session_count > 0) {
+    while (!is_over(w)) {
         int error = event_turn(w->loop, w->again != NULL || w->room ? 0 : USEC_NEVER);
         if (error < 0) {
             log_error("event loop: %s; this worker stops", strerror(-error));
@@ -367,8 +375,9 @@ void *worker_run(void *worker)
         if (w->room)
             serve_queue(w);
     }
-    inbox_close(&w->inbox);
-    close_sessions(w, true);
+    while (!inbox_close(&w->inbox))
+        take_inbox(w);
+    each_session(w, session_close);
     end(w);
     return NULL;
 }

@@ -33,6 +33,7 @@ struct session {
     struct session *queue_next, **queue_link; /* of those waiting for a backend */
     struct session *again_next;               /* of those that gave way to others in the middle of a body */
     bool again;
+    bool served; /* a request; an idle one that is not may be about to send its first */
     enum session_state state;
     union {
         struct sockaddr any;

@@ -389,3 +389,34 @@ def test_backends_change_under_load_without_an_error(house):
     # The last answer may be read before its worker has counted it.
     total = wait_for_stats(control, lambda stats: stats["total"]["responses"]["2xx"] == seen)["total"]
     assert total["requests"] == seen and total["errors"] == 0
+
+
+@pytest.mark.threads
+def test_a_stop_loses_no_connection(house):
+    """What has been accepted, by whichever thread, is served; what has not waits for the next process."""
+    supervised = Supervised(house, "--threads=4")
+    backend, over, failures, served = Backend(), threading.Event(), [], []
+
+    def client():
+        while not over.is_set():
+            try:
+                served.append(request(supervised.port, timeout=20).status)
+            except OSError as error:
+                failures.append(error)
+
+    control = Control(supervised.path)
+    control.backends(("i1", backend))
+    clients = [threading.Thread(target=client) for _ in range(12)]
+    for thread in clients:
+        thread.start()
+    for _ in range(10):
+        seen = len(served)
+        wait_until(lambda: len(served) > seen + 100)
+        assert control.command("stop")["ok"]
+        assert supervised.process.wait() == 0
+        control = supervised.start()
+        control.backends(("i1", backend))
+    over.set()
+    for thread in clients:
+        thread.join()
+    assert not failures and set(served) == {200}
