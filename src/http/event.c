@@ -17,6 +17,8 @@
 #define SLOT_WORDS   (SLOTS / 64)
 #define TURN_EVENTS  256
 #define LONGEST_WAIT (10 * USEC_PER_SEC)
+#define GAP          (100 * USEC_PER_MSEC) /* between turns */
+#define CATCH_UP     USEC_PER_SEC          /* for so long events go before deadlines after a gap */
 
 struct event_loop {
     int epoll_fd;
@@ -24,10 +26,11 @@ struct event_loop {
     void (*woken)(void *context);
     void *context;
     usec_t now;
-    usec_t expected; /* until then it does not sleep */
-    bool alone;      /* the machine has one CPU */
-    bool coarse;     /* the kernel has no epoll_pwait2 */
-    int64_t tick;    /* slots up to and with this tick are served */
+    usec_t expected;    /* until then it does not sleep */
+    bool alone;         /* the machine has one CPU */
+    bool coarse;        /* the kernel has no epoll_pwait2 */
+    int64_t tick;       /* slots up to and with this tick are served */
+    usec_t catching_up; /* until then, or until a turn finds all there is; 0: it is not */
     struct event_task *tasks;
     uint64_t occupied[SLOT_WORDS];
     struct event_timer *slots[SLOTS];
@@ -275,13 +278,20 @@ int event_turn(struct event_loop *loop, usec_t until)
     int n = wait_events(loop, until < tick_at ? until : tick_at);
     if (n < 0 && errno != EINTR)
         return -errno;
+    usec_t before = loop->now;
     loop->now = clock_now_us();
     for (int i = 0; i < n; i++) {
         struct event_source *source = loop->events[i].data.ptr;
         if (source->fd >= 0)
             source->ready(source, loop->events[i].events);
     }
-    serve_timers(loop);
+    /* Who was stopped for a while must not hold that against what came in time. */
+    if (n < TURN_EVENTS)
+        loop->catching_up = 0;
+    else if (loop->now - before > GAP)
+        loop->catching_up = loop->now + CATCH_UP;
+    if (loop->now >= loop->catching_up)
+        serve_timers(loop);
     run_tasks(loop);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -154,6 +155,39 @@ static void an_edge_is_told_once(void **state)
     close(ends[1]);
 }
 
+struct punctual {
+    struct event_source source;
+    struct alarm alarm;
+};
+
+static void came_in_time(struct event_source *source, uint32_t events)
+{
+    (void)events;
+    event_timer_clear(&((struct punctual *)source)->alarm.timer);
+    close(source->fd);
+    source->fd = -1;
+}
+
+/* A process that was stopped finds more than one turn takes, all of it come before the deadlines. */
+static void what_came_during_a_gap_is_served_before_deadlines(void **state)
+{
+    (void)state;
+    enum { N = 600 };
+    static struct punctual all[N];
+    for (int i = 0; i < N; i++) {
+        all[i] = (struct punctual){.source = {eventfd(1, EFD_CLOEXEC), came_in_time},
+                                   .alarm.timer.expired = fired};
+        assert_int_equal(event_add_as(loop, &all[i].source, EPOLLIN), 0);
+        event_timer_set(loop, &all[i].alarm.timer, event_now(loop) + 200 * USEC_PER_MSEC);
+    }
+    usleep(250 * USEC_PER_MSEC);
+    for (int turns = 0; turns < 4; turns++)
+        event_turn(loop, 0);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(all[i].source.fd, -1);
+    assert_int_equal(fired_count, 0);
+}
+
 static long sleeps(void)
 {
     struct rusage usage;
@@ -238,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_wakes_are_one_call, begin, end),
         cmocka_unit_test_setup_teardown(tasks_run_at_the_end_of_the_turn, begin, end),
         cmocka_unit_test_setup_teardown(an_edge_is_told_once, begin, end),
+        cmocka_unit_test_setup_teardown(what_came_during_a_gap_is_served_before_deadlines, begin, end),
         cmocka_unit_test_setup_teardown(what_is_expected_is_waited_for_awake, begin, end),
         cmocka_unit_test_setup_teardown(a_turn_ends_in_time_whatever_is_expected, begin, end),
         cmocka_unit_test_setup_teardown(it_waits_without_precise_waits, begin, end),
