@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Counters with one writer, the worker they belong to, and any number of readers: plain loads and stores,
- * whole but in no order among one another. */
+ * whole but, save for a presence, in no order among one another. */
 #ifndef BALANCE_COUNTERS_H
 #define BALANCE_COUNTERS_H
 #include "core/histogram.h"
@@ -20,23 +20,32 @@ static inline void counter_add(struct counter *c, uint64_t n)
     atomic_store_explicit(&c->value, counter_read(c) + n, memory_order_relaxed);
 }
 
-/* How many there are at a time, and the sum of that over time: its growth by the time it took is the mean. */
+/* How many there are at a time, and the sum of that over time: its growth by the time it took is the mean.
+ * The three belong together: the version is odd while they change (a seqlock without fences). */
 struct presence {
-    struct counter count, changed_at, sum_us;
+    struct counter version, count, changed_at, sum_us;
 };
 
 static inline uint64_t presence_sum(const struct presence *p, usec_t now)
 {
-    uint64_t then = counter_read(&p->changed_at);
-    uint64_t since = (uint64_t)now > then ? (uint64_t)now - then : 0;
-    return counter_read(&p->sum_us) + counter_read(&p->count) * since;
+    uint64_t version, count, then, sum;
+    do {
+        version = atomic_load_explicit(&p->version.value, memory_order_acquire);
+        count = atomic_load_explicit(&p->count.value, memory_order_acquire);
+        then = atomic_load_explicit(&p->changed_at.value, memory_order_acquire);
+        sum = atomic_load_explicit(&p->sum_us.value, memory_order_acquire);
+    } while ((version & 1) != 0 || counter_read(&p->version) != version);
+    return sum + count * ((uint64_t)now > then ? (uint64_t)now - then : 0);
 }
 
 static inline void presence_add(struct presence *p, int n, usec_t now)
 {
-    atomic_store_explicit(&p->sum_us.value, presence_sum(p, now), memory_order_relaxed);
-    atomic_store_explicit(&p->changed_at.value, (uint64_t)now, memory_order_relaxed);
-    counter_add(&p->count, (uint64_t)(int64_t)n);
+    uint64_t sum = presence_sum(p, now), count = counter_read(&p->count) + (uint64_t)(int64_t)n;
+    counter_add(&p->version, 1);
+    atomic_store_explicit(&p->sum_us.value, sum, memory_order_release);
+    atomic_store_explicit(&p->changed_at.value, (uint64_t)now, memory_order_release);
+    atomic_store_explicit(&p->count.value, count, memory_order_release);
+    atomic_store_explicit(&p->version.value, counter_read(&p->version) + 1, memory_order_release);
 }
 
 /* A histogram that grows under its readers. */

@@ -401,8 +401,7 @@ void session_enqueue(struct session *s)
     note_queue(w);
     if (x->awaited != NULL)
         atomic_fetch_add_explicit(&x->awaited->waiting, 1, memory_order_relaxed);
-    atomic_fetch_add(&w->hub->waiting, 1);
-    atomic_thread_fence(memory_order_seq_cst); /* see upstream_leave: now it is looked for room again */
+    atomic_fetch_add(&w->hub->waiting, 1); /* see upstream_leave: room is looked for again after this */
     hub_tell(w->hub, NEWS_BURST);
     worker_hurry(w);
     session_enter(s, SESSION_QUEUED, deadline);

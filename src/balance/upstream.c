@@ -21,7 +21,7 @@ static void fill_candidate(struct worker *w, struct backend *b, struct pick_cand
 {
     const struct config_balancer *o = &w->view->settings.options;
     usec_t since = event_now(w->loop) - atomic_load_explicit(&b->ready_since, memory_order_relaxed);
-    c->in_flight = atomic_load_explicit(&b->in_flight, memory_order_relaxed);
+    c->in_flight = atomic_load(&b->in_flight); /* in one order with hub->waiting: upstream_leave */
     c->limit = (uint32_t)o->max_in_flight;
     c->share = pick_share(since, o->slow_start);
     const struct lane *lane = upstream_lane(w, b);
