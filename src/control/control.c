@@ -312,7 +312,7 @@ static bool open_engine(struct control *c, char *err, size_t err_size)
     return true;
 }
 
-static bool open_balancer(struct control *c, const struct state_record *left, char *err, size_t err_size)
+static bool open_balancer(struct control *c, struct state_record *left, char *err, size_t err_size)
 {
     char socket_path[STATE_PATH_MAX + 32], log_path[STATE_PATH_MAX + 32];
     state_socket_path(c->setup.state, "balancer.sock", socket_path, sizeof socket_path);
@@ -334,9 +334,13 @@ static bool open_balancer(struct control *c, const struct state_record *left, ch
                                    .changed = on_changed,
                                    .note = on_note};
     c->balancer = balancer_open(&setup, err, err_size);
-    if (c->balancer)
-        control_note(c, LEVEL_INFO, "balancer listening on %s", balancer_url(c->balancer));
-    return c->balancer != NULL;
+    if (!c->balancer)
+        return false;
+    /* It holds the address from now on: whoever comes after us must know it, should we not get further. */
+    left->balancer = balancer_process(c->balancer);
+    state_save(c->setup.state, left);
+    control_note(c, LEVEL_INFO, "balancer listening on %s", balancer_url(c->balancer));
+    return true;
 }
 
 static bool is_own(void *ctx, int pid)

@@ -15,10 +15,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RECORD_FILE     "state.json"
 #define RECORD_SIZE_MAX (1u << 20)
+#define LOCK_TRIES      100
 /* Files of it must have room for their names behind it. */
 #define DIRECTORY_MAX (STATE_PATH_MAX - 32)
 
@@ -98,12 +100,31 @@ static bool resolve_directory(struct state *state, const char *directory, char *
     return fits && check_directory(state->directory, err, err_size);
 }
 
+static bool lives(int pid)
+{
+    struct proc_stat stat;
+    return pid > 0 && proc_stat_get(pid, &stat) == 0 && stat.state != 'Z' && stat.state != 'X';
+}
+
+/* What a controller was just starting when it was killed holds its lock until it has become another program.
+ */
+static int lock_after_the_dead(const char *path, pid_t *holder)
+{
+    const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+    int fd = file_lock(path, holder);
+    for (int i = 0; i < LOCK_TRIES && fd == -EWOULDBLOCK && *holder && !lives(*holder); i++) {
+        nanosleep(&pause, NULL);
+        fd = file_lock(path, holder);
+    }
+    return fd;
+}
+
 static bool lock_directory(struct state *state, char *err, size_t err_size)
 {
     char path[STATE_PATH_MAX + 16];
     pid_t holder = 0;
     state_path(state, "lock", path, sizeof path);
-    state->lock_fd = file_lock(path, &holder);
+    state->lock_fd = lock_after_the_dead(path, &holder);
     if (state->lock_fd == -EWOULDBLOCK)
         snprintf(
             err, err_size,
@@ -329,7 +350,5 @@ uint64_t state_start_ticks(int pid)
 
 bool state_process_alive(const struct state_process *process)
 {
-    struct proc_stat stat;
-    return process->pid > 1 && proc_stat_get(process->pid, &stat) == 0 &&
-           stat.start_ticks == process->start_ticks && stat.state != 'Z' && stat.state != 'X';
+    return process->pid > 1 && lives(process->pid) && state_start_ticks(process->pid) == process->start_ticks;
 }

@@ -146,25 +146,33 @@ static void find_unified(struct cgroup_places *places)
         strcpy(place, can_make(own) ? own : "");
 }
 
-/* A crash leaves groups behind. Only empty ones can be removed; a young one may be waiting for its first
- * process. */
-static void remove_stale(const char *place)
+/* Those whose key begins so and that are so old; only empty ones can be removed. */
+static void remove_left(const struct cgroup_places *places, const char *key, int age_s)
 {
-    enum { YOUNG_S = 60 };
+    char name[80];
     struct stat status;
-    DIR *directory = place[0] == '\0' ? NULL : opendir(place);
-    const struct dirent *entry;
-    while (directory != NULL && (entry = readdir(directory)) != NULL)
-        if (strncmp(entry->d_name, "ascale-", 7) == 0 &&
-            fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-            status.st_mtime + YOUNG_S < clock_wall_us() / 1000000)
-            unlinkat(dirfd(directory), entry->d_name, AT_REMOVEDIR);
-    if (directory != NULL)
-        closedir(directory);
+    int length = snprintf(name, sizeof name, "ascale-%s", key);
+    for (int kind = 0; kind < CGROUP_KINDS; kind++) {
+        DIR *directory = places->paths[kind][0] == '\0' ? NULL : opendir(places->paths[kind]);
+        const struct dirent *entry;
+        while (directory != NULL && (entry = readdir(directory)) != NULL)
+            if (strncmp(entry->d_name, name, (size_t)length) == 0 &&
+                fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                status.st_mtime + age_s <= clock_wall_us() / 1000000)
+                unlinkat(dirfd(directory), entry->d_name, AT_REMOVEDIR);
+        if (directory != NULL)
+            closedir(directory);
+    }
+}
+
+void cgroup_remove_left(const struct cgroup_places *places, const char *mark)
+{
+    remove_left(places, mark, 0);
 }
 
 void cgroup_find_places(struct cgroup_places *places)
 {
+    enum { YOUNG_S = 60 }; /* another's, who may be about to put its first process into it */
     *places = (struct cgroup_places){0};
     find_unified(places);
     for (enum cgroup_kind kind = CGROUP_PIDS; kind < CGROUP_KINDS; kind++) {
@@ -172,8 +180,7 @@ void cgroup_find_places(struct cgroup_places *places)
         if (places->unified_limits || !find_own(kind, mount, place) || !can_make(place))
             place[0] = '\0';
     }
-    for (int kind = 0; kind < CGROUP_KINDS; kind++)
-        remove_stale(places->paths[kind]);
+    remove_left(places, "", YOUNG_S);
 }
 
 static bool limit_memory(const struct cgroup *group, int64_t limit)

@@ -19,8 +19,11 @@ struct cgroup_places {
     bool unified_limits; /* the unified one limits memory and processes */
 };
 
-/* Finds them by trying. */
+/* Finds them by trying, and removes what crashes of others have left there. */
 void cgroup_find_places(struct cgroup_places *places);
+
+/* Removes empty groups whose key begins with the mark: those that an earlier run left. */
+void cgroup_remove_left(const struct cgroup_places *places, const char *mark);
 
 /* The groups of one instance. Plain value; all "" = none. */
 struct cgroup {

@@ -117,6 +117,8 @@ static void close_target(void *target)
     for (int i = 0; i < INSTANCES_MAX; i++)
         if (t->instances[i].phase != INSTANCE_FREE)
             instance_release(&t->instances[i]);
+    if (t->house.mark[0] != '\0')
+        cgroup_remove_left(&t->house.places, t->house.mark);
     loop_timer_cancel(t->house.setup.loop, &t->round);
     http_client_free(t->house.client);
     proctree_free(t->house.tree);

@@ -3,6 +3,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -393,6 +394,52 @@ def test_controllers_killed_in_the_middle_of_scaling_lose_and_double_nothing(hou
 
     wait_until(only_recorded_run, 10, "no instance but the recorded ones")
     assert last.process.terminate(20) == 0
+
+
+FORKING = """#!/bin/sh
+sleep 7001 &
+setsid sleep 7002 &
+(setsid sh -c 'sleep 7003 & exec sleep 7004' &)
+exec ascale-app --work 0 --port "$1"
+"""
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_any_moment_nothing_is_left_after_the_next(house, room, seed):
+    """While starting, scaling and stopping, with or without the balancer, of instances that leave daemons behind."""
+    chance = random.Random(seed)
+    ini, app = house.directory / "some.ini", house.directory / "app.sh"
+    app.write_text(FORKING)
+    app.chmod(0o755)
+    settings = {"app.command": f"{app} {{port}}", "app.stop_timeout": "500ms",
+                "balancer.listen": f"127.0.0.1:{free_port()}"}
+
+    def scale():
+        count = chance.randint(1, 4)
+        ini.write_text(f"[scaling]\nmin_instances = {count}\nmax_instances = {count}\nmax_step = 3\n")
+
+    for _ in range(5):
+        scale()
+        control = room(ini=ini, settings=settings)
+        time.sleep(chance.choice([0.03, 0.3, 0.6]) * chance.random())  # any moment will do: it is what is tried
+        if chance.random() < 0.7:
+            wait_until(lambda: "balancer listening" in control.process.output() or not control.process.running())
+            scale()
+            control.process.signal(chance.choice([signal.SIGHUP, signal.SIGTERM]))
+            time.sleep(0.3 * chance.random())
+        if control.process.running():
+            control.process.signal(signal.SIGKILL)
+        control.process.wait()
+        left = control.state()
+        for process in [left["balancer"], *(instance["process"] for instance in left["instances"])]:
+            if chance.random() < 0.4 and alive(process["pid"]):
+                os.kill(process["pid"], signal.SIGKILL)
+    last = room(ini=ini, settings=settings)
+    last.serve()
+    last.end()
+    wait_until(lambda: not [pid for pid in house.left() if alive(pid)], 5, "an end of everything")
+    assert {path.name for path in last.directory.iterdir()} <= {"lock", "log", "ascale.log", "ascale.log.1", "balancer.log"}
 
 
 def test_lost_record_loses_no_instance(house, room):

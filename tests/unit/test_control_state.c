@@ -118,6 +118,32 @@ static void test_a_second_controller_is_refused_by_name(void **state)
     state_close(&second);
 }
 
+/* A child caught between fork and exec keeps the lock of the controller that was killed. */
+static void test_a_dead_holder_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    struct state second;
+    char err[400], path[128];
+    snprintf(path, sizeof path, "%s/lock", f->directory);
+    pid_t dead = fork();
+    if (dead == 0)
+        _exit(0);
+    waitpid(dead, NULL, 0);
+    FILE *lock = fopen(path, "w");
+    fprintf(lock, "%d\n", (int)dead);
+    fclose(lock);
+    pid_t child = fork();
+    if (child == 0) {
+        usleep(100000);
+        _exit(0); /* and its copy of the descriptor closes */
+    }
+    close(f->state.lock_fd);
+    f->state.lock_fd = -1;
+    assert_true(state_open(&second, f->directory, err, sizeof err));
+    state_close(&second);
+    waitpid(child, NULL, 0);
+}
+
 static void test_what_was_saved_is_read_back(void **state)
 {
     struct fixture *f = *state;
@@ -272,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_socket_has_a_path_however_long_the_directory, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_second_controller_is_refused_by_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_dead_holder_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_saved_is_read_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_same_record_is_not_written_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_could_not_be_written_is_written_the_next_time, set_up,
