@@ -157,14 +157,17 @@ bool units_parse_rate(const char *text, double *out_rps)
     static const struct {
         const char *suffix;
         int seconds;
-    } per[] = {{"", 1}, {"/s", 1}, {"/m", 60}, {"/h", 3600}};
+    } per[] = {{"", 1},      {"/s", 1},   {"/sec", 1},  {"rps", 1},     {"/m", 60},
+               {"/min", 60}, {"rpm", 60}, {"/h", 3600}, {"/hour", 3600}};
     struct span span = trim(text);
-    const char *suffix = skip_number(span.start, span.end);
+    const char *digits_end = skip_number(span.start, span.end);
+    int thousands = digits_end < span.end && *digits_end == 'k';
+    const char *suffix = digits_end + thousands;
     for (size_t i = 0; i < COUNT(per); i++) {
         double value;
         if (!span_is(suffix, span.end, per[i].suffix))
             continue;
-        if (!read_decimal(span.start, suffix, 0, &value))
+        if (!read_decimal(span.start, digits_end, 3 * thousands, &value))
             return false;
         *out_rps = value / per[i].seconds;
         return true;

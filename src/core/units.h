@@ -25,7 +25,8 @@ bool units_parse_duration(const char *text, usec_t *out);
 /* "35%" and "35" are 35.0, "0.35" is 35.0; a bare "1" is refused as ambiguous. Never negative or NaN. */
 bool units_parse_percent(const char *text, double *out_pct);
 
-/* "500/s", "30/m", "500" (per second). Never negative; stored per second. */
+/* "500/s", "30/m", "90/h", "500" (per second), "2k/s"; "500rps", "30rpm", "/sec", "/min", "/hour" too. Never
+ * negative; stored per second. */
 bool units_parse_rate(const char *text, double *out_rps);
 
 /* "512", "64k", "10M", "2G": powers of 1024. */

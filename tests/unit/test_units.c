@@ -96,7 +96,12 @@ static void rates_are_per_second(void **state)
     assert_true(units_parse_rate("30/m", &got) && got == 0.5);
     assert_true(units_parse_rate("7200/h", &got) && got == 2);
     assert_true(units_parse_rate("0.5/s", &got) && got == 0.5);
-    static const char *const bad[] = {"", "/s", "-1/s", "5/", "5/d", "5 /s", "5s", "nan"};
+    assert_true(units_parse_rate("2k/s", &got) && got == 2000);
+    assert_true(units_parse_rate("1.2k", &got) && got == 1200);
+    assert_true(units_parse_rate("90rpm", &got) && got == 1.5);
+    assert_true(units_parse_rate("500rps", &got) && got == 500);
+    assert_true(units_parse_rate("30/min", &got) && got == 0.5);
+    static const char *const bad[] = {"", "/s", "-1/s", "5/", "5/d", "5 /s", "5s", "nan", "k", "5kk", "5/k"};
     for (size_t i = 0; i < COUNT(bad); i++)
         assert_false(units_parse_rate(bad[i], &got));
 }
