@@ -165,6 +165,22 @@ usec_t arrivals_next(struct arrivals *stream)
     return USEC_NEVER;
 }
 
+int64_t arrivals_count(const struct arrivals *stream, usec_t until)
+{
+    double at = stream->at_us, end = (double)(until - stream->start), area = 0;
+    while (at < end) {
+        struct piece piece = piece_at(&stream->plan.shape, at);
+        double to = piece.to < end ? piece.to : end, rise = slope(&piece);
+        area += (piece.a + rise * ((at + to) / 2 - piece.from)) * (to - at);
+        at = to;
+    }
+    double gaps = area * stream->plan.rate_rps / 1e6;
+    if (stream->plan.timing == ARRIVALS_POISSON)
+        return llround(gaps);
+    return gaps > 1 ? (int64_t)ceil(gaps - 1e-6) - 1
+                    : 0; /* one that is due at the very end is not before it */
+}
+
 void arrivals_set_rate(struct arrivals *stream, double rate_rps, usec_t now)
 {
     stream->plan.rate_rps = rate_rps;

@@ -60,6 +60,9 @@ void arrivals_init(struct arrivals *stream, const struct arrivals_plan *plan, us
 /* The due time of the next request; each call moves on. USEC_NEVER: none will ever come. */
 usec_t arrivals_next(struct arrivals *stream);
 
+/* How many more are due before a time, without moving on; of a Poisson process the number to expect. */
+int64_t arrivals_count(const struct arrivals *stream, usec_t until);
+
 /* Another base rate from now on, the first gap by the phase again. What was due before now and not yet asked
  * for is forgotten. */
 void arrivals_set_rate(struct arrivals *stream, double rate_rps, usec_t now);

@@ -25,8 +25,12 @@ struct worker {
     pthread_t thread;
     int done_fd;
     pthread_mutex_t lock;
-    struct worker_view view; /* guarded */
-    struct {                 /* guarded; pending says that there is something */
+    pthread_cond_t changed;                                      /* of the stage and the start */
+    struct worker_view view;                                     /* guarded */
+    enum { WORKER_STARTING, WORKER_READY, WORKER_FAILED } stage; /* guarded */
+    int error;                                                   /* guarded; why it failed */
+    usec_t start;                                                /* guarded; 0: not said yet */
+    struct { /* guarded; pending says that there is something */
         bool users_set, rate_set, stop;
         int64_t users;
         double rate_rps;
@@ -37,9 +41,13 @@ struct worker {
     atomic_bool pending;
 };
 
-/* Run the load to its end; false when the engine could not be set up. */
+/* Set themselves up, wait for the start and run the load to its end; false when they could not be set up,
+ * with errno set. */
 bool engine_plain_run(struct worker *worker);
 bool engine_curl_run(struct worker *worker);
+
+/* To be called once the engine is set up; returns when all workers are. */
+void engine_await_start(struct worker *worker);
 
 /* Once a turn: takes orders, shows the statistics. False: the load is over, give up what is in flight. */
 bool engine_turn(struct worker *worker, usec_t now);

@@ -5,10 +5,17 @@
 #include "load/engine.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "config.h"
+
+#define LONGEST_WAIT_MS 1000
 
 struct call {
     CURL *easy;
@@ -23,6 +30,7 @@ struct call {
 struct curl_engine {
     struct worker *worker;
     CURLM *multi;
+    int timer_fd; /* libcurl waits in whole milliseconds; due times are meant to the microsecond */
     struct curl_slist *headers;
     struct call *free, *made;
 };
@@ -40,13 +48,13 @@ static void set_request(struct curl_engine *engine, CURL *easy)
     const struct load_plan *plan = engine->worker->plan;
     if (plan->method == HTTP1_HEAD)
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    if (plan->options->body_file != NULL) {
+    if (plan->sends_length) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)plan->body_size);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, plan->body);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, plan->body != NULL ? plan->body : "");
     }
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, plan->options->method);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, engine->headers);
-    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, plan->options->no_keepalive ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, plan->close ? 1L : 0L);
 }
 
 static void set_transport(struct curl_engine *engine, CURL *easy)
@@ -56,7 +64,8 @@ static void set_transport(struct curl_engine *engine, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(options->timeout / USEC_PER_MSEC));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                     (long)((options->timeout + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, engine);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, discard);
@@ -189,12 +198,12 @@ static usec_t end_pauses(struct curl_engine *engine, usec_t now)
     return next;
 }
 
-static int wait_ms(const struct worker *worker, usec_t also_at, usec_t now)
+static void wait_for_news(struct curl_engine *engine, usec_t until)
 {
-    usec_t at = engine_wake_at(worker, now);
-    if (also_at < at)
-        at = also_at;
-    return at > now ? (int)((at - now + 999) / 1000) : 0;
+    struct itimerspec at = {.it_value = {until / USEC_PER_SEC, until % USEC_PER_SEC * 1000}};
+    timerfd_settime(engine->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+    struct curl_waitfd timer = {.fd = engine->timer_fd, .events = CURL_WAIT_POLLIN};
+    curl_multi_poll(engine->multi, &timer, 1, LONGEST_WAIT_MS, NULL);
 }
 
 static void turn(struct curl_engine *engine)
@@ -207,9 +216,11 @@ static void turn(struct curl_engine *engine)
     curl_multi_perform(engine->multi, &running);
     now = clock_now_us();
     end_calls(engine, now);
-    usec_t pause_ends = end_pauses(engine, now);
-    if (pacer_wake(&worker->pacer, now) > now)
-        curl_multi_poll(engine->multi, NULL, 0, wait_ms(worker, pause_ends, now), NULL);
+    usec_t pause_ends = end_pauses(engine, now), wake_at = engine_wake_at(worker, now);
+    if (pause_ends < wake_at)
+        wake_at = pause_ends;
+    if (wake_at > now)
+        wait_for_news(engine, wake_at);
 }
 
 static void free_calls(struct curl_engine *engine)
@@ -237,21 +248,49 @@ static void add_header(struct curl_engine *engine, const char *text)
         engine->headers = longer;
 }
 
+/* The head our own engine would send: without what libcurl adds by itself. */
+static void add_headers(struct curl_engine *engine)
+{
+    static const struct {
+        const char *name, *text;
+    } defaults[] = {
+        {"User-Agent", "User-Agent: ascale-load/" PACKAGE_VERSION},
+        {"Accept", "Accept:"},
+        {"Expect", "Expect:"},
+        {"Content-Type", "Content-Type:"},
+    };
+    const struct load_options *options = engine->worker->plan->options;
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
+        if (!load_plan_has_header(options, defaults[i].name))
+            add_header(engine, defaults[i].text);
+    if (options->no_keepalive && !load_plan_has_header(options, "Connection"))
+        add_header(engine, "Connection: close");
+    for (size_t i = 0; i < options->headers.count; i++)
+        add_header(engine, options->headers.text[i]);
+}
+
 bool engine_curl_run(struct worker *worker)
 {
-    struct curl_engine engine = {.worker = worker, .multi = curl_multi_init()};
-    if (engine.multi == NULL)
+    struct curl_engine engine = {.worker = worker};
+    engine.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (engine.timer_fd < 0)
         return false;
-    add_header(&engine, "User-Agent: ascale-load");
-    add_header(&engine, "Expect:");
-    for (size_t i = 0; i < worker->plan->options->headers.count; i++)
-        add_header(&engine, worker->plan->options->headers.text[i]);
+    engine.multi = curl_multi_init();
+    if (engine.multi == NULL) {
+        close(engine.timer_fd);
+        errno = ENOMEM;
+        return false;
+    }
+    add_headers(&engine);
     engine_on_wake(worker, wake_multi, engine.multi);
+    prctl(PR_SET_TIMERSLACK, 1000UL);
+    engine_await_start(worker);
     while (engine_turn(worker, clock_now_us()))
         turn(&engine);
     engine_on_wake(worker, NULL, NULL);
     free_calls(&engine);
     curl_multi_cleanup(engine.multi);
     curl_slist_free_all(engine.headers);
+    close(engine.timer_fd);
     return true;
 }

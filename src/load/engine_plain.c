@@ -2,30 +2,25 @@
 /* The engine for http: our own parser over non-blocking connections on one edge-triggered loop, two system
  * calls a request. Invariants: a client is in exactly one place: idle list of its origin, cold list (closed),
  * resting list (closed in this turn, so that a late event of its old socket meets no new one), or busy; a
- * busy one counts in flight at the pacer. Only a client whose head came in pieces owns a buffer. */
+ * busy one counts in flight at the pacer. */
 #include "load/engine.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 
-#include "base/clock.h"
-#include "http/buffer.h"
 #include "http/conn.h"
+#include "load/answer.h"
 
-enum { CLIENTS_A_BLOCK = 64, BUFFERS_KEPT = 64, KNOWN_HEAD_MAX = 1024 };
+enum { CLIENTS_A_BLOCK = 64, STARTS_AT_ONCE = 256 };
 
 enum client_state {
     CLIENT_CLOSED,
     CLIENT_PAUSED, /* closed, and its user waits before trying again */
     CLIENT_CONNECTING,
     CLIENT_IDLE,
-    CLIENT_SENDING,
-    CLIENT_HEAD,
-    CLIENT_BODY,
-    CLIENT_TRAILERS
+    CLIENT_BUSY /* sending, reading, or both: a server may answer before it has read all */
 };
 
 struct client {
@@ -35,13 +30,10 @@ struct client {
     struct client *next, **link; /* link: idle list only */
     const struct load_target *target;
     enum client_state state;
-    bool keep;              /* the connection may serve another request */
     uint8_t address, tries; /* connecting: to which address of the origin, and how many were tried */
-    uint16_t code;
     size_t sent;
     usec_t scheduled;
-    struct buffer *kept; /* the start of a head or trailer section that is not complete */
-    struct http1_body body;
+    struct answer answer;
 };
 
 struct client_block {
@@ -52,16 +44,11 @@ struct client_block {
 struct plain {
     struct worker *worker;
     struct event_loop *loop;
-    struct buffer_pool pool;
-    struct buffer *input;
     struct client *idle[LOAD_WORDS_MAX]; /* by origin */
-    uint8_t address[LOAD_WORDS_MAX];     /* the address of each origin that worked last */
+    uint8_t address[LOAD_WORDS_MAX];     /* of each origin, the address to try first */
     struct client *cold, *resting;
     struct client_block *blocks;
-    struct http1_head trailers;
-    struct http1_response response; /* of the head parsed last */
-    size_t known_size;              /* bytes of that head, when it was good and fits; else 0 */
-    char known[KNOWN_HEAD_MAX];
+    struct answer_reader reader;
 };
 
 static void client_ready(struct event_source *source, uint32_t events);
@@ -103,17 +90,11 @@ static void wake_resting(struct plain *plain)
     }
 }
 
-static void release_kept(struct client *client)
-{
-    buffer_return(&client->plain->pool, client->kept);
-    client->kept = NULL;
-}
-
 static void disconnect(struct client *client)
 {
     if (client->link != NULL)
         leave_idle(client);
-    release_kept(client);
+    answer_drop(&client->plain->reader, &client->answer);
     event_timer_clear(&client->timer);
     conn_close(&client->conn);
 }
@@ -138,39 +119,50 @@ static void fail(struct client *client, enum load_error kind)
     put_resting(client);
 }
 
+static const struct load_origin *origin_of(const struct client *client)
+{
+    return &client->plain->worker->plan->origins[client->target->origin];
+}
+
 static void client_expired(struct event_timer *timer)
 {
     struct client *client = (struct client *)((char *)timer - offsetof(struct client, timer));
-    if (client->state == CLIENT_PAUSED) {
-        pacer_give(&client->plain->worker->pacer);
+    struct plain *plain = client->plain;
+    switch (client->state) {
+    case CLIENT_PAUSED:
+        pacer_give(&plain->worker->pacer);
         put_resting(client);
-    } else if (client->state > CLIENT_PAUSED && client->state != CLIENT_IDLE) {
+        break;
+    case CLIENT_CONNECTING: /* to a void: let the next one try elsewhere */
+        plain->address[client->target->origin] =
+            (uint8_t)((client->address + 1u) % origin_of(client)->address_count);
         fail(client, LOAD_ERROR_TIMEOUT);
+        break;
+    case CLIENT_BUSY:
+        fail(client, LOAD_ERROR_TIMEOUT);
+        break;
+    default:
+        break;
     }
 }
 
+/* What it could not send is no failure yet: the server may have answered before it closed. Reading tells. */
 static void send_request(struct client *client)
 {
     const struct load_target *target = client->target;
-    client->state = CLIENT_SENDING;
     struct iovec part = {target->request + client->sent, target->request_size - client->sent};
     ssize_t written = conn_write(&client->conn, &part, 1);
-    if (written == -EAGAIN)
-        return;
-    if (written < 0) {
-        fail(client, LOAD_ERROR_CLOSED);
-        return;
-    }
-    client->sent += (size_t)written;
-    if (client->sent == target->request_size)
-        client->state = CLIENT_HEAD;
+    if (written >= 0)
+        client->sent += (size_t)written;
+    else if (written != -EAGAIN)
+        client->conn.failed = true;
 }
 
-/* Connects to the address that worked last, and from there on to each of the others once. */
+/* Connects to the address to try first, and from there on to each of the others once. */
 static void connect_client(struct client *client)
 {
     struct plain *plain = client->plain;
-    const struct load_origin *origin = &plain->worker->plan->origins[client->target->origin];
+    const struct load_origin *origin = origin_of(client);
     client->state = CLIENT_CONNECTING;
     for (; client->tries < origin->address_count; client->tries++) {
         client->address = (uint8_t)((client->address + (client->tries > 0)) % origin->address_count);
@@ -236,10 +228,11 @@ static void begin_request(struct plain *plain, usec_t scheduled)
     client->target = target;
     client->scheduled = scheduled;
     client->sent = 0;
-    client->keep = false;
+    answer_begin(&client->answer);
     event_timer_set(plain->loop, &client->timer,
                     event_now(plain->loop) + plain->worker->plan->options->timeout);
     if (client->conn.source.fd >= 0) {
+        client->state = CLIENT_BUSY;
         send_request(client);
         return;
     }
@@ -248,21 +241,24 @@ static void begin_request(struct plain *plain, usec_t scheduled)
     connect_client(client);
 }
 
+/* Not without a bound: where each fails at once, a turn would grow with the backlog of the one before. */
 static void begin_due_requests(struct plain *plain)
 {
     usec_t scheduled;
-    while (pacer_take(&plain->worker->pacer, event_now(plain->loop), &scheduled))
+    for (int i = 0; i < STARTS_AT_ONCE; i++) {
+        if (!pacer_take(&plain->worker->pacer, event_now(plain->loop), &scheduled))
+            return;
         begin_request(plain, scheduled);
+    }
 }
 
-/* The answer is whole; `more` says that bytes came behind it, which nobody had asked for. */
-static void complete(struct client *client, bool more)
+/* The answer is whole. */
+static void complete(struct client *client, bool reusable)
 {
     struct plain *plain = client->plain;
-    engine_answered(plain->worker, client->code, client->scheduled, event_now(plain->loop));
+    engine_answered(plain->worker, client->answer.code, client->scheduled, event_now(plain->loop));
     pacer_give(&plain->worker->pacer);
-    release_kept(client);
-    if (client->keep && !more && !client->conn.peer_done) {
+    if (reusable) {
         event_timer_set(plain->loop, &client->timer, USEC_NEVER);
         put_idle(client);
     } else {
@@ -272,155 +268,32 @@ static void complete(struct client *client, bool more)
     begin_due_requests(plain);
 }
 
-/* What has come and is not used yet; it shrinks from the front. */
-struct span {
-    const char *data;
-    size_t size;
-    bool kept; /* the rest of it went into the client's buffer */
-};
-
-/* Keeps the piece of a head or trailer section until the rest comes. */
-static void keep_span(struct client *client, struct span *span)
+static bool reusable(const struct client *client)
 {
-    if (client->kept == NULL)
-        client->kept = buffer_lend(&client->plain->pool);
-    if (client->kept == NULL || span->size > BUFFER_SIZE) {
-        fail(client, LOAD_ERROR_PROTOCOL);
+    return client->answer.keep_alive && client->sent == client->target->request_size &&
+           !client->conn.peer_done && !client->conn.failed && !client->plain->worker->plan->close;
+}
+
+static void take_input(struct client *client, size_t size)
+{
+    struct plain *plain = client->plain;
+    plain->worker->stats.bytes += size;
+    if (client->state == CLIENT_IDLE) { /* it spoke without being asked */
+        disconnect(client);
+        put_resting(client);
         return;
     }
-    memmove(client->kept->bytes + BUFFER_BASE, span->data, span->size);
-    client->kept->end = BUFFER_BASE + (uint32_t)span->size;
-    span->kept = true;
-}
-
-static bool settle_head(struct client *client, struct span *span)
-{
-    const struct http1_response *response = &client->plain->response;
-    span->data += response->head.length;
-    span->size -= response->head.length;
-    if (response->code == 101)
-        return false; /* nobody asked for it */
-    if (response->code < 200)
-        return true; /* the final answer is still to come */
-    const struct load_options *options = client->plain->worker->plan->options;
-    client->code = response->code;
-    client->keep = response->head.keep_alive && !options->no_keepalive && client->state != CLIENT_SENDING;
-    http1_body_init(&client->body, &response->head);
-    client->state = CLIENT_BODY;
-    return true;
-}
-
-/* Parses the head at the front of the span. A server's heads mostly repeat to the byte: such a one is what
- * the last one was, and parsing it again would be the largest part of our own work. */
-static enum http1_result parse_head(struct plain *plain, const struct span *span)
-{
-    if (plain->known_size > 0 && span->size >= plain->known_size &&
-        memcmp(span->data, plain->known, plain->known_size) == 0)
-        return HTTP1_DONE;
-    plain->known_size = 0;
-    http1_response_init(&plain->response);
-    enum http1_result result = http1_response_parse(&plain->response, span->data, span->size,
-                                                    plain->worker->plan->method, &http1_limits_default);
-    if (result == HTTP1_DONE && plain->response.head.length <= KNOWN_HEAD_MAX) {
-        plain->known_size = plain->response.head.length;
-        memcpy(plain->known, span->data, plain->known_size);
-    }
-    return result;
-}
-
-/* Each step returns whether another one can follow at once. */
-static bool step_head(struct client *client, struct span *span)
-{
-    switch (parse_head(client->plain, span)) {
-    case HTTP1_DONE:
-        if (settle_head(client, span))
-            return client->state == CLIENT_BODY || span->size > 0;
+    bool surplus;
+    switch (answer_take(&plain->reader, &client->answer, size, &surplus)) {
+    case ANSWER_DONE:
+        complete(client, !surplus && reusable(client));
         break;
-    case HTTP1_MORE:
-        keep_span(client, span);
-        return false;
-    default:
+    case ANSWER_BAD:
+        fail(client, LOAD_ERROR_PROTOCOL);
+        break;
+    case ANSWER_MORE:
         break;
     }
-    fail(client, LOAD_ERROR_PROTOCOL);
-    return false;
-}
-
-static bool step_body(struct client *client, struct span *span)
-{
-    size_t used, data_at, data_size;
-    enum http1_result result =
-        http1_body_next(&client->body, span->data, span->size, &used, &data_at, &data_size);
-    span->data += used;
-    span->size -= used;
-    switch (result) {
-    case HTTP1_DATA:
-        return true;
-    case HTTP1_TRAILERS:
-        client->state = CLIENT_TRAILERS;
-        return span->size > 0;
-    case HTTP1_DONE:
-        complete(client, span->size > 0);
-        return false;
-    case HTTP1_MORE:
-        return false;
-    default:
-        fail(client, LOAD_ERROR_PROTOCOL);
-        return false;
-    }
-}
-
-static bool step_trailers(struct client *client, struct span *span)
-{
-    struct http1_head *trailers = &client->plain->trailers;
-    http1_trailers_init(trailers);
-    switch (http1_trailers_parse(trailers, span->data, span->size, &http1_limits_default)) {
-    case HTTP1_DONE:
-        complete(client, span->size > trailers->length);
-        return false;
-    case HTTP1_MORE:
-        keep_span(client, span);
-        return false;
-    default:
-        fail(client, LOAD_ERROR_PROTOCOL);
-        return false;
-    }
-}
-
-static bool step(struct client *client, struct span *span)
-{
-    switch (client->state) {
-    case CLIENT_SENDING: /* an early answer; the connection is not used again */
-    case CLIENT_HEAD:
-        return step_head(client, span);
-    case CLIENT_BODY:
-        return step_body(client, span);
-    case CLIENT_TRAILERS:
-        return step_trailers(client, span);
-    case CLIENT_IDLE:
-        disconnect(client); /* it spoke without being asked */
-        put_resting(client);
-        return false;
-    default:
-        return false;
-    }
-}
-
-/* Takes what has come: into the shared input buffer, or behind the piece that the client kept. */
-static void take_input(struct client *client, const char *data, size_t size)
-{
-    struct buffer *kept = client->kept;
-    struct span span = {data, size, false};
-    client->plain->worker->stats.bytes += size;
-    if (kept != NULL) {
-        kept->end += (uint32_t)size;
-        span.data = kept->bytes + BUFFER_BASE;
-        span.size = kept->end - BUFFER_BASE;
-    }
-    while (step(client, &span)) {
-    }
-    if (!span.kept)
-        release_kept(client);
 }
 
 static void take_end(struct client *client, bool clean)
@@ -428,8 +301,7 @@ static void take_end(struct client *client, bool clean)
     if (client->state == CLIENT_IDLE) {
         disconnect(client);
         put_resting(client);
-    } else if (client->state == CLIENT_BODY && clean && client->body.framing == HTTP1_UNTIL_CLOSE) {
-        client->keep = false;
+    } else if (clean && answer_ends_by_close(&client->answer)) {
         complete(client, false);
     } else {
         fail(client, LOAD_ERROR_CLOSED);
@@ -439,10 +311,11 @@ static void take_end(struct client *client, bool clean)
 static void read_answers(struct client *client)
 {
     while (client->conn.source.fd >= 0 && client->conn.readable) {
-        struct buffer *into = client->kept != NULL ? client->kept : client->plain->input;
-        ssize_t size = conn_read(&client->conn, into->bytes + into->end, BUFFER_LIMIT - into->end);
+        size_t room;
+        char *into = answer_room(&client->plain->reader, &client->answer, &room);
+        ssize_t size = conn_read(&client->conn, into, room);
         if (size > 0)
-            take_input(client, into->bytes + into->end, (size_t)size);
+            take_input(client, (size_t)size);
         else if (size != -EAGAIN)
             take_end(client, size == 0);
     }
@@ -460,9 +333,10 @@ static void client_ready(struct event_source *source, uint32_t events)
         if (!client->conn.writable)
             return;
         client->plain->address[client->target->origin] = client->address;
-        client->state = CLIENT_SENDING;
+        client->state = CLIENT_BUSY;
     }
-    if (client->state == CLIENT_SENDING && client->conn.writable)
+    if (client->state == CLIENT_BUSY && client->conn.writable && !client->conn.failed &&
+        client->sent < client->target->request_size)
         send_request(client);
     read_answers(client);
 }
@@ -474,7 +348,7 @@ static void give_up(struct plain *plain)
         next = block->next;
         for (size_t i = 0; i < CLIENTS_A_BLOCK; i++) {
             struct client *client = &block->clients[i];
-            if (client->state > CLIENT_PAUSED && client->state != CLIENT_IDLE)
+            if (client->state == CLIENT_CONNECTING || client->state == CLIENT_BUSY)
                 plain->worker->stats.unfinished++;
             disconnect(client);
         }
@@ -487,32 +361,37 @@ static void wake_loop(void *context)
     event_wake(context);
 }
 
+static void turn_to_end(struct plain *plain)
+{
+    struct worker *worker = plain->worker;
+    engine_on_wake(worker, wake_loop, plain->loop);
+    prctl(PR_SET_TIMERSLACK, 1000UL); /* due times are meant to the microsecond */
+    engine_await_start(worker);
+    while (engine_turn(worker, event_now(plain->loop))) {
+        begin_due_requests(plain);
+        if (event_turn(plain->loop, engine_wake_at(worker, event_now(plain->loop))) < 0)
+            break;
+        wake_resting(plain);
+    }
+    give_up(plain);
+    engine_on_wake(worker, NULL, NULL);
+}
+
 bool engine_plain_run(struct worker *worker)
 {
     struct plain *plain = calloc(1, sizeof *plain);
     if (plain == NULL)
         return false;
     plain->worker = worker;
-    buffer_pool_init(&plain->pool, BUFFERS_KEPT);
-    plain->input = buffer_lend(&plain->pool);
     plain->loop = event_loop_new(NULL, NULL);
-    bool ran = plain->input != NULL && plain->loop != NULL;
-    if (ran) {
-        engine_on_wake(worker, wake_loop, plain->loop);
-        prctl(PR_SET_TIMERSLACK, 1000UL); /* due times are meant to the microsecond */
-        while (engine_turn(worker, event_now(plain->loop))) {
-            begin_due_requests(plain);
-            if (event_turn(plain->loop, engine_wake_at(worker, event_now(plain->loop))) < 0)
-                break;
-            wake_resting(plain);
-        }
-        give_up(plain);
-        engine_on_wake(worker, NULL, NULL);
-    }
+    bool ready = answer_reader_init(&plain->reader, worker->plan->method) && plain->loop != NULL;
+    int error = errno;
+    if (ready)
+        turn_to_end(plain);
+    answer_reader_fini(&plain->reader);
     if (plain->loop != NULL)
         event_loop_free(plain->loop);
-    buffer_return(&plain->pool, plain->input);
-    buffer_pool_fini(&plain->pool);
     free(plain);
-    return ran;
+    errno = error;
+    return ready;
 }

@@ -2,6 +2,8 @@
 bin_PROGRAMS += ascale-load
 ascale_load_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
 ascale_load_SOURCES = \
+	src/load/answer.c \
+	src/load/answer.h \
 	src/load/commands.c \
 	src/load/commands.h \
 	src/load/engine.h \
@@ -20,6 +22,8 @@ ascale_load_SOURCES = \
 	src/load/run.h \
 	src/load/stats.c \
 	src/load/stats.h \
+	src/load/table.c \
+	src/load/table.h \
 	src/load/worker.c \
 	src/load/worker.h
 ascale_load_LDADD = libhttp.a libbase.a libcore.a $(CURL_LIBS) $(JANSSON_LIBS) -lm

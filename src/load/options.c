@@ -4,9 +4,12 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/args.h"
+
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 static bool read_count(const char *text, void *field)
 {
@@ -78,20 +81,22 @@ static bool read_words(const char *text, void *field)
     return true;
 }
 
+/* What no server has to take is not sent: a name is a token, a value has no control bytes. */
 static bool read_header(const char *text, void *field)
 {
-    const char *colon = strchr(text, ':');
-    if (colon == NULL || colon == text || strpbrk(text, "\r\n") != NULL)
+    size_t name = strspn(text, LETTERS "0123456789!#$%&'*+-.^_`|~");
+    if (name == 0 || text[name] != ':')
         return false;
-    if ((size_t)(colon - text) != strcspn(text, " \t:"))
-        return false;
+    for (const unsigned char *c = (const unsigned char *)text + name; *c != '\0'; c++)
+        if ((*c < ' ' && *c != '\t') || *c == 0x7f)
+            return false;
     return read_words(text, field);
 }
 
 /* A token as HTTP knows it, without the odd characters no method has. */
 static bool read_method(const char *text, void *field)
 {
-    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_");
+    size_t length = strspn(text, LETTERS "-_");
     return length == strlen(text) && length <= 32 && strcmp(text, "CONNECT") != 0 &&
            args_read_text(text, field);
 }
@@ -123,17 +128,23 @@ static bool read_control(const char *text, void *field)
     return strcmp(text, "stdin") == 0;
 }
 
-/* The field is the whole of the options: three of them are set. */
+/* The field is the whole of the options: three of them are set. A fraction can only be meant as a share. */
 static bool read_max_errors(const char *text, void *field)
 {
     struct load_options *options = field;
+    int64_t count;
+    double pct;
     options->max_errors_said = true;
-    options->max_errors_share = strchr(text, '%') != NULL;
-    if (!options->max_errors_share)
-        return units_parse_double(text, &options->max_errors) && options->max_errors >= 0;
-    bool good = units_parse_percent(text, &options->max_errors) && options->max_errors <= 100;
-    options->max_errors /= 100;
-    return good;
+    options->max_errors_share = !units_parse_int(text, &count);
+    if (!options->max_errors_share) {
+        options->max_errors = (double)count;
+        return count >= 0;
+    }
+    if (!units_parse_percent(text, &pct) || pct > 100 ||
+        (strchr(text, '%') == NULL && strtod(text, NULL) >= 1))
+        return false;
+    options->max_errors = pct / 100;
+    return true;
 }
 
 #define A_COUNT     "1 to 100000"
@@ -147,7 +158,7 @@ static const struct args_option rows[] = {
      "users, each with one request at a time; at most a thread a CPU runs them (20)"},
     {"connections", 'c', "N", A_COUNT, read_count, FIELD(connections),
      "users (instead of one a thread); with --rate the most connections at once (1000)"},
-    {"rate", 'r', "RATE", "a rate such as 500/s or 30/m", read_rate, FIELD(rate_rps),
+    {"rate", 'r', "RATE", "a rate such as 500/s, 30/m or 2k/s", read_rate, FIELD(rate_rps),
      "open loop: requests start at this rate, whatever the answers"},
     {"even", 0, NULL, NULL, NULL, FIELD(even), "evenly spaced (the default of --rate)"},
     {"poisson", 0, NULL, NULL, NULL, FIELD(poisson), "spaced at random, as many independent users are"},
@@ -175,14 +186,14 @@ static const struct args_option rows[] = {
     {"json", 'j', NULL, NULL, NULL, FIELD(json), "the summary as one JSON object"},
     {"csv", 0, NULL, NULL, NULL, FIELD(csv), "a row a second instead of the summary"},
     {"progress", 0, "HOW", "auto, line, json or none", read_progress, FIELD(progress),
-     "a line a second on standard error, or JSON lines on standard output"},
+     "a table or a line a second on standard error, or JSON lines on standard output"},
     {"quiet", 'q', NULL, NULL, NULL, FIELD(quiet), "no progress"},
     {"control", 0, "stdin", "stdin", read_control, FIELD(control),
      "obey JSON lines on standard input; its end stops the load"},
     {"expect-p99", 0, "DURATION", A_DURATION, read_duration, FIELD(expect_p99),
      "exit 1 when the 99th percentile is above it"},
-    {"max-errors", 0, "N|SHARE", "a count such as 0, or a share such as 0.1%", read_max_errors, 0,
-     "exit 1 when there are more"},
+    {"max-errors", 0, "N|SHARE", "a count such as 0, or a share such as 0.1% or 0.001", read_max_errors, 0,
+     "exit 1 when there are more: 10, or 0.1%"},
 };
 
 static const char notes[] =
@@ -209,6 +220,8 @@ static const char *find_contradiction(const struct load_options *options)
         return "--even and --poisson exclude each other";
     if ((options->even || options->poisson) && options->rate_rps <= 0 && options->trace == NULL)
         return "--even and --poisson need --rate";
+    if (options->infinite && options->duration > 0)
+        return "--infinite and --duration exclude each other";
     if (options->json && options->csv)
         return "--json and --csv exclude each other";
     if (options->shape.kind == ARRIVALS_TRACE && options->trace == NULL)

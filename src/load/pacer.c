@@ -9,11 +9,20 @@
 #define LATE       (5 * USEC_PER_MSEC) /* a start later than this after its due time is the generator's fault */
 #define SHAPE_STEP (100 * USEC_PER_MSEC) /* how often a closed loop follows its shape */
 
-void pacer_init(struct pacer *pacer, const struct arrivals_plan *plan, usec_t start)
+void pacer_init(struct pacer *pacer, const struct arrivals_plan *plan)
 {
     *pacer = (struct pacer){.rate_rps = plan->rate_rps, .left = PACER_ENDLESS, .stop_at = USEC_NEVER};
-    arrivals_init(&pacer->stream, plan, start);
+    arrivals_init(&pacer->stream, plan, 0);
     pacer->due = plan->rate_rps > 0 ? arrivals_next(&pacer->stream) : USEC_NEVER;
+}
+
+void pacer_start(struct pacer *pacer, usec_t start)
+{
+    pacer->stream.start = start;
+    if (pacer->due != USEC_NEVER)
+        pacer->due += start;
+    if (pacer->stop_at != USEC_NEVER)
+        pacer->stop_at += start;
 }
 
 static int64_t users_now(const struct pacer *pacer, usec_t now)
@@ -42,7 +51,7 @@ static bool take_due(struct pacer *pacer, usec_t now, usec_t *scheduled)
 
 bool pacer_take(struct pacer *pacer, usec_t now, usec_t *scheduled)
 {
-    if (pacer_over(pacer, now))
+    if (now < pacer->stream.start || pacer_over(pacer, now))
         return false;
     if (pacer->rate_rps > 0) {
         if (!take_due(pacer, now, scheduled))
@@ -67,6 +76,8 @@ usec_t pacer_wake(const struct pacer *pacer, usec_t now)
 {
     if (pacer_over(pacer, now))
         return USEC_NEVER;
+    if (now < pacer->stream.start)
+        return pacer->stream.start;
     usec_t at = USEC_NEVER;
     if (pacer->rate_rps > 0)
         at = pacer->in_flight < pacer->in_flight_max ? pacer->due : USEC_NEVER;
@@ -89,12 +100,11 @@ void pacer_stop(struct pacer *pacer, usec_t now)
     usec_t end = now < pacer->stop_at ? now : pacer->stop_at;
     pacer->stop_at = end;
     pacer->stopped = true;
-    while (pacer->rate_rps > 0 && pacer->left > 0 && pacer->due < end) {
-        pacer->missed++;
-        pacer->due = arrivals_next(&pacer->stream);
-        if (pacer->left != PACER_ENDLESS)
-            pacer->left--;
-    }
+    if (pacer->rate_rps <= 0 || pacer->left <= 0 || pacer->due >= end)
+        return;
+    int64_t missed = 1 + arrivals_count(&pacer->stream, end);
+    pacer->missed += (uint64_t)(missed < pacer->left ? missed : pacer->left);
+    pacer->due = USEC_NEVER;
 }
 
 bool pacer_over(const struct pacer *pacer, usec_t now)

@@ -23,8 +23,10 @@ struct pacer {
     uint64_t missed; /* were due before the end, and never started */
 };
 
-/* Starts at `start`. The plan's rate and the users are this worker's share. */
-void pacer_init(struct pacer *pacer, const struct arrivals_plan *plan, usec_t start);
+/* The plan's rate and the users are this worker's share. Time counts from 0 until it is known when it starts.
+ */
+void pacer_init(struct pacer *pacer, const struct arrivals_plan *plan);
+void pacer_start(struct pacer *pacer, usec_t start);
 
 /* May a request start? Then it counts as in flight, and *scheduled is when it should have. */
 bool pacer_take(struct pacer *pacer, usec_t now, usec_t *scheduled);

@@ -14,6 +14,7 @@
 
 #define BODY_MAX  (64 << 20)
 #define TRACE_MAX (64 << 20)
+#define CA_MAX    (16 << 20)
 
 enum { EXIT_FAILED = 1, EXIT_BAD_USAGE = 2 };
 
@@ -112,30 +113,39 @@ static int find_origin(struct load_plan *plan, const struct url_parts *parts, si
     return resolve(&plan->origins[plan->origin_count++]);
 }
 
-static bool has_header(const struct load_options *options, const char *name)
+/* The value of the first header of that name, NULL when there is none. */
+static const char *header_value(const struct load_options *options, const char *name)
 {
     size_t length = strlen(name);
-    for (size_t i = 0; i < options->headers.count; i++)
-        if (strncasecmp(options->headers.text[i], name, length) == 0 &&
-            options->headers.text[i][length] == ':')
-            return true;
-    return false;
+    for (size_t i = 0; i < options->headers.count; i++) {
+        const char *text = options->headers.text[i];
+        if (strncasecmp(text, name, length) == 0 && text[length] == ':')
+            return text + length + 1;
+    }
+    return NULL;
 }
 
+bool load_plan_has_header(const struct load_options *options, const char *name)
+{
+    return header_value(options, name) != NULL;
+}
+
+/* A header of the user's replaces ours. */
 static void write_head(FILE *out, const struct load_plan *plan, const struct url_parts *parts)
 {
     const struct load_options *options = plan->options;
     fprintf(out, "%s %s%.*s HTTP/1.1\r\n", options->method, parts->path[0] == '/' ? "" : "/",
             parts->path_size, parts->path);
-    if (!has_header(options, "Host"))
+    if (!load_plan_has_header(options, "Host"))
         fprintf(out, "Host: %.*s\r\n", parts->authority_size, parts->authority);
-    if (!has_header(options, "User-Agent"))
+    if (!load_plan_has_header(options, "User-Agent"))
         fputs("User-Agent: ascale-load/" PACKAGE_VERSION "\r\n", out);
     for (size_t i = 0; i < options->headers.count; i++)
         fprintf(out, "%s\r\n", options->headers.text[i]);
-    if (options->no_keepalive)
+    if (options->no_keepalive && !load_plan_has_header(options, "Connection"))
         fputs("Connection: close\r\n", out);
-    if (options->body_file != NULL)
+    if (plan->sends_length && !load_plan_has_header(options, "Content-Length") &&
+        !load_plan_has_header(options, "Transfer-Encoding"))
         fprintf(out, "Content-Length: %zu\r\n", plan->body_size);
     fputs("\r\n", out);
 }
@@ -151,12 +161,12 @@ static int build_request(struct load_plan *plan, struct load_target *target, con
     return fclose(out) == 0 ? 0 : refuse(EXIT_FAILED, "out of memory");
 }
 
-/* Cuts "@WEIGHT" off the end; 1 when there is none. */
+/* Cuts "@WEIGHT" off the end; 1 when there is none, 0 or less when it is none that can be. */
 static double take_weight(char *url)
 {
     char *at = strrchr(url, '@');
     double weight;
-    if (at == NULL || !units_parse_double(at + 1, &weight) || weight <= 0)
+    if (at == NULL || !units_parse_double(at + 1, &weight))
         return 1;
     *at = '\0';
     return weight;
@@ -169,6 +179,8 @@ static int add_target(struct load_plan *plan, const char *text)
     if (target->url == NULL)
         return refuse(EXIT_FAILED, "out of memory");
     target->upto = take_weight(target->url);
+    if (target->upto <= 0)
+        return refuse(EXIT_BAD_USAGE, "the weight of '%s' is not above 0", text);
     struct url_parts parts;
     if (!split_url(target->url, &parts))
         return refuse(EXIT_BAD_USAGE, "'%s' is not a URL such as http://127.0.0.1:8000/", text);
@@ -197,17 +209,23 @@ static enum http1_method find_method(const char *name)
     return HTTP1_METHOD_OTHER;
 }
 
-static bool read_point(const char *line, double speed, struct arrivals_point *out)
+/* A number of 0 to below 1e12 and the blanks behind it; where to go on, NULL when there is none. */
+static const char *read_number(const char *text, double *out)
 {
     char *end;
-    double seconds = strtod(line, &end);
-    if (end == line || *end != ',')
+    *out = strtod(text, &end);
+    return end != text && *out >= 0 && *out < 1e12 ? end + strspn(end, " \t\r") : NULL;
+}
+
+static bool read_point(const char *line, double speed, struct arrivals_point *out)
+{
+    double seconds;
+    const char *at = read_number(line, &seconds);
+    if (at == NULL || *at != ',')
         return false;
-    const char *value = end + 1;
-    out->factor = strtod(value, &end);
+    at = read_number(at + 1, &out->factor);
     out->at = (usec_t)(seconds / speed * 1e6);
-    return end != value && *end == '\0' && seconds >= 0 && seconds < 1e12 && out->factor >= 0 &&
-           out->factor < 1e12;
+    return at != NULL && *at == '\0';
 }
 
 /* Reads the lines of the trace into the points; *peak is their largest value. */
@@ -220,9 +238,8 @@ static int read_points(struct load_plan *plan, char *text, double *peak)
         next = strchr(line, '\n');
         if (next != NULL)
             *next++ = '\0';
-        line[strcspn(line, "\r")] = '\0';
         struct arrivals_point *point = &plan->points[*count];
-        if (line[0] == '\0' || line[0] == '#' || ++line_number == 0)
+        if (line[strspn(line, " \t\r")] == '\0' || line[0] == '#' || ++line_number == 0)
             continue;
         if (!read_point(line, options->trace_speed, point)) {
             if (line_number == 1)
@@ -271,15 +288,32 @@ static int read_trace(struct load_plan *plan)
     return 0;
 }
 
+static int read_body(struct load_plan *plan)
+{
+    const char *path = plan->options->body_file;
+    int error = path != NULL ? file_read(path, BODY_MAX, &plan->body, &plan->body_size) : 0;
+    return error < 0 ? refuse(EXIT_BAD_USAGE, "cannot read body %s: %s", path, strerror(-error)) : 0;
+}
+
+/* libcurl reads it itself, but only when it connects. */
+static int check_ca_file(const char *path)
+{
+    char *text = NULL;
+    size_t size;
+    int error = path != NULL ? file_read(path, CA_MAX, &text, &size) : 0;
+    if (error < 0)
+        return refuse(EXIT_BAD_USAGE, "cannot read CA file %s: %s", path, strerror(-error));
+    bool good = path == NULL || strstr(text, "-----BEGIN ") != NULL;
+    free(text);
+    return good ? 0 : refuse(EXIT_BAD_USAGE, "CA file %s holds no certificate in PEM form", path);
+}
+
 static int fill_plan(struct load_plan *plan)
 {
     const struct load_options *options = plan->options;
-    int error = options->body_file != NULL
-                    ? file_read(options->body_file, BODY_MAX, &plan->body, &plan->body_size)
-                    : 0;
-    if (error < 0)
-        return refuse(EXIT_BAD_USAGE, "cannot read body %s: %s", options->body_file, strerror(-error));
-    int status = 0;
+    int status = read_body(plan);
+    if (status == 0)
+        status = check_ca_file(options->ca_file);
     for (size_t i = 0; i < options->urls.count && status == 0; i++)
         status = add_target(plan, options->urls.text[i]);
     if (status == 0)
@@ -291,6 +325,18 @@ static int fill_plan(struct load_plan *plan)
     return status;
 }
 
+/* Connection: close is how users of other tools ask for it. */
+static bool wants_close(const struct load_options *options)
+{
+    const char *value = header_value(options, "Connection");
+    return options->no_keepalive || (value != NULL && strcasecmp(value + strspn(value, " \t"), "close") == 0);
+}
+
+static bool method_has_body(const char *method)
+{
+    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+}
+
 struct load_plan *load_plan_new(const struct load_options *options, int *status)
 {
     struct load_plan *plan = calloc(1, sizeof *plan);
@@ -300,6 +346,8 @@ struct load_plan *load_plan_new(const struct load_options *options, int *status)
     }
     plan->options = options;
     plan->method = find_method(options->method);
+    plan->sends_length = options->body_file != NULL || method_has_body(options->method);
+    plan->close = wants_close(options);
     plan->arrivals = (struct arrivals_plan){
         .rate_rps = options->rate_rps,
         .timing = options->poisson ? ARRIVALS_POISSON : ARRIVALS_EVEN,

@@ -36,14 +36,19 @@ struct load_plan {
     size_t target_count;
     char *body;
     size_t body_size;
+    bool sends_length; /* there is a body, or the method is one that has one: then even none is said */
     struct arrivals_point *points; /* of the trace */
     struct arrivals_plan arrivals; /* of all workers together */
     bool tls;                      /* some target is https: all go through libcurl */
+    bool close;                    /* a new connection for every request */
 };
 
 /* NULL after an error on stderr; *status is then the exit status. The options must outlive it. */
 struct load_plan *load_plan_new(const struct load_options *options, int *status);
 void load_plan_free(struct load_plan *plan);
+
+/* Whether the options hold a header of that name. */
+bool load_plan_has_header(const struct load_options *options, const char *name);
 
 /* Which target takes a request, for unit in [0, 1). */
 size_t load_plan_pick(const struct load_plan *plan, double unit);

@@ -19,19 +19,18 @@ static const struct quantile quantiles[] = {
 enum { QUANTILES = sizeof quantiles / sizeof quantiles[0] };
 
 /* A quantile can not be above the largest value seen, though the middle of its bucket may be. */
-static usec_t quantile_us(const struct load_stats *stats, double q)
+usec_t report_quantile(const struct load_stats *stats, double q)
 {
     usec_t value = histogram_quantile(&stats->latency, q);
     return value > stats->max_us ? stats->max_us : value;
 }
 
-static double per_second(uint64_t count, usec_t length)
+double report_rate(uint64_t count, usec_t length)
 {
     return length > 0 ? (double)count * 1e6 / (double)length : 0;
 }
 
-/* "812 us", "12.3 ms", "4.56 s" */
-static const char *latency_text(char *out, size_t size, usec_t value)
+const char *report_latency(char *out, size_t size, usec_t value)
 {
     if (value < 0)
         snprintf(out, size, "-");
@@ -44,23 +43,23 @@ static const char *latency_text(char *out, size_t size, usec_t value)
     return out;
 }
 
-void report_line(FILE *out, const struct report_interval *interval, bool rewrite)
+void report_line(char *out, size_t size, const struct report_interval *interval)
 {
     char clock[24], p50[24], p95[24], p99[24];
+    const struct load_stats *now = interval->interval;
     units_format_clock(clock, sizeof clock, interval->elapsed);
-    fprintf(out, "%s%s  %.0f req/s  %llu answered  %llu errors  %lld in flight  p50 %s  p95 %s  p99 %s%s",
-            rewrite ? "\r" : "", clock, per_second(interval->interval->answered, interval->length),
-            (unsigned long long)interval->total->answered,
-            (unsigned long long)load_stats_errors(interval->total), (long long)interval->in_flight,
-            latency_text(p50, sizeof p50, quantile_us(interval->interval, 0.5)),
-            latency_text(p95, sizeof p95, quantile_us(interval->interval, 0.95)),
-            latency_text(p99, sizeof p99, quantile_us(interval->interval, 0.99)), rewrite ? "\x1b[K" : "\n");
-    fflush(out);
+    snprintf(out, size, "%s  %.0f req/s  %llu answered  %llu errors  %lld in flight  p50 %s  p95 %s  p99 %s",
+             clock, report_rate(now->answered, interval->length),
+             (unsigned long long)interval->total->answered,
+             (unsigned long long)load_stats_errors(interval->total), (long long)interval->in_flight,
+             report_latency(p50, sizeof p50, report_quantile(now, 0.5)),
+             report_latency(p95, sizeof p95, report_quantile(now, 0.95)),
+             report_latency(p99, sizeof p99, report_quantile(now, 0.99)));
 }
 
 static json_t *latency_json(const struct load_stats *stats, double q)
 {
-    usec_t value = quantile_us(stats, q);
+    usec_t value = report_quantile(stats, q);
     return value < 0 ? json_null() : json_integer(value);
 }
 
@@ -79,7 +78,7 @@ void report_json_line(FILE *out, const struct report_interval *interval)
     write_json(out,
                json_pack("{s:s, s:f, s:I, s:f, s:I, s:I, s:I, s:f, s:o}", "event", "progress", "elapsed_s",
                          (double)interval->elapsed / 1e6, "requests", (json_int_t)interval->total->answered,
-                         "rps", per_second(now->answered, interval->length), "errors",
+                         "rps", report_rate(now->answered, interval->length), "errors",
                          (json_int_t)load_stats_errors(interval->total), "in_flight",
                          (json_int_t)interval->in_flight, "threads", (json_int_t)interval->users,
                          "asked_rate", interval->asked_rps, "latency_us", latency),
@@ -96,12 +95,12 @@ void report_csv_row(FILE *out, const struct report_interval *interval)
 {
     const struct load_stats *now = interval->interval;
     fprintf(out, "%.3f,%llu,%.1f,%llu,%lld,%.1f", (double)interval->elapsed / 1e6,
-            (unsigned long long)now->answered, per_second(now->answered, interval->length),
+            (unsigned long long)now->answered, report_rate(now->answered, interval->length),
             (unsigned long long)load_stats_errors(now), (long long)interval->in_flight, interval->asked_rps);
     static const double columns[] = {0.5, 0.95, 0.99};
     for (int i = 0; i < 3; i++) {
         if (now->answered > 0)
-            fprintf(out, ",%lld", (long long)quantile_us(now, columns[i]));
+            fprintf(out, ",%lld", (long long)report_quantile(now, columns[i]));
         else
             fputc(',', out);
     }
@@ -118,11 +117,11 @@ static void print_latencies(FILE *out, const struct load_stats *stats)
 {
     char text[24];
     double mean = histogram_mean(&stats->latency);
-    fprintf(out, "  latency     mean %s", latency_text(text, sizeof text, mean < 0 ? -1 : (usec_t)mean));
-    fprintf(out, ", max %s\n", latency_text(text, sizeof text, stats->answered > 0 ? stats->max_us : -1));
+    fprintf(out, "  latency     mean %s", report_latency(text, sizeof text, mean < 0 ? -1 : (usec_t)mean));
+    fprintf(out, ", max %s\n", report_latency(text, sizeof text, stats->answered > 0 ? stats->max_us : -1));
     for (int i = 0; i < QUANTILES; i++)
         fprintf(out, "  %9s   %s\n", quantiles[i].label,
-                latency_text(text, sizeof text, quantile_us(stats, quantiles[i].q)));
+                report_latency(text, sizeof text, report_quantile(stats, quantiles[i].q)));
 }
 
 static void print_counts(FILE *out, const struct load_stats *stats)
@@ -149,7 +148,7 @@ void report_summary_text(FILE *out, const struct report_summary *summary)
     fprintf(out, "%llu requests in %.2f s, %sB read, over %llu connections\n",
             (unsigned long long)stats->answered, (double)summary->elapsed / 1e6, bytes,
             (unsigned long long)stats->connects);
-    fprintf(out, "  rate        %.1f requests/s", per_second(stats->answered, summary->elapsed));
+    fprintf(out, "  rate        %.1f requests/s", report_rate(stats->answered, summary->elapsed));
     if (summary->asked_rps > 0)
         fprintf(out, " of %.1f asked for (%llu never started)", summary->asked_rps,
                 (unsigned long long)summary->missed);
@@ -159,6 +158,8 @@ void report_summary_text(FILE *out, const struct report_summary *summary)
     fprintf(out, "  own CPU     %.1f us a request\n", cpu_per_request(summary));
     if (summary->generator_limited)
         fputs("  WARNING     the generator itself was the limit: the server may be able to do more\n", out);
+    else if (summary->missed * 100 > stats->answered)
+        fputs("  WARNING     the rate was not kept: all connections were busy with requests before\n", out);
     fflush(out);
 }
 
@@ -200,7 +201,7 @@ bool report_summary_json(FILE *out, const struct report_summary *summary, const 
     json_t *object = json_object();
     if (event != NULL)
         json_object_set_new(object, "event", json_string(event));
-    double achieved = per_second(stats->answered, summary->elapsed);
+    double achieved = report_rate(stats->answered, summary->elapsed);
     json_t *rest =
         json_pack("{s:f, s:I, s:I, s:o, s:o, s:o, s:f, s:f, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:b, s:b}",
                   "requests_per_second", achieved, "requests", (json_int_t)stats->answered, "errors",
@@ -224,12 +225,12 @@ bool report_expectations_met(const struct report_summary *summary, char *why, si
     uint64_t errors = load_stats_errors(summary->stats);
     uint64_t answered_wrong = summary->stats->errors[LOAD_ERROR_STATUS];
     uint64_t tried = summary->stats->answered + errors - answered_wrong;
-    usec_t p99 = quantile_us(summary->stats, 0.99);
+    usec_t p99 = report_quantile(summary->stats, 0.99);
     char asked[24], seen[24];
     if (options->expect_p99 > 0 && (p99 < 0 || p99 > options->expect_p99)) {
         snprintf(why, why_size, "the 99th percentile is %s, expected at most %s",
-                 p99 < 0 ? "unknown" : latency_text(seen, sizeof seen, p99),
-                 latency_text(asked, sizeof asked, options->expect_p99));
+                 p99 < 0 ? "unknown" : report_latency(seen, sizeof seen, p99),
+                 report_latency(asked, sizeof asked, options->expect_p99));
         return false;
     }
     double allowed = options->max_errors * (options->max_errors_share ? (double)tried : 1);

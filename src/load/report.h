@@ -9,6 +9,7 @@
 
 /* One interval of the run, and the run so far. */
 struct report_interval {
+    const struct load_options *options;
     usec_t elapsed, length;
     const struct load_stats *total, *interval;
     int64_t in_flight;
@@ -27,10 +28,16 @@ struct report_summary {
     bool interrupted;
 };
 
-void report_line(FILE *out, const struct report_interval *interval, bool rewrite);
+/* Without an end of line. */
+void report_line(char *out, size_t size, const struct report_interval *interval);
 void report_json_line(FILE *out, const struct report_interval *interval);
 void report_csv_head(FILE *out);
 void report_csv_row(FILE *out, const struct report_interval *interval);
+
+/* Of these: -1 when nothing was measured; "812 us", "12.3 ms", "4.56 s"; a second. */
+usec_t report_quantile(const struct load_stats *stats, double q);
+const char *report_latency(char *out, size_t size, usec_t value);
+double report_rate(uint64_t count, usec_t length);
 
 void report_summary_text(FILE *out, const struct report_summary *summary);
 

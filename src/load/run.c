@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -20,11 +21,13 @@
 #include "config.h"
 #include "load/commands.h"
 #include "load/report.h"
+#include "load/table.h"
 #include "load/worker.h"
 
+#define START_LEAD    USEC_PER_MSEC
 #define STOP_PATIENCE (2 * USEC_PER_SEC) /* for requests in flight after a signal or an order to stop */
 
-enum { WORKERS_MAX = 256, OPEN_LOOP_CONNECTIONS = 1000, LINE_MAX_SIZE = 1024 };
+enum { WORKERS_MAX = 256, OPEN_LOOP_CONNECTIONS = 1000, OWN_DESCRIPTORS = 32, LINE_MAX_SIZE = 1024 };
 
 struct run {
     const struct load_plan *plan;
@@ -32,10 +35,12 @@ struct run {
     struct worker *workers[WORKERS_MAX];
     int worker_count;
     int64_t users;
+    int64_t connections; /* at once, in open loop */
     double rate_rps;
     usec_t start, stopped_at; /* stopped_at: when ordered to stop; 0: not */
     bool interrupted;
     enum load_progress progress;
+    struct table table;
 
     struct load_stats total, before; /* now, and at the last progress */
     struct worker_view view;         /* scratch: too large for a stack that is called often */
@@ -65,18 +70,35 @@ static int64_t share(const struct run *run, int64_t total, int i)
     return total / run->worker_count + (i < total % run->worker_count);
 }
 
-static void allow_descriptors(void)
+/* Descriptors that the load may use, after asking for as many as there may be. */
+static int64_t allow_descriptors(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
+        return INT64_MAX;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_max > INT64_MAX ? INT64_MAX : (int64_t)limit.rlim_max - OWN_DESCRIPTORS;
 }
 
-static int64_t open_loop_connections(const struct run *run)
+/* How many connections may be open at once. What was not asked for gives way to the limit of open files. */
+static bool settle_connections(struct run *run)
 {
-    return run->options->connections > 0 ? run->options->connections : OPEN_LOOP_CONNECTIONS;
+    const struct load_options *options = run->options;
+    int64_t allowed = allow_descriptors();
+    bool asked = options->connections > 0 || run->rate_rps <= 0;
+    run->connections = options->connections > 0 ? options->connections : OPEN_LOOP_CONNECTIONS;
+    int64_t wanted = run->rate_rps > 0 ? run->connections : run->users;
+    if ((asked && wanted > allowed) || allowed < 1) {
+        fprintf(stderr,
+                "ascale-load: cannot keep %lld connections open: the limit of open files leaves %lld "
+                "(see ulimit -n); nothing was sent\n",
+                (long long)wanted, (long long)(allowed > 0 ? allowed : 0));
+        return false;
+    }
+    if (run->connections > allowed)
+        run->connections = allowed;
+    return true;
 }
 
 static struct pacer make_pacer(const struct run *run, int i)
@@ -86,41 +108,27 @@ static struct pacer make_pacer(const struct run *run, int i)
     arrivals.phase = (double)i / run->worker_count;
     arrivals.seed += (uint64_t)i * 0x9e3779b9u;
     struct pacer pacer;
-    pacer_init(&pacer, &arrivals, run->start);
+    pacer_init(&pacer, &arrivals);
     pacer.users = share(run, run->users, i);
-    pacer.in_flight_max = share(run, open_loop_connections(run), i);
+    pacer.in_flight_max = share(run, run->connections, i);
     if (run->options->requests > 0)
         pacer.left = share(run, run->options->requests, i);
     if (run->options->duration != USEC_NEVER)
-        pacer.stop_at = run->start + run->options->duration;
+        pacer.stop_at = run->options->duration;
     return pacer;
 }
 
-/* At most one a CPU, and none that could never have anything to do: but orders may add users later. */
+/* At most one a CPU, and none that could never have anything to do: orders may add users, but no connections.
+ */
 static int count_workers(const struct run *run)
 {
-    int64_t most = run->rate_rps > 0 ? open_loop_connections(run) : run->users;
-    if (run->options->threads < most)
-        most = run->options->threads;
-    return run->control || most > cpu_count() ? cpu_count() : (int)most;
-}
-
-static bool start_workers(struct run *run)
-{
-    run->worker_count = count_workers(run);
-    run->start = run->told_at = run->counted_at = clock_now_us();
-    for (int i = 0; i < run->worker_count; i++) {
-        struct pacer pacer = make_pacer(run, i);
-        run->workers[i] =
-            worker_start(run->plan, &pacer, (uint64_t)run->options->seed + (uint64_t)i, run->done_fd);
-        if (run->workers[i] != NULL)
-            continue;
-        fprintf(stderr, "ascale-load: cannot start worker %d of %d: %s; giving up\n", i + 1,
-                run->worker_count, strerror(errno));
-        run->worker_count = i;
-        return false;
-    }
-    return true;
+    const struct load_options *options = run->options;
+    int64_t most = run->rate_rps > 0 ? run->connections : run->users;
+    if (run->control)
+        most = options->connections > 0 ? options->connections : WORKERS_MAX;
+    else if (options->threads < most)
+        most = options->threads;
+    return most < cpu_count() ? (int)most : cpu_count();
 }
 
 static void stop_workers(struct run *run, usec_t now, usec_t patience)
@@ -129,6 +137,41 @@ static void stop_workers(struct run *run, usec_t now, usec_t patience)
         run->stopped_at = now;
     for (int i = 0; i < run->worker_count; i++)
         worker_stop(run->workers[i], now + patience);
+}
+
+static int make_worker(struct run *run, int i)
+{
+    struct pacer pacer = make_pacer(run, i);
+    run->workers[i] = worker_new(run->plan, &pacer, (uint64_t)run->options->seed + (uint64_t)i, run->done_fd);
+    return run->workers[i] != NULL ? worker_wait_ready(run->workers[i]) : -errno;
+}
+
+static bool make_workers(struct run *run)
+{
+    run->worker_count = count_workers(run);
+    for (int i = 0; i < run->worker_count; i++) {
+        int error = make_worker(run, i);
+        if (error == 0)
+            continue;
+        fprintf(stderr, "ascale-load: cannot start worker %d of %d: %s; nothing was sent\n", i + 1,
+                run->worker_count, strerror(-error));
+        run->worker_count = run->workers[i] != NULL ? i + 1 : i;
+        return false;
+    }
+    return true;
+}
+
+/* The schedule begins when all workers wait for it, and a moment later for them to wake up in: what is late
+ * from there on is late. */
+static bool start_workers(struct run *run)
+{
+    bool made = make_workers(run);
+    if (!made)
+        stop_workers(run, clock_now_us(), 0);
+    run->start = run->told_at = run->counted_at = clock_now_us() + START_LEAD;
+    for (int i = 0; i < run->worker_count; i++)
+        worker_start(run->workers[i], run->start);
+    return made;
 }
 
 /* They show themselves now and then; of those at work the one that did so first counts, else the last to end.
@@ -168,11 +211,29 @@ static double asked_now(const struct run *run, usec_t now)
     return run->rate_rps * arrivals_factor(&run->plan->arrivals.shape, now - run->start);
 }
 
+static void tell_line(const struct report_interval *what)
+{
+    char line[256];
+    report_line(line, sizeof line, what);
+    fprintf(stderr, "%s\n", line);
+}
+
+static void tell_table(struct run *run, const struct report_interval *what)
+{
+    struct winsize size = {0};
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        size = (struct winsize){.ws_col = 80, .ws_row = 24};
+    run->table.columns = size.ws_col;
+    run->table.rows = size.ws_row;
+    table_draw(stderr, &run->table, what);
+}
+
 static void tell_progress(struct run *run, usec_t now)
 {
     struct load_stats interval = run->total;
     load_stats_subtract(&interval, &run->before);
     struct report_interval what = {
+        .options = run->options,
         .elapsed = now - run->start,
         .length = run->seen_at - run->counted_at,
         .total = &run->total,
@@ -185,18 +246,24 @@ static void tell_progress(struct run *run, usec_t now)
         report_csv_row(stdout, &what);
     if (run->progress == LOAD_PROGRESS_JSON)
         report_json_line(stdout, &what);
-    else if (run->progress != LOAD_PROGRESS_NONE)
-        report_line(stderr, &what, run->progress == LOAD_PROGRESS_AUTO);
+    else if (run->progress == LOAD_PROGRESS_LINE)
+        tell_line(&what);
+    else if (run->progress == LOAD_PROGRESS_AUTO)
+        tell_table(run, &what);
     run->before = run->total;
     run->told_at = now;
     run->counted_at = run->seen_at;
 }
 
-/* After this AUTO stands for a line that is rewritten in place. */
+/* After this AUTO stands for a table on a terminal. */
 static enum load_progress settle_progress(const struct load_options *options)
 {
-    if (options->progress != LOAD_PROGRESS_AUTO || isatty(STDERR_FILENO))
+    if (options->progress != LOAD_PROGRESS_AUTO)
         return options->progress;
+    const char *term = getenv("TERM");
+    bool rows_there = options->output == LOAD_OUTPUT_CSV && isatty(STDOUT_FILENO);
+    if (isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0 && !rows_there)
+        return LOAD_PROGRESS_AUTO;
     return options->output == LOAD_OUTPUT_TEXT ? LOAD_PROGRESS_LINE : LOAD_PROGRESS_NONE;
 }
 
@@ -295,6 +362,8 @@ static void watch(struct run *run)
         if (now - run->told_at >= USEC_PER_SEC) {
             look(run);
             tell_progress(run, now);
+            if (ferror(stdout) && run->stopped_at == 0)
+                stop_workers(run, now, 0); /* nobody will ever know */
         }
         if (!run->done)
             wait_for_news(run, run->told_at + USEC_PER_SEC);
@@ -341,8 +410,6 @@ static int tell_summary(const struct run *run)
         .generator_limited = run->busy || run->late * 100 > run->total.answered,
         .interrupted = run->interrupted,
     };
-    if (run->progress == LOAD_PROGRESS_AUTO)
-        fputc('\n', stderr);
     bool told = true;
     if (run->progress == LOAD_PROGRESS_JSON)
         told = report_summary_json(stdout, &summary, "summary");
@@ -350,11 +417,13 @@ static int tell_summary(const struct run *run)
         told = report_summary_json(stdout, &summary, NULL);
     else if (run->options->output == LOAD_OUTPUT_TEXT)
         report_summary_text(stdout, &summary);
-    if (!told)
-        fprintf(stderr, "ascale-load: cannot write the summary: %s\n", strerror(errno));
+    if (!told || ferror(stdout)) {
+        fprintf(stderr, "ascale-load: cannot write what was measured: %s\n", strerror(errno));
+        return 1;
+    }
     char why[160];
     if (report_expectations_met(&summary, why, sizeof why))
-        return told ? 0 : 1;
+        return 0;
     fprintf(stderr, "ascale-load: %s\n", why);
     return 1;
 }
@@ -378,17 +447,17 @@ static bool open_descriptors(struct run *run)
 
 static int run_to_end(struct run *run)
 {
-    allow_descriptors();
+    if (!settle_connections(run))
+        return 1;
     if (run->options->output == LOAD_OUTPUT_CSV)
         report_csv_head(stdout);
     bool started = start_workers(run);
     if (started)
         watch(run);
-    else
-        stop_workers(run, clock_now_us(), 0);
     bool rows = run->options->output == LOAD_OUTPUT_CSV || run->progress == LOAD_PROGRESS_JSON;
     if (started && rows)
         tell_progress(run, clock_now_us()); /* so that the rows add up to the whole */
+    table_clear(stderr, &run->table);
     int status = started ? tell_summary(run) : 1;
     for (int i = 0; i < run->worker_count; i++)
         worker_free(run->workers[i]);

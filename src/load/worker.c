@@ -105,13 +105,33 @@ void engine_answered(struct worker *worker, unsigned code, usec_t scheduled, use
     worker->last_answer_at = now;
 }
 
+static void reach(struct worker *worker, int stage, int error)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->stage = stage;
+    worker->error = error;
+    pthread_cond_broadcast(&worker->changed);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+void engine_await_start(struct worker *worker)
+{
+    reach(worker, WORKER_READY, 0);
+    pthread_mutex_lock(&worker->lock);
+    while (worker->start == 0)
+        pthread_cond_wait(&worker->changed, &worker->lock);
+    usec_t start = worker->start;
+    pthread_mutex_unlock(&worker->lock);
+    pacer_start(&worker->pacer, start);
+    worker->second_at = worker->shown_at = start;
+    worker->second_cpu = clock_thread_cpu_us();
+}
+
 static void *run(void *context)
 {
     struct worker *worker = context;
-    worker->second_cpu = clock_thread_cpu_us();
-    bool ran = worker->plan->tls ? engine_curl_run(worker) : engine_plain_run(worker);
-    if (!ran)
-        worker->stats.errors[LOAD_ERROR_CONNECT]++;
+    if (!(worker->plan->tls ? engine_curl_run(worker) : engine_plain_run(worker)))
+        reach(worker, WORKER_FAILED, errno);
     usec_t now = clock_now_us();
     if (worker->seconds == 0 && now > worker->second_at)
         measure_cpu(worker, now);
@@ -120,8 +140,7 @@ static void *run(void *context)
     return NULL;
 }
 
-struct worker *worker_start(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed,
-                            int done_fd)
+struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed, int done_fd)
 {
     struct worker *worker = calloc(1, sizeof *worker);
     if (worker == NULL)
@@ -131,15 +150,34 @@ struct worker *worker_start(const struct load_plan *plan, const struct pacer *pa
     worker->random.state = seed;
     worker->done_fd = done_fd;
     worker->drain_until = USEC_NEVER;
-    worker->second_at = worker->shown_at = clock_now_us();
     pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->changed, NULL);
     int error = pthread_create(&worker->thread, NULL, run, worker);
     if (error == 0)
         return worker;
+    pthread_cond_destroy(&worker->changed);
     pthread_mutex_destroy(&worker->lock);
     free(worker);
     errno = error;
     return NULL;
+}
+
+int worker_wait_ready(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    while (worker->stage == WORKER_STARTING)
+        pthread_cond_wait(&worker->changed, &worker->lock);
+    int error = worker->stage == WORKER_FAILED ? -worker->error : 0;
+    pthread_mutex_unlock(&worker->lock);
+    return error;
+}
+
+void worker_start(struct worker *worker, usec_t start)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->start = start;
+    pthread_cond_broadcast(&worker->changed);
+    pthread_mutex_unlock(&worker->lock);
 }
 
 void worker_look(struct worker *worker, struct worker_view *out)
@@ -185,6 +223,7 @@ void worker_stop(struct worker *worker, usec_t drain_until)
 void worker_free(struct worker *worker)
 {
     pthread_join(worker->thread, NULL);
+    pthread_cond_destroy(&worker->changed);
     pthread_mutex_destroy(&worker->lock);
     free(worker);
 }

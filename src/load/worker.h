@@ -20,10 +20,16 @@ struct worker_view {
     bool done;              /* it will do no more */
 };
 
-/* Starts the thread; NULL with errno set. The pacer is its share of the load; its end is told to the eventfd.
- */
-struct worker *worker_start(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed,
-                            int done_fd);
+/* A thread that sets itself up and waits for worker_start(); NULL with errno set. The pacer, not started, is
+ * its share of the load; its end is told to the eventfd. */
+struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed,
+                          int done_fd);
+
+/* Waits until it is set up: 0, or -errno when that failed. */
+int worker_wait_ready(struct worker *worker);
+
+/* Begins the load at this time. To be called before worker_free(), whatever became of the worker. */
+void worker_start(struct worker *worker, usec_t start);
 
 void worker_look(struct worker *worker, struct worker_view *out);
 

@@ -147,6 +147,28 @@ def test_what_a_request_looks_like(serve, load, tmp_path):
     assert b"\r\nContent-Length: 256" in head and sent == bytes(range(256))
 
 
+def test_a_body_that_is_expected_has_a_length_even_when_there_is_none(serve, load):
+    server = serve()
+    load("--requests", 1, "--threads", 1, "--url", server.url, "--method", "POST")
+    assert b"\r\nContent-Length: 0\r\n" in server.requests[0]
+
+
+def test_a_header_replaces_the_one_that_would_be_sent(serve, load, tmp_path):
+    server = serve()
+    body = tmp_path / "body"
+    body.write_bytes(b"12345")
+    load("--requests", 1, "--threads", 1, "--url", server.url, "--body-file", body, "--header", "content-length: 5",
+         "--header", "user-agent: me", "--header", "Connection: close", "--no-keepalive")
+    head = server.requests[0].lower()
+    assert [head.count(name) for name in (b"content-length:", b"user-agent:", b"connection:")] == [1, 1, 1]
+
+
+def test_asking_to_close_is_not_using_the_connection_again(serve, load):
+    server = serve()
+    _, summary = load("--requests", 20, "--threads", 2, "--header", "Connection: close", "--url", server.url)
+    assert summary["requests"] == server.connections == 20 and summary["errors"] == 0
+
+
 def test_no_keepalive_opens_a_connection_a_request(serve, load):
     server = serve()
     _, summary = load("--requests", 20, "--threads", 2, "--no-keepalive", "--url", server.url)
@@ -178,6 +200,29 @@ def test_an_answer_may_end_with_its_connection(serve, load):
     server = serve(lambda request, number: b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end")
     _, summary = load("--requests", 5, "--threads", 1, "--url", server.url)
     assert summary["errors"] == 0 and summary["requests"] == server.connections == 5
+
+
+def test_an_answer_may_begin_before_the_request_is_read(load, tmp_path):
+    """A server that sends the body back as it comes: neither side may wait for the end of the other."""
+    body = tmp_path / "body"
+    body.write_bytes(b"x" * 8_000_000)
+
+    def echo(listener):
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as stream:
+            while stream.readline() not in (b"\r\n", b""):
+                pass
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n")
+            left = 8_000_000
+            while left > 0 and (data := stream.read1(65536)):
+                connection.sendall(data)
+                left -= len(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=echo, args=(listener,), daemon=True).start()
+        _, summary = load("--requests", 1, "--threads", 1, "--timeout", "5s", "--body-file", body,
+                          "--url", f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    assert summary["requests"] == 1 and summary["errors"] == 0
 
 
 def test_head_answers_have_no_body(serve, load):
@@ -235,6 +280,34 @@ def test_a_name_with_several_addresses_is_tried_through(serve, load):
     assert summary["errors"] == 0 and summary["requests"] == len(server.requests) == 30
 
 
+@pytest.fixture
+def void_before():
+    """(port): on [::1] nobody ever accepts, on 127.0.0.1 the server of the second value does."""
+    with socket.socket(socket.AF_INET6) as void, contextlib.ExitStack() as stack:
+        void.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        server = Server()
+        stack.callback(server.close)
+        try:
+            void.bind(("::1", server.port))
+        except OSError:
+            pytest.skip("no [::1], or its port is taken")
+        void.listen(0)
+        for _ in range(3):
+            one = stack.enter_context(socket.socket(socket.AF_INET6))
+            one.setblocking(False)
+            one.connect_ex(("::1", server.port))
+        yield server
+
+
+def test_an_address_that_never_answers_does_not_spoil_the_others(void_before, load):
+    if socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)[0][0] != socket.AF_INET6:
+        pytest.skip("localhost is 127.0.0.1 first")
+    url = f"http://localhost:{void_before.port}/"
+    _, summary = load("--requests", 30, "--threads", 2, "--timeout", "300ms", "--url", url)
+    assert summary["errors"] == summary["errors_by_kind"]["timeout"] == 2
+    assert summary["requests"] == len(void_before.requests) == 28
+
+
 def test_several_urls_by_weight(serve, load):
     one, two = serve(), serve()
     _, summary = load("--requests", 2000, "--threads", 4, "--url", f"{one.url}a@3", "--url", f"{two.url}b")
@@ -261,6 +334,34 @@ def test_open_loop_does_not_hide_a_stall(serve, load):
     assert 450_000 < summary["latency_us"]["max"] < 5_000_000 * SLOW
 
 
+def test_a_rate_far_beyond_the_machine_ends_in_time(load):
+    """Nothing of it can even be sent, so each start fails at once: the backlog must not hold up the end."""
+    began = time.monotonic()
+    status, summary = load("--rate", "10000k/s", "--duration", "1s", "--url", "http://255.255.255.255:1/")
+    assert time.monotonic() - began < 2 * SLOW
+    assert status == 1 and summary["generator_limited"]
+    assert summary["missed"] + summary["errors"] == pytest.approx(10_000_000, abs=2)
+
+
+def test_a_rate_beyond_the_server_is_told(serve, house):
+    server = serve(lambda request, number: time.sleep(0.01) or OK)
+    status, output = house.run([program("ascale-load"), "--rate", "1000", "--connections", 2, "--duration", "1s",
+                                "--quiet", "--url", server.url])
+    assert status == 0 and "WARNING     the rate was not kept" in output
+    missed = int(re.search(r"\((\d+) never started\)", output).group(1))
+    assert missed + len(server.requests) == 1000
+
+
+def test_more_connections_than_open_files_are_refused(serve, house):
+    server = serve()
+    status, output = house.run(["prlimit", "--nofile=100:100", program("ascale-load"), "--connections", 200,
+                                "--url", server.url])
+    assert status == 1 and "cannot keep 200 connections open" in output
+    status, output = house.run(["prlimit", "--nofile=100:100", program("ascale-load"), "--rate", "100", "--duration",
+                                "500ms", "--json", "--url", server.url])
+    assert status == 0 and len(server.requests) == 50
+
+
 def test_a_shape_moves_the_rate(serve, load):
     server = serve()
     _, summary = load("--rate", "400/s", "--shape", "step,low=0%,at=1s", "--duration", "2s", "--url", server.url)
@@ -270,7 +371,7 @@ def test_a_shape_moves_the_rate(serve, load):
 def test_a_trace_gives_rate_and_shape(serve, load, tmp_path):
     server = serve()
     trace = tmp_path / "trace.csv"
-    trace.write_text("seconds,requests_per_second\n0,0\n60,200\n120,200\n")
+    trace.write_text("seconds,requests_per_second\n# a comment\n0 , 0 \r\n\n60,200\n120, 2e2\n")
     _, summary = load("--trace", trace, "--trace-speed", 60, "--duration", "2s", "--url", server.url)
     assert summary["requests"] == pytest.approx(300, abs=8)
 
@@ -407,6 +508,36 @@ def test_users_added_and_taken_away(serve, controlled):
     assert run.popen.wait(10 * SLOW) == 0
 
 
+def test_one_connection_keeps_the_rate_under_orders_too(serve, controlled):
+    server = serve()
+    run = controlled(server.url, "--rate", "100", "--connections", 1)
+    event = run.wait_for(lambda event: event["elapsed_s"] > 1.9)
+    run.order('{"cmd":"stop"}')
+    assert run.popen.wait(10 * SLOW) == 0
+    assert event["requests"] == pytest.approx(100 * event["elapsed_s"], rel=0.1) and server.connections == 1
+
+
+@pytest.mark.parametrize("how", [[], ["--json"], ["--csv"], ["--progress", "json"]])
+def test_what_cannot_be_written_is_a_failure(serve, how):
+    server = serve()
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([program("ascale-load"), "--requests", "5", *how, "--url", server.url], stdout=full,
+                               stderr=subprocess.PIPE, text=True, timeout=20 * SLOW)
+    assert ended.returncode == 1 and "No space left on device" in ended.stderr
+
+
+def test_who_reads_no_further_ends_an_endless_run(serve):
+    server = serve()
+    with subprocess.Popen([program("ascale-load"), "--infinite", "--csv", "--threads", "1", "--url", server.url],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        try:
+            assert process.wait(10 * SLOW) == 1
+        finally:
+            process.kill()
+
+
 def test_csv_has_a_row_a_second(serve, house):
     server = serve()
     status, output = house.run([program("ascale-load"), "--csv", "--duration", "2500ms", "--rate", "100",
@@ -436,14 +567,33 @@ def test_text_summary_and_progress_lines(serve, house):
         assert word in output
 
 
-def test_progress_on_a_terminal_is_one_line(serve, terminal):
+def test_progress_on_a_terminal_is_a_table_in_place(serve, terminal):
+    server = serve(lambda request, number: time.sleep(0.003) or OK)
+    term = terminal([program("ascale-load"), "--threads", 1, "--duration", "2500ms", "--url", server.url],
+                    columns=70, lines=30)
+    term.wait_for_text(r"(?s)^00:00:01 of 00:00:02 .* req/s.* answered.* errors.*p99 .*^  < 5 ms .*#")
+    term.wait_for_text(r"^00:00:02 of")
+    assert "00:00:01" not in term.screen_text()
+    assert term.wait() == 0
+    assert "requests in 2.5" in term.screen_text() and "req/s" not in term.screen_text()
+
+
+def test_progress_on_a_small_terminal_is_one_line(serve, terminal):
     server = serve()
     term = terminal([program("ascale-load"), "--threads", 1, "--duration", "2500ms", "--url", server.url],
-                    columns=140, lines=30)
-    term.wait_for_text(r"^00:00:01 .*req/s.*p99")
+                    columns=40, lines=10)
+    term.wait_for_text(r"^00:00:01 .*req/s")
     term.wait_for_text(r"^00:00:02 ")
     assert "00:00:01" not in term.screen_text()
     assert term.wait() == 0
+
+
+def test_rows_on_a_terminal_have_it_for_themselves(serve, terminal):
+    server = serve()
+    term = terminal([program("ascale-load"), "--csv", "--threads", 1, "--duration", "1500ms", "--url", server.url])
+    assert term.wait() == 0
+    assert "req/s" not in term.screen_text()
+    assert len(re.findall(r"^[0-9.]+,\d+,", term.screen_text(), re.M)) == 2
 
 
 @pytest.mark.parametrize("options, status", [
@@ -453,6 +603,8 @@ def test_progress_on_a_terminal_is_one_line(serve, terminal):
     (["--max-errors", "4"], 1),
     (["--max-errors", "50%"], 0),
     (["--max-errors", "49%"], 1),
+    (["--max-errors", "0.5"], 0),
+    (["--max-errors", "0.49"], 1),
 ])
 def test_expectations_set_the_exit_status(serve, load, options, status):
     server = serve(lambda request, number: time.sleep(0.005) or (
@@ -466,6 +618,12 @@ def test_expectations_set_the_exit_status(serve, load, options, status):
     (["--url", "http://user@host/"], "is not a URL such as"),
     (["--url", "http://127.0.0.1:99999/"], "is not a URL such as"),
     (["--url", "http://127.0.0.1/a b"], "is not a URL such as"),
+    (["--url", "http://127.0.0.1/@0"], "the weight of 'http://127.0.0.1/@0' is not above 0"),
+    (["--url", "http://127.0.0.1/@-2"], "is not above 0"),
+    (["--url", "https://127.0.0.1/", "--ca-file", "/nonexistent"], "cannot read CA file /nonexistent"),
+    (["--ca-file", __file__], "holds no certificate"),
+    (["--infinite", "--duration", "1"], "exclude each other"),
+    (["--max-errors", "1.5"], "a count such as 0"),
     (["--threads", "0"], "--threads '0': it takes 1 to"),
     (["--duration", "0"], "--duration '0': it takes a duration"),
     (["--duration", "soon"], "it takes a duration"),
@@ -475,6 +633,8 @@ def test_expectations_set_the_exit_status(serve, load, options, status):
     (["--json", "--csv"], "exclude each other"),
     (["--header", "no colon"], "up to 32 of 'Name: value'"),
     (["--header", "a: b\r\nc: d"], "up to 32 of 'Name: value'"),
+    (["--header", "a: \x01"], "up to 32 of 'Name: value'"),
+    (["--header", "a(b): c"], "up to 32 of 'Name: value'"),
     (["--body-file", "/nonexistent"], "cannot read body /nonexistent"),
     (["--method", "GET /"], "a method such as POST"),
     (["--bogus"], "unknown option '--bogus'"),
@@ -521,6 +681,32 @@ def test_https_with_a_trusted_certificate(serve, load, certificate):
     assert server.connections == summary["connections"] == 2
     _, summary = load("--rate", "40/s", "--connections", 2, "--duration", "2s", "--insecure", "--url", server.url)
     assert summary["errors"] == 0 and summary["requests"] + summary["missed"] == pytest.approx(80, abs=2)
+
+
+def test_https_requests_look_like_the_others(serve, load, certificate, tmp_path):
+    body = tmp_path / "body"
+    body.write_bytes(b"abc")
+    plain, secret = serve(), serve(tls=certificate[1])
+    for more in [], ["--method", "POST"], ["--body-file", body, "--header", "User-Agent: me"], ["--no-keepalive"]:
+        for server in plain, secret:
+            load("--requests", 1, "--threads", 1, "--insecure", "--url", server.url, *more)
+    for one, other in zip(plain.requests, secret.requests, strict=True):
+        def lines(request, port):
+            head, sent = request.split(b"\r\n\r\n", 1)
+            return sorted(head.replace(str(port).encode(), b"PORT").split(b"\r\n")), sent
+
+        assert lines(one, plain.port) == lines(other, secret.port)
+
+
+def test_https_latency_is_not_rounded_to_what_libcurl_waits(serve, load, certificate):
+    """Its waits are whole milliseconds: a request due in between must not wait for the next."""
+    server = serve(tls=certificate[1])
+
+    def p50():
+        _, summary = load("--rate", "170/s", "--connections", 1, "--duration", "1s", "--insecure", "--url", server.url)
+        return summary["latency_us"]["p50"]
+
+    assert any(p50() < 450 * SLOW for _ in range(5))
 
 
 def test_https_with_an_unknown_certificate_is_an_error(serve, load, certificate):

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -47,6 +48,29 @@ static void even_is_even(void **state)
     struct arrivals stream = stream_of("constant", 400, ARRIVALS_EVEN);
     for (int i = 0; i < 10000; i++)
         assert_int_equal(arrivals_next(&stream), START + i * 2500);
+}
+
+/* However far a stream has gone, counting gives what drawing would. */
+static void what_is_still_due_can_be_counted(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"constant", "ramp,over=5s", "sine,period=3s", "step,low=0%,at=4s",
+                                         "spike,low=0%,at=1s,for=500ms,every=3s"};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        struct arrivals stream = stream_of(shapes[i], 100, ARRIVALS_EVEN);
+        for (int taken = 0; taken < 300; taken += 60) {
+            struct arrivals copy = stream;
+            int64_t counted = arrivals_count(&stream, START + 20 * USEC_PER_SEC);
+            int drawn = count_before(&copy, 20 * USEC_PER_SEC);
+            if (counted < drawn - 1 || counted > drawn + 1) /* one on the edge may fall on either side */
+                fail_msg("%s after %d: %lld counted, %d drawn", shapes[i], taken, (long long)counted, drawn);
+            for (int k = 0; k < 60; k++)
+                arrivals_next(&stream);
+        }
+    }
+    struct arrivals poisson = stream_of("constant", 100, ARRIVALS_POISSON);
+    arrivals_next(&poisson);
+    assert_true(llabs(arrivals_count(&poisson, START + 20 * USEC_PER_SEC) - 2000) < 10);
 }
 
 static void streams_with_phases_interleave(void **state)
@@ -240,6 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(even_is_even),
+        cmocka_unit_test(what_is_still_due_can_be_counted),
         cmocka_unit_test(streams_with_phases_interleave),
         cmocka_unit_test(poisson_has_the_mean_and_spread_of_one),
         cmocka_unit_test(a_seed_repeats_and_another_differs),

@@ -13,7 +13,8 @@ static struct pacer closed(int64_t users)
 {
     struct arrivals_plan plan = {0};
     struct pacer pacer;
-    pacer_init(&pacer, &plan, START);
+    pacer_init(&pacer, &plan);
+    pacer_start(&pacer, START);
     pacer.users = users;
     return pacer;
 }
@@ -22,7 +23,8 @@ static struct pacer open_at(double rate_rps, int64_t in_flight_max)
 {
     struct arrivals_plan plan = {.rate_rps = rate_rps};
     struct pacer pacer;
-    pacer_init(&pacer, &plan, START);
+    pacer_init(&pacer, &plan);
+    pacer_start(&pacer, START);
     pacer.in_flight_max = in_flight_max;
     return pacer;
 }
@@ -156,6 +158,29 @@ static void an_order_to_stop_holds_at_once(void **state)
     assert_int_equal(pacer.missed, 2);
 }
 
+static void nothing_starts_before_the_start(void **state)
+{
+    (void)state;
+    struct pacer open = open_at(100, 10), users = closed(3);
+    assert_int_equal(take_all(&open, START - 1), 0);
+    assert_int_equal(take_all(&users, START - 1), 0);
+    assert_int_equal(pacer_wake(&open, START - 1), START);
+    assert_int_equal(pacer_wake(&users, START - 1), START);
+    assert_int_equal(take_all(&open, START), 1);
+    assert_int_equal(take_all(&users, START), 3);
+}
+
+static void the_missed_are_no_more_than_were_left(void **state)
+{
+    (void)state;
+    struct pacer pacer = open_at(1e7, 1);
+    pacer.left = 1000;
+    pacer.stop_at = START + 100 * USEC_PER_HOUR;
+    assert_int_equal(take_all(&pacer, START), 1);
+    pacer_stop(&pacer, START + 100 * USEC_PER_HOUR); /* at once, however many they are */
+    assert_int_equal(pacer.missed, 999);
+}
+
 static void the_rate_changes_while_it_runs(void **state)
 {
     (void)state;
@@ -183,6 +208,8 @@ int main(void)
         cmocka_unit_test(at_the_end_what_was_due_still_starts),
         cmocka_unit_test(what_could_not_start_is_missed),
         cmocka_unit_test(an_order_to_stop_holds_at_once),
+        cmocka_unit_test(nothing_starts_before_the_start),
+        cmocka_unit_test(the_missed_are_no_more_than_were_left),
         cmocka_unit_test(the_rate_changes_while_it_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
