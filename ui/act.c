@@ -36,9 +36,13 @@ static void panel_previous(struct room *room)
 
 static void scale(struct room *room, int step)
 {
+    const struct config_scaling *scaling = &room->live->config.scaling;
     int from = room_desired(room), to = from + step;
-    if (to < 0) {
-        room_say(room, ROLE_WARN, "refused: there is no instance left to take");
+    int bound = step > 0 ? scaling->max_instances : scaling->min_instances;
+    if (step > 0 ? to > bound : to < bound) {
+        const char *name = step > 0 ? "maximum" : "minimum";
+        room_say(room, ROLE_WARN, "refused: %d is the %s (scaling.%.3s_instances; t changes it)", bound, name,
+                 name);
         return;
     }
     if (!room->look.confirm) {

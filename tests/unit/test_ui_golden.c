@@ -20,19 +20,19 @@ struct screen {
 };
 
 static const struct screen screens[] = {
-    {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, ""},     {"busy", 120, 40, CONFIG_GLYPHS_ASCII, ""},
-    {"busy", 80, 24, CONFIG_GLYPHS_BRAILLE, ""},      {"busy", 80, 24, CONFIG_GLYPHS_ASCII, ""},
-    {"busy", 40, 12, CONFIG_GLYPHS_BRAILLE, ""},      {"busy", 40, 12, CONFIG_GLYPHS_ASCII, ""},
-    {"busy", 30, 8, CONFIG_GLYPHS_BRAILLE, ""},       {"busy", 30, 8, CONFIG_GLYPHS_ASCII, ""},
-    {"busy", 300, 100, CONFIG_GLYPHS_BRAILLE, ""},    {"busy", 300, 100, CONFIG_GLYPHS_ASCII, ""},
-    {"busy", 120, 40, CONFIG_GLYPHS_BLOCK, ""},       {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, "t"},
-    {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, "l"},    {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, "?"},
-    {"busy", 80, 24, CONFIG_GLYPHS_BRAILLE, "+"},     {"busy", 80, 24, CONFIG_GLYPHS_BRAILLE, "q"},
-    {"busy", 30, 8, CONFIG_GLYPHS_ASCII, "q"},        {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, "\t\tz"},
-    {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, "\t\r"}, {"busy", 80, 24, CONFIG_GLYPHS_ASCII, " "},
-    {"remote", 120, 40, CONFIG_GLYPHS_BRAILLE, ""},   {"remote", 80, 24, CONFIG_GLYPHS_ASCII, ""},
-    {"hostile", 120, 40, CONFIG_GLYPHS_BRAILLE, ""},  {"hostile", 80, 24, CONFIG_GLYPHS_ASCII, ""},
-    {"empty", 80, 24, CONFIG_GLYPHS_BRAILLE, ""},
+    {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, ""},      {"busy", 120, 40, CONFIG_GLYPHS_ASCII, ""},
+    {"busy", 80, 24, CONFIG_GLYPHS_BRAILLE, ""},       {"busy", 80, 24, CONFIG_GLYPHS_ASCII, ""},
+    {"busy", 40, 12, CONFIG_GLYPHS_BRAILLE, ""},       {"busy", 40, 12, CONFIG_GLYPHS_ASCII, ""},
+    {"busy", 30, 8, CONFIG_GLYPHS_BRAILLE, ""},        {"busy", 30, 8, CONFIG_GLYPHS_ASCII, ""},
+    {"busy", 100, 30, CONFIG_GLYPHS_BRAILLE, ""},      {"busy", 300, 100, CONFIG_GLYPHS_BRAILLE, ""},
+    {"busy", 300, 100, CONFIG_GLYPHS_ASCII, ""},       {"busy", 120, 40, CONFIG_GLYPHS_BLOCK, ""},
+    {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, "t"},     {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, "l"},
+    {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, "?"},     {"busy", 80, 24, CONFIG_GLYPHS_BRAILLE, "-"},
+    {"busy", 80, 24, CONFIG_GLYPHS_BRAILLE, "q"},      {"busy", 30, 8, CONFIG_GLYPHS_ASCII, "q"},
+    {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, "\t\tz"}, {"busy", 120, 40, CONFIG_GLYPHS_BRAILLE, "\t\r"},
+    {"busy", 80, 24, CONFIG_GLYPHS_ASCII, " "},        {"remote", 120, 40, CONFIG_GLYPHS_BRAILLE, ""},
+    {"remote", 80, 24, CONFIG_GLYPHS_ASCII, ""},       {"hostile", 120, 40, CONFIG_GLYPHS_BRAILLE, ""},
+    {"hostile", 80, 24, CONFIG_GLYPHS_ASCII, ""},      {"empty", 80, 24, CONFIG_GLYPHS_BRAILLE, ""},
 };
 
 #define SCREENS (int)(sizeof screens / sizeof *screens)

@@ -93,11 +93,36 @@ static void the_first_snapshot_does_not_wait_for_a_frame(void **ctx)
     desk_close(&desk);
 }
 
-static void scaling_asks_first(void **ctx)
+/* As desk_open(), with room for more instances. */
+static void desk_open_wide(struct desk *desk)
+{
+    desk_open(desk, "busy", false);
+    desk->fake.snapshot->config.scaling.max_instances = 9;
+    fake_publish(&desk->fake);
+    room_turn(&desk->room, desk->now);
+}
+
+static void the_bounds_are_known_before_it_asks(void **ctx)
 {
     struct desk desk;
     (void)ctx;
     desk_open(&desk, "busy", false);
+    press(&desk, '+');
+    assert_shown(&desk, "refused: 5 is the maximum (scaling.max_instances; t changes it)");
+    assert_null(desk.room.dialog);
+    desk.fake.snapshot->desired = 1;
+    fake_publish(&desk.fake);
+    pass(&desk, USEC_PER_SEC);
+    press(&desk, '-');
+    assert_shown(&desk, "refused: 1 is the minimum (scaling.min_instances; t changes it)");
+    desk_close(&desk);
+}
+
+static void scaling_asks_first(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open_wide(&desk);
     press(&desk, '+');
     assert_shown(&desk, "Scale 5 -> 6? y = yes, n = no");
     press(&desk, UI_KEY_ENTER);
@@ -119,7 +144,7 @@ static void quick_keys_add_up(void **ctx)
 {
     struct desk desk;
     (void)ctx;
-    desk_open(&desk, "busy", false);
+    desk_open_wide(&desk);
     for (const char *key = "+y+y"; *key; key++) /* no snapshot comes in between */
         room_key(&desk.room, *key);
     assert_int_equal(fake_take(&desk.fake).count, 7);
@@ -148,7 +173,7 @@ static void without_confirmations_it_scales_at_once(void **ctx)
 {
     struct desk desk;
     (void)ctx;
-    desk_open(&desk, "busy", false);
+    desk_open_wide(&desk);
     desk.fake.snapshot->config.ui.confirm = false;
     fake_publish(&desk.fake);
     pass(&desk, USEC_PER_SEC);
@@ -161,7 +186,7 @@ static void refusals_are_shown(void **ctx)
 {
     struct desk desk;
     (void)ctx;
-    desk_open(&desk, "busy", false);
+    desk_open_wide(&desk);
     desk.fake.refuse = "5 is the maximum";
     type(&desk, "+y");
     assert_shown(&desk, "refused: 5 is the maximum");
@@ -754,6 +779,7 @@ int main(void)
     setenv("TZ", "UTC", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_snapshot_does_not_wait_for_a_frame),
+        cmocka_unit_test(the_bounds_are_known_before_it_asks),
         cmocka_unit_test(scaling_asks_first),
         cmocka_unit_test(quick_keys_add_up),
         cmocka_unit_test(the_question_goes_after_5_s),
