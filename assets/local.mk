@@ -8,11 +8,9 @@ dist_man_MANS += assets/man/autoscaler.ini.5 assets/man/ascale-app.1 assets/man/
 dist_man_MANS += assets/man/ascale-tui.1 assets/man/ascale-balance.1
 EXTRA_DIST += \
 	assets/pictures/main.svg \
-	assets/pictures/make.py \
-	assets/pictures/remote.svg \
-	assets/pictures/small.svg
+	assets/pictures/make.py
 
-# Draws the pictures anew from the fixtures. Look at what changed before committing it.
+# Draws the picture anew from a live run of a minute; needs pyte. Look at it before committing it.
 .PHONY: pictures
-pictures: ascale-tui
+pictures: $(bin_PROGRAMS) $(pkglibexec_PROGRAMS)
 	$(AM_V_GEN)$(PYTHON3) '$(srcdir)/assets/pictures/make.py' .

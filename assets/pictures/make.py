@@ -1,61 +1,65 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Draws the README's pictures from the fixtures: make.py BUILD. What the terminal would show becomes SVG, the dots of
-braille as dots, so that it looks the same whatever fonts the reader has."""
+"""Draws the README's picture from life: make.py BUILD. A control room on a pseudo terminal, with the settings of
+autoscaler.ini, meets a load that grows for a minute; its screen of then becomes main.svg, the dots of braille as dots,
+so that it looks the same whatever fonts the reader has. A quiet machine gives the calmest picture."""
 import os
-import pty
 import re
 import sys
+import tempfile
+import time
 from html import escape
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-FIXTURES = HERE.parents[1] / "tests" / "unit" / "fixtures"
+SOURCE = HERE.parents[1]
+SECONDS = 60
+LOAD = {"app.command": "ascale-app --port {port} --work 4ms", "load.rate": "260/s", "load.shape": "sine"}
 CELL_W, CELL_H = 8, 17
 GROUND, INK = "#121214", "#dcdcdc"
 DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
-LINES = {"\u2500": ((0, .5, 1, .5),), "\u2502": ((.5, 0, .5, 1),), "\u2524": ((.5, 0, .5, 1), (0, .5, .5, .5)),
-         "\u250c": ((.5, .5, 1, .5), (.5, .5, .5, 1)), "\u2510": ((0, .5, .5, .5), (.5, .5, .5, 1)),
-         "\u2514": ((.5, .5, 1, .5), (.5, 0, .5, .5)), "\u2518": ((0, .5, .5, .5), (.5, 0, .5, .5))}
+LINES = {"\u2500": ((0, .5, 1, .5),), "\u2502": ((.5, 0, .5, 1),), "\u2524": ((.5, 0, .5, 1), (0, .5, .5, .5))}
 
 
-def color(index):
-    if index >= 232:
-        return "#" + f"{8 + (index - 232) * 10:02x}" * 3
-    levels = (0, 95, 135, 175, 215, 255)
-    index -= 16
-    return "#" + "".join(f"{levels[index // step % 6]:02x}" for step in (36, 6, 1))
+def live(build):
+    """The screen after a minute of growing load: rows of (sign, ink, ground, bold)."""
+    os.environ["ASCALE_BUILD"] = str(build)
+    sys.path.insert(0, str(SOURCE / "tests" / "e2e"))
+    import house
+    with tempfile.TemporaryDirectory() as directory:
+        home = house.House(directory)
+        try:
+            argv = [house.program("ascale-tui"), "-c", "autoscaler.ini"]
+            for key, value in LOAD.items():
+                argv += ["-s", f"{key}={value}"]
+            room = home.terminal(argv, cwd=SOURCE, env={"TZ": "UTC"}, columns=120, lines=40)
+            room.wait_for_text(" 1 ready", 20)
+            room.send("l")
+            room.wait_for_text("Enter: start")
+            room.send("\r")
+            room.wait_for_text("load started")
+            time.sleep(SECONDS)
+            room.send("[")  # the last minute
+            room.wait_for_text(r"-1m$")
+            room.wait_for_text(r"HOLD .* inside .*UP needs", 20)
+            rows = cells(room)
+            room.send("qs")
+            room.wait(20)
+        finally:
+            problems = home.close()
+        assert not problems, problems
+    return rows
 
 
-def printed(build, fixture, size):
-    """The screen with its colors: they are only written to a terminal."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ.update(LC_ALL="C.UTF-8", TZ="UTC")
-        program = str(Path(build) / "ascale-tui")
-        os.execl(program, program, "--snapshot", size, "--fixture", str(FIXTURES / fixture))
-    data = b""
-    try:
-        while chunk := os.read(terminal, 65536):
-            data += chunk
-    except OSError:
-        pass
-    assert os.waitpid(pid, 0)[1] == 0
-    return data.decode().replace("\r", "").rstrip("\n").split("\n")
+def cells(room):
+    """A program that draws at any time: the frame is whole when the lock is ours."""
+    def color(name, otherwise):
+        return f"#{name}" if re.fullmatch("[0-9a-f]{6}", name) else otherwise
 
-
-def cells(line):
-    ink, ground, bold = INK, None, False
-    for code, sign in re.findall(r"\x1b\[([0-9;]*)m|(.)", line):
-        if sign:
-            yield sign, ink, ground, bold
-            continue
-        words = [int(word or 0) for word in code.split(";")]
-        ink, ground, bold = INK, None, 1 in words
-        for kind in (38, 48):
-            if kind in words:
-                value = color(words[words.index(kind) + 2])
-                ink, ground = (value, ground) if kind == 38 else (ink, value)
+    with room.lock:
+        return [[(cell.data, color(cell.fg, INK), color(cell.bg, None), cell.bold)
+                 for cell in (room.screen.buffer[y][x] for x in range(room.screen.columns))]
+                for y in range(room.screen.lines)]
 
 
 def cell_svg(sign, ink, x, y):
@@ -72,10 +76,10 @@ def cell_svg(sign, ink, x, y):
                    f'stroke="{ink}"/>')
 
 
-def row_svg(line, y):
-    row, x = list(cells(line)), 0
+def row_svg(row, y):
+    x = 0
     while x < len(row):
-        sign, ink, ground, bold = row[x]
+        _, ink, ground, bold = row[x]
         end = x + 1
         while end < len(row) and row[end][1:] == row[x][1:]:
             end += 1
@@ -92,23 +96,20 @@ def row_svg(line, y):
         x = end
 
 
-def picture(lines):
-    width = max(len(list(cells(line))) for line in lines) * CELL_W
-    height = len(lines) * CELL_H
+def picture(rows):
+    width, height = len(rows[0]) * CELL_W, len(rows) * CELL_H
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-6 -6 {width + 12} {height + 12}" '
              f'font-family="DejaVu Sans Mono,Menlo,Consolas,monospace" font-size="13">',
              f'<rect x="-6" y="-6" width="{width + 12}" height="{height + 12}" rx="6" fill="{GROUND}"/>']
-    for number, line in enumerate(lines):
-        parts += row_svg(line, number * CELL_H)
+    for number, row in enumerate(rows):
+        parts += row_svg(row, number * CELL_H)
     return "\n".join(parts + ["</svg>"]) + "\n"
 
 
 def main():
     if len(sys.argv) != 2:
         sys.exit(f"usage: {sys.argv[0]} BUILD")
-    for name, fixture, size in (("main", "busy.json", "120x40"), ("remote", "remote.json", "100x34"),
-                                ("small", "busy.json", "80x24")):
-        (HERE / f"{name}.svg").write_text(picture(printed(sys.argv[1], fixture, size)))
+    (HERE / "main.svg").write_text(picture(live(Path(sys.argv[1]).resolve())))
 
 
 main()
