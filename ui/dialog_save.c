@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HEAD_ROWS = 2, FOOT_ROWS = 2 };
+enum { WIDTH = 84, HEAD_ROWS = 2, FOOT_ROWS = 2 };
 
 struct question {
     enum command_kind preview, act;
@@ -32,8 +32,9 @@ static void question_open(struct room *room, const struct question *question)
 static struct dialog_size question_size(const struct room *room)
 {
     const struct save_state *save = &room->state.save;
-    int rows = save->refusal[0] ? 3 : save->line_count > 0 ? save->line_count : 1;
-    return (struct dialog_size){84, HEAD_ROWS + rows + FOOT_ROWS};
+    int wrapped = 2 + (int)strlen(save->refusal) / WIDTH; /* a row more than it takes with long words */
+    int rows = save->refusal[0] ? wrapped : save->line_count > 0 ? save->line_count : 1;
+    return (struct dialog_size){WIDTH, HEAD_ROWS + rows + FOOT_ROWS};
 }
 
 static bool may_act(const struct save_state *save, const struct question *question)

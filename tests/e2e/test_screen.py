@@ -107,6 +107,36 @@ def test_saving_shows_the_difference_and_keeps_comments(screen, house):
     quit_by_keys(room)
 
 
+def test_reloading_shows_what_changes_and_when(screen, house):
+    ini = Path(house.directory) / "mine.ini"
+    ini.write_text("[scaling]\nscale_up_threshold = 50%\n")
+    room = screen("-c", ini)
+    room.wait_for_text("up 50")
+    room.send("R")
+    room.wait_for_text("Nothing differs")
+    room.send(ESC)
+    ini.write_text("[scaling]\nscale_up_threshold = 61%\n[app]\nuser = root\n[balancer]\nthreads = 2\n")
+    room.send("R")
+    room.wait_for_text(r"At once:[^\n]*\n[^\n]*scaling\.scale_up_threshold: 50% -> 61%")
+    room.wait_for_text(r"instances started from now on:[^\n]*\n[^\n]*app\.user: none -> root")
+    room.wait_for_text(r"next start only:[^\n]*\n[^\n]*balancer\.threads: 1 -> 2")
+    room.send("\r")
+    room.send("n")
+    room.wait_for_absence("Reload")
+    room.wait_for_text("up 50")
+    room.send("R")
+    room.wait_for_text(r"Reload\? y = yes, n = no")
+    room.send("y")
+    room.wait_for_text(r"done: .*scaling\.scale_up_threshold = 61%")
+    room.wait_for_text("up 61")
+    ini.write_text("[scaling]\nscale_up_treshold = 61%\n")
+    room.send("R")
+    room.wait_for_text("is not an option; the nearest one is")
+    room.wait_for_absence(r"Reload\? y")
+    room.send(ESC)
+    quit_by_keys(room)
+
+
 def test_read_only_refuses_out_loud(screen):
     room = screen("--read-only")
     room.wait_for_text("1 ready")
