@@ -17,17 +17,21 @@ static bool was_tried(const struct exchange *x, const struct backend *b)
     return false;
 }
 
+static float latency_of(const struct lane *lane, usec_t now)
+{
+    float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
+    return pick_aged(mean, now - atomic_load_explicit(&lane->measured_at, memory_order_relaxed));
+}
+
 static void fill_candidate(struct worker *w, struct backend *b, struct pick_candidate *c)
 {
     const struct config_balancer *o = &w->view->settings.options;
-    usec_t since = event_now(w->loop) - atomic_load_explicit(&b->ready_since, memory_order_relaxed);
+    usec_t now = event_now(w->loop);
     c->in_flight = atomic_load(&b->in_flight); /* in one order with hub->waiting: upstream_leave */
     c->limit = (uint32_t)o->max_in_flight;
-    c->share = pick_share(since, o->slow_start);
-    const struct lane *lane = upstream_lane(w, b);
-    float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
-    usec_t measured_at = atomic_load_explicit(&lane->measured_at, memory_order_relaxed);
-    c->latency_us = pick_aged(mean, event_now(w->loop) - measured_at);
+    c->share = pick_share(now - atomic_load_explicit(&b->ready_since, memory_order_relaxed), o->slow_start);
+    if (o->algorithm == CONFIG_P2C_EWMA) /* nobody else asks: with many backends it is not for nothing */
+        c->latency_us = latency_of(upstream_lane(w, b), now);
 }
 
 /* Ejected ones are left out while there are others: with all of them out, all are in. */
