@@ -228,7 +228,7 @@ bool compose_request(struct exchange *x)
     struct writer w;
     const struct settings *s = settings_of(x);
     const struct http1_head *h = &x->request.head;
-    bool trusted = settings_trust(s, &x->session->peer.any);
+    bool trusted = networks_have(&s->trusted, &x->session->peer.any);
     if (!begin(x, &x->up, &w))
         return false;
     put_request_line(&w, x);

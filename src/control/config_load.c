@@ -4,10 +4,10 @@
 #include "control/config_load.h"
 #include "base/file.h"
 #include "base/ini.h"
+#include "base/networks.h"
 #include "core/options.h"
 #include "core/text.h"
 #include "target/remote_wire.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -92,37 +92,15 @@ static bool apply_override(struct load *load, const char *text)
     return true;
 }
 
-/* "10.0.0.0/8", "::1" */
-static bool is_network(const char *text)
-{
-    char address[64];
-    unsigned char bytes[16];
-    size_t size = strcspn(text, "/");
-    int64_t bits = 0;
-    if (size >= sizeof address)
-        return false;
-    snprintf(address, sizeof address, "%.*s", (int)size, text);
-    int longest = inet_pton(AF_INET, address, bytes) == 1    ? 32
-                  : inet_pton(AF_INET6, address, bytes) == 1 ? 128
-                                                             : -1;
-    if (longest < 0 || text[size] == '\0')
-        return longest > 0;
-    return text[size + 1] >= '0' && text[size + 1] <= '9' && units_parse_int(text + size + 1, &bits) &&
-           bits <= longest;
-}
-
 static bool check_networks(const struct config *cfg, char *err, size_t err_size)
 {
-    char list[sizeof cfg->balancer.trusted_proxies], *rest = list, *item;
-    memcpy(list, cfg->balancer.trusted_proxies, sizeof list);
-    while ((item = strsep(&rest, ", \t")))
-        if (*item && !is_network(item)) {
-            snprintf(err, err_size,
-                     "balancer.trusted_proxies (%s): '%s' is neither an address nor a network (10.0.0.0/8)",
-                     cfg->balancer.trusted_proxies, item);
-            return false;
-        }
-    return true;
+    struct networks networks;
+    char why[CONFIG_ERROR_SIZE];
+    const char *list = cfg->balancer.trusted_proxies;
+    if (networks_parse(&networks, list, why, sizeof why))
+        return true;
+    snprintf(err, err_size, "balancer.trusted_proxies (%s): %s", list, why);
+    return false;
 }
 
 bool config_check_all(const struct config *cfg, char *err, size_t err_size)
