@@ -167,9 +167,15 @@ void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer)
     session_enter(s, SESSION_IDLE, event_now(w->loop) + patience);
 }
 
+bool session_has_request(const struct session *s)
+{
+    char byte;
+    return recv(s->conn.source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void session_wind_up(struct session *s)
 {
-    if (s->state != SESSION_IDLE)
+    if (s->state != SESSION_IDLE || session_has_request(s))
         return;
     if (s->served)
         session_close(s);

@@ -7,6 +7,9 @@
 /* Takes over an accepted descriptor, which is counted in the worker's load already. */
 void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer);
 
+/* Has an idle one a request that nobody has looked at yet? */
+bool session_has_request(const struct session *s);
+
 /* The worker stops: an idle one ends, at once when it is between requests. */
 void session_wind_up(struct session *s);
 

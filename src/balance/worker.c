@@ -38,13 +38,6 @@ static bool too_many(const struct worker *w, uint32_t more)
     return atomic_load_explicit(&w->hub->connections, memory_order_relaxed) + more > most;
 }
 
-/* A request may have come that nobody has looked at yet. */
-static bool has_request(const struct session *s)
-{
-    char byte;
-    return recv(s->conn.source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
 /* Who waits without a request gives way to who comes with one: of the idle sessions, some that came first;
  * never the latest, which has only just come. False: there is none. */
 static bool close_some_idle(struct worker *w)
@@ -56,7 +49,7 @@ static bool close_some_idle(struct worker *w)
             oldest[found++ % IDLE_CLOSED] = s;
     for (unsigned i = 0; i < found && i < IDLE_CLOSED && closed * IDLE_SHARE <= found; i++) {
         struct session *s = oldest[(found - 1 - i) % IDLE_CLOSED];
-        if (has_request(s))
+        if (session_has_request(s))
             continue;
         session_close(s);
         closed++;

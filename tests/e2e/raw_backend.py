@@ -68,8 +68,9 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class RawBackend:
-    def __init__(self, answer=None, close_after_answer=False):
+    def __init__(self, answer=None, close_after_answer=False, step=1 << 20):
         self.answer = answer or (lambda head: OK)
+        self.step = step
         self.close_after_answer = close_after_answer
         self.records = []
         self.lock = threading.Lock()
@@ -88,6 +89,7 @@ class RawBackend:
             except OSError:
                 return
             record = Record()
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
                 self.records.append(record)
                 self.open.append(conn)
@@ -107,8 +109,8 @@ class RawBackend:
                 for head, _ in done[answered:]:
                     answered += 1
                     reply = self.answer(head)
-                    if reply:
-                        conn.sendall(reply)
+                    for at in range(0, len(reply or b""), self.step):
+                        conn.sendall(reply[at : at + self.step])
                     if self.close_after_answer:
                         conn.shutdown(socket.SHUT_WR)
                         return

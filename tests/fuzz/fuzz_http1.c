@@ -8,6 +8,10 @@
 
 #define BODY_MAX (64 * 1024)
 
+/* Small ones, too, so that inputs of a few bytes meet them. */
+static const struct http1_limits tight = {.line = 40, .field = 32, .head = 120, .fields = 4};
+static const struct http1_limits *limits;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void require(bool ok)
@@ -60,8 +64,8 @@ static void check_head(const struct http1_head *head, enum http1_result result, 
 static enum http1_result parse(bool answer, void *message, const char *buf, size_t len,
                                enum http1_method asked)
 {
-    return answer ? http1_response_parse(message, buf, len, asked, &http1_limits_default)
-                  : http1_request_parse(message, buf, len, &http1_limits_default);
+    return answer ? http1_response_parse(message, buf, len, asked, limits)
+                  : http1_request_parse(message, buf, len, limits);
 }
 
 /* The head, handed over in steps of so many bytes more. */
@@ -91,7 +95,7 @@ static void read_trailers(struct outcome *o, const char *in, size_t len)
 {
     static struct http1_head trailers;
     http1_trailers_init(&trailers);
-    o->trailers = http1_trailers_parse(&trailers, in, len, &http1_limits_default);
+    o->trailers = http1_trailers_parse(&trailers, in, len, limits);
     check_head(&trailers, o->trailers, in, len);
 }
 
@@ -144,18 +148,24 @@ static void read_stream(struct outcome *o, bool answer, enum http1_method asked,
     read_body(o, &head, buf + head.length, len - head.length, step);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(bool answer, enum http1_method asked, const char *buf, size_t len)
 {
     static struct outcome whole, pieces;
-    if (size < 2 || size > BODY_MAX)
-        return 0;
-    bool answer = data[0] == 'A';
-    enum http1_method asked = size % 2 ? HTTP1_HEAD : HTTP1_GET;
-    const char *buf = (const char *)data + 1;
-    read_stream(&whole, answer, asked, buf, size - 1, size);
+    read_stream(&whole, answer, asked, buf, len, len);
     for (size_t step = 1; step <= 7; step += 3) {
-        read_stream(&pieces, answer, asked, buf, size - 1, step);
+        read_stream(&pieces, answer, asked, buf, len, step);
         require(!memcmp(&whole, &pieces, sizeof whole));
     }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2 || size > BODY_MAX)
+        return 0;
+    enum http1_method asked = size % 2 ? HTTP1_HEAD : HTTP1_GET;
+    limits = &http1_limits_default;
+    check(data[0] == 'A', asked, (const char *)data + 1, size - 1);
+    limits = &tight;
+    check(data[0] == 'A', asked, (const char *)data + 1, size - 1);
     return 0;
 }
