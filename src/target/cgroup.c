@@ -304,12 +304,9 @@ bool cgroup_kill(const struct cgroup *group)
     return any;
 }
 
-/* The number after a word of a file like memory.events; -1 when it is not there. */
-static int64_t read_count(const char *directory, const char *name, const char *word)
+/* The number after a word in a text like that of memory.events; -1 when it is not there. */
+static int64_t find_count(const char *text, const char *word)
 {
-    char text[1024];
-    if (directory[0] == '\0' || !read_text(directory, name, text, sizeof text))
-        return -1;
     size_t length = strlen(word);
     for (const char *line = text; line != NULL && *line != '\0';) {
         if (strncmp(line, word, length) == 0 && line[length] == ' ')
@@ -320,9 +317,35 @@ static int64_t read_count(const char *directory, const char *name, const char *w
     return -1;
 }
 
-bool cgroup_cpu(const struct cgroup *group, uint64_t *cpu_us)
+static int64_t read_count(const char *directory, const char *name, const char *word)
 {
-    int64_t count = read_count(group->paths[CGROUP_UNIFIED], "cpu.stat", "usage_usec");
+    char text[1024];
+    if (directory[0] == '\0' || !read_text(directory, name, text, sizeof text))
+        return -1;
+    return find_count(text, word);
+}
+
+static const char cpu_file[] = "cpu.stat", cpu_word[] = "usage_usec";
+
+int cgroup_cpu_open(const struct cgroup *group)
+{
+    const char *directory = group->paths[CGROUP_UNIFIED];
+    char path[CGROUP_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s", directory, cpu_file);
+    return directory[0] == '\0' ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+}
+
+bool cgroup_cpu(const struct cgroup *group, int fd, uint64_t *cpu_us)
+{
+    char text[1024];
+    int64_t count = -1;
+    if (fd < 0) {
+        count = read_count(group->paths[CGROUP_UNIFIED], cpu_file, cpu_word);
+    } else {
+        ssize_t length = pread(fd, text, sizeof text - 1, 0);
+        text[length < 0 ? 0 : length] = '\0';
+        count = find_count(text, cpu_word);
+    }
     *cpu_us = count < 0 ? 0 : (uint64_t)count;
     return count >= 0;
 }

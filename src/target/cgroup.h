@@ -47,8 +47,12 @@ bool cgroup_kill(const struct cgroup *group);
 /* Whether it has processes, zombies apart. */
 bool cgroup_is_populated(const struct cgroup *group);
 
-/* CPU time that all its processes have used, the ended ones included; false: not counted here. */
-bool cgroup_cpu(const struct cgroup *group, uint64_t *cpu_us);
+/* The file that counts its CPU time, to be read again and again: a descriptor, the caller's; -1: none. */
+int cgroup_cpu_open(const struct cgroup *group);
+
+/* CPU time that all its processes have used, the ended ones included; false: not counted here. From fd, or
+ * when that is -1 from the file, opened for this reading. */
+bool cgroup_cpu(const struct cgroup *group, int fd, uint64_t *cpu_us);
 
 struct cgroup_hits {
     int64_t memory, processes; /* kills for want of memory, forks refused */

@@ -25,6 +25,7 @@ enum {
     END_ROUND_MAX_US = 200000,
     MEASURE_MIN_US = 100000, /* /proc counts CPU in steps of 10 ms: shorter spans say nothing */
     PIDS_MAX = 256,
+    CPU_FILES_MAX = 64, /* kept open; descriptors are for sockets, too */
 };
 
 static __attribute__((format(printf, 3, 4))) void emit(const struct instance *instance, enum event_kind kind,
@@ -55,6 +56,29 @@ static void close_leader(struct instance *instance)
     loop_remove(instance->house->setup.loop, &instance->exit_watch);
     close(instance->pidfd);
     instance->pidfd = -1;
+}
+
+/* Its control groups. */
+
+/* The kernel's own count of its CPU time, where there is one. */
+static void count_by_group(struct instance *instance)
+{
+    struct instance_house *house = instance->house;
+    instance->cpu_by_group = cgroup_cpu(&instance->group, -1, &instance->cpu_us);
+    if (!instance->cpu_by_group || house->cpu_files == CPU_FILES_MAX)
+        return;
+    instance->cpu_fd = cgroup_cpu_open(&instance->group);
+    house->cpu_files += instance->cpu_fd >= 0;
+}
+
+static void leave_group(struct instance *instance)
+{
+    if (instance->cpu_fd >= 0) {
+        close(instance->cpu_fd);
+        instance->cpu_fd = -1;
+        instance->house->cpu_files--;
+    }
+    cgroup_remove(&instance->group);
 }
 
 /* The end of an instance. */
@@ -99,7 +123,7 @@ static void finish(struct instance *instance)
     instance->phase = INSTANCE_GONE;
     loop_timer_cancel(house->setup.loop, &instance->timer);
     proctree_remove(house->tree, instance->id);
-    cgroup_remove(&instance->group);
+    leave_group(instance);
     applog_check(&instance->log, house->config.log.max_size, loop_now(house->setup.loop));
     emit(instance, instance->failed ? EVENT_SPAWN_FAILED : EVENT_EXITED, "%s", instance->cause);
 }
@@ -405,7 +429,7 @@ static bool launch(struct instance *instance, char *err, size_t err_size)
     survivors_make_key(house->mark, instance->key);
     const struct config_app *app = &house->config.app;
     cgroup_make(&instance->group, &house->places, instance->key, app->memory_limit, app->max_processes);
-    instance->cpu_by_group = cgroup_cpu(&instance->group, &instance->cpu_us);
+    count_by_group(instance);
     instance->memory_limit = app->memory_limit;
     instance->process_limit = app->max_processes;
     struct launch_request request = {
@@ -436,6 +460,7 @@ static void take(struct instance *instance, struct instance_house *house, int id
         .id = id,
         .pidfd = -1,
         .error_fd = -1,
+        .cpu_fd = -1,
         .timer = {.due = timer_due, .context = instance},
         .kill_at = USEC_NEVER,
         .cpu_pct = NAN,
@@ -461,7 +486,7 @@ void instance_start(struct instance *instance, struct instance_house *house, int
     }
     instance->phase = INSTANCE_GONE;
     instance->failed = true;
-    cgroup_remove(&instance->group);
+    leave_group(instance);
     loop_timer_set(house->setup.loop, &instance->timer, now);
 }
 
@@ -490,7 +515,7 @@ static int follow_adopted(struct instance *instance, const struct target_adoptio
     instance->adopted = true;
     proc_environment(adoption->pid, PROCTREE_MARK, instance->key, sizeof instance->key);
     cgroup_adopt(&instance->group, adoption->pid, instance->key);
-    instance->cpu_by_group = cgroup_cpu(&instance->group, &instance->cpu_us);
+    count_by_group(instance);
     int error = watch_leader(instance);
     if (error != 0)
         return error;
@@ -551,7 +576,7 @@ void instance_release(struct instance *instance)
     close_leader(instance);
     loop_timer_cancel(house->setup.loop, &instance->timer);
     proctree_remove(house->tree, instance->id);
-    cgroup_remove(&instance->group);
+    leave_group(instance);
     applog_close(&instance->log);
     instance->phase = INSTANCE_FREE;
 }
@@ -563,7 +588,7 @@ void instance_measure(struct instance *instance, usec_t now)
     if (now - instance->cpu_at < MEASURE_MIN_US)
         return;
     uint64_t cpu_us = usage.cpu_us;
-    if (instance->cpu_by_group && !cgroup_cpu(&instance->group, &cpu_us))
+    if (instance->cpu_by_group && !cgroup_cpu(&instance->group, instance->cpu_fd, &cpu_us))
         cpu_us = instance->cpu_us;
     uint64_t used_us = cpu_us > instance->cpu_us ? cpu_us - instance->cpu_us : 0;
     instance->cpu_pct = 100 * (double)used_us / (double)(now - instance->cpu_at);

@@ -29,6 +29,7 @@ struct instance_house {
     struct http_client *client;
     struct proctree *tree;
     struct cgroup_places places;
+    int cpu_files;                               /* kept open */
     usec_t scanned_at, settled_at;               /* the last scan, the last two scans in a row */
     bool (*holds_port)(void *context, int port); /* another instance has it */
     void *context;
@@ -61,6 +62,7 @@ struct instance {
     int process_limit;
     bool cpu_by_group; /* its CPU time is what its control group says, else what the tree adds up to */
     double cpu_pct;    /* NaN: not measured yet */
+    int cpu_fd;        /* of that group's count, -1: opened for each reading */
     uint64_t cpu_us;
     usec_t cpu_at;
     int64_t memory_bytes;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The process target: a table of instances on this machine and what is done for all of them together:
- * sampling, the round of the house each second (orphans, logs), the host's own CPU. Control thread only. */
+ * sampling, the round of the house each second (orphans, logs, limits), the host's own CPU. Control thread
+ * only. */
 #include "base/file.h"
 #include "target/instance.h"
 #include "target/proc.h"
@@ -13,7 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUND_US = 1000000, WATCHED_ROUND_US = 100000 };
+enum {
+    ROUND_US = 1100000, /* a sample each second is a round by itself and puts the next one off */
+    WATCHED_ROUND_US = 100000,
+    LOG_EARLY_US = 100000, /* a log may be looked at so much sooner, in the round of others */
+};
 
 struct process_target {
     struct instance_house house;
@@ -64,7 +69,7 @@ static bool any_alive(const struct process_target *t)
 
 static usec_t check_log(struct process_target *t, struct instance *instance, usec_t now)
 {
-    if (now >= instance->log_check_at)
+    if (now + LOG_EARLY_US >= instance->log_check_at)
         instance->log_check_at = applog_check(&instance->log, t->house.config.log.max_size, now);
     return instance->log_check_at;
 }
@@ -98,15 +103,21 @@ static bool any_watched(const struct process_target *t)
     return false;
 }
 
-static void make_round(struct loop_timer *timer, int64_t now_us)
+/* After a scan. */
+static void make_round(struct process_target *t, usec_t now)
+{
+    /* Orphans that lost their key cannot be told apart, so they live as long as any instance does. */
+    if (!any_alive(t))
+        proctree_signal(t->house.tree, PROCTREE_NOBODY, SIGKILL);
+    loop_timer_set(t->house.setup.loop, &t->round, check_instances(t, now));
+}
+
+static void round_due(struct loop_timer *timer, int64_t now_us)
 {
     struct process_target *t = timer->context;
     if (now_us - t->house.scanned_at >= ROUND_US || any_watched(t))
         instance_scan(&t->house, now_us);
-    /* Orphans that lost their key cannot be told apart, so they live as long as any instance does. */
-    if (!any_alive(t))
-        proctree_signal(t->house.tree, PROCTREE_NOBODY, SIGKILL);
-    loop_timer_set(t->house.setup.loop, timer, check_instances(t, now_us));
+    make_round(t, now_us);
 }
 
 static void close_target(void *target)
@@ -164,7 +175,7 @@ static void *open_target(const struct target_setup *setup, char *err, size_t err
     t->house.context = t;
     t->host_cpu_pct = NAN;
     t->host_stat_fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
-    t->round = (struct loop_timer){.due = make_round, .context = t};
+    t->round = (struct loop_timer){.due = round_due, .context = t};
     int error = open_parts(t);
     if (error != 0) {
         snprintf(err, err_size, "process target in '%s': %s", setup->state_dir, strerror(-error));
@@ -199,6 +210,7 @@ static void sample_instance(struct instance *instance, struct sample *out, usec_
 {
     double rpm = requests_rpm(&instance->requests, now);
     instance_measure(instance, now);
+    requests_ask(&instance->requests);
     if (!isnan(rpm))
         out->rpm = isnan(out->rpm) ? rpm : out->rpm + rpm;
     out->instances[out->instance_count++] = (struct instance_sample){
@@ -223,6 +235,7 @@ static void sample(void *target, struct sample *out, usec_t now)
     for (int i = 0; i < INSTANCES_MAX && out->instance_count < INSTANCES_MAX; i++)
         if (instance_is_alive(&t->instances[i]))
             sample_instance(&t->instances[i], out, now);
+    make_round(t, now);
 }
 
 static void spawn(struct process_target *t, int id, usec_t now)

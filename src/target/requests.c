@@ -55,13 +55,10 @@ static void answered(void *context, const struct http_client_result *result)
         add_reading(requests, loop_now(requests->loop), total);
 }
 
-static void ask(struct loop_timer *timer, int64_t now_us)
+void requests_ask(struct requests *requests)
 {
-    struct requests *requests = timer->context;
     const struct config_app *app = &requests->config->app;
-    int64_t period = requests->config->scaling.polling_interval;
-    loop_timer_set(requests->loop, timer, now_us + period);
-    if (app->requests_path[0] == '\0' || requests->call != NULL)
+    if (!requests->running || app->requests_path[0] == '\0' || requests->call != NULL)
         return;
     char url[400];
     ports_url(app->host, requests->port, app->requests_path, url, sizeof url);
@@ -83,10 +80,9 @@ void requests_start(struct requests *requests, struct loop *loop, struct http_cl
         .client = client,
         .config = config,
         .port = port,
-        .timer = {.due = ask, .context = requests},
         .running = true,
     };
-    loop_timer_set(loop, &requests->timer, loop_now(loop));
+    requests_ask(requests);
 }
 
 void requests_stop(struct requests *requests)
@@ -94,7 +90,6 @@ void requests_stop(struct requests *requests)
     if (!requests->running)
         return;
     requests->running = false;
-    loop_timer_cancel(requests->loop, &requests->timer);
     if (requests->call != NULL)
         http_client_cancel(requests->call);
     requests->call = NULL;

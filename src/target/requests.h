@@ -16,9 +16,8 @@ bool requests_parse(const char *text, size_t size, double *out);
 struct requests {
     struct loop *loop;
     struct http_client *client;
-    const struct config *config; /* requests_path and polling_interval, read before each call */
+    const struct config *config; /* requests_path, read before each call */
     int port;
-    struct loop_timer timer;
     struct http_client_call *call;
     bool running;
     int count; /* readings of the last minute, oldest first */
@@ -30,6 +29,8 @@ struct requests {
 
 void requests_start(struct requests *requests, struct loop *loop, struct http_client *client,
                     const struct config *config, int port);
+/* For the next reading, unless one is under way or there is nothing to ask: as often as it is to be read. */
+void requests_ask(struct requests *requests);
 void requests_stop(struct requests *requests);
 
 /* Requests per minute over the last minute, or since the first reading; NaN: not measured lately. */
