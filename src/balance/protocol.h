@@ -12,7 +12,8 @@
  * have ended, "drain" gets no new requests                  -> backends (how many)
  *   {"id":3,"cmd":"set","key":"algorithm","value":"least_in_flight"}   a live option of [balancer]
  *   {"id":4,"cmd":"stats"}                                    -> what the event stats says, in the reply
- *   {"id":5,"cmd":"subscribe","interval_ms":1000}             stats events to this connection; 0 ends them;
+ *   {"id":5,"cmd":"subscribe","interval_ms":1000}             stats events to this connection: one at once,
+ *        then one at each multiple of the interval on the monotonic clock (usec_beat()); 0 ends them;
  *        with "changes":true one that would repeat the last is {"event":"stats","same":true}
  *   {"id":6,"cmd":"listener"}                                 the listening socket comes with the reply
  * (SCM_RIGHTS)

@@ -479,7 +479,7 @@ static void relax_burst(struct registry *r)
 
 usec_t registry_watch(struct registry *r, unsigned news, usec_t now)
 {
-    usec_t next = now + WATCH_PERIOD, at;
+    usec_t next = usec_beat(now, WATCH_PERIOD), at;
     bool standing = now - r->burst_at >= BURST_APART && (atomic_load(&r->hub->news) & NEWS_BURST) != 0;
     if (standing)
         atomic_fetch_and(&r->hub->news, ~(unsigned)NEWS_BURST);

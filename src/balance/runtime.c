@@ -69,9 +69,7 @@ static void send_stats(struct runtime *rt, usec_t now)
         struct client *client = &rt->clients.slots[i];
         if (!client->open || client->interval_us == 0 || client->next_stats_at > now)
             continue;
-        client->next_stats_at += client->interval_us;
-        if (client->next_stats_at <= now)
-            client->next_stats_at = now + client->interval_us;
+        client->next_stats_at = usec_beat(now, client->interval_us);
         if (!is_news(client, mark)) {
             client_send(client, same, sizeof same - 1, -1);
             continue;

@@ -163,6 +163,7 @@ void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer)
     w->session_count++;
     atomic_fetch_add_explicit(&w->hub->connections, 1, memory_order_relaxed);
     counter_add(&w->counters.connections, 1);
+    worker_mind(w);
     usec_t patience = w->stopping ? LAST_CALL : options_of(s)->header_timeout;
     session_enter(s, SESSION_IDLE, event_now(w->loop) + patience);
 }

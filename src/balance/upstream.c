@@ -226,13 +226,14 @@ void upstream_keep(struct upstream *u)
     lane->idle = u;
 }
 
-void upstream_sweep(struct worker *w, struct backend *b, usec_t than)
+bool upstream_sweep(struct worker *w, struct backend *b, usec_t than)
 {
     for (struct upstream *u = upstream_lane(w, b)->idle, *next; u != NULL; u = next) {
         next = u->next;
         if (u->idle_since < than)
             upstream_close(u);
     }
+    return upstream_lane(w, b)->idle != NULL;
 }
 
 void upstream_leave(struct worker *w, struct backend *b)

@@ -15,8 +15,8 @@ int upstream_get(struct exchange *x, bool fresh);
 void upstream_keep(struct upstream *u);
 void upstream_close(struct upstream *u);
 
-/* Closes the idle ones of a backend: all, or those idle since before `than`. */
-void upstream_sweep(struct worker *w, struct backend *b, usec_t than);
+/* Closes the idle ones of a backend: all, or those idle since before `than`. Whether any are left. */
+bool upstream_sweep(struct worker *w, struct backend *b, usec_t than);
 
 /* The request is over for this backend: in_flight is given back. The last access to it. */
 void upstream_leave(struct worker *w, struct backend *b);

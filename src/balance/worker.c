@@ -134,6 +134,12 @@ static void listener_ready(struct event_source *source, uint32_t events)
         ;
 }
 
+void worker_mind(struct worker *w)
+{
+    if (w->tick.deadline == USEC_NEVER)
+        event_timer_set(w->loop, &w->tick, event_now(w->loop) + TICK_LONG);
+}
+
 void worker_hurry(struct worker *w)
 {
     usec_t soon = event_now(w->loop) + TICK_SHORT;
@@ -207,14 +213,17 @@ static void tick(struct event_timer *timer)
     struct worker *w = (struct worker *)((char *)timer - offsetof(struct worker, tick));
     usec_t now = event_now(w->loop), idle = w->view->settings.options.idle_timeout;
     usec_t than = now - (idle < UPSTREAM_IDLE ? idle : UPSTREAM_IDLE);
+    bool kept = w->session_count > 0;
     for (unsigned i = 0; i < w->view->count; i++)
-        upstream_sweep(w, w->view->backends[i], than);
+        kept |= upstream_sweep(w, w->view->backends[i], than);
     access_flush(w);
     resume_accepting(w);
     if (w->queue != NULL)
         w->room = true;
-    bool hurry = w->queue != NULL || !w->listening;
-    event_timer_set(w->loop, &w->tick, now + (hurry ? TICK_SHORT : TICK_LONG));
+    if (w->queue != NULL || !w->listening)
+        event_timer_set(w->loop, &w->tick, now + TICK_SHORT);
+    else if (kept)
+        event_timer_set(w->loop, &w->tick, now + TICK_LONG);
 }
 
 /* Backends that get no more requests lose their idle connections; nothing of the old view is known
@@ -308,7 +317,7 @@ struct worker *worker_new(struct hub *hub, unsigned index)
         return NULL;
     }
     w->listener = (struct event_source){hub->listen_fd, listener_ready};
-    w->tick.expired = tick;
+    w->tick = (struct event_timer){.expired = tick, .deadline = USEC_NEVER};
     w->queue_end = &w->queue;
     atomic_init(&w->waits_since, USEC_NEVER);
     inbox_init(&w->inbox);
@@ -357,7 +366,7 @@ void *worker_run(void *worker)
     struct worker *w = worker;
     look_at_hub(w);
     resume_accepting(w);
-    event_timer_set(w->loop, &w->tick, event_now(w->loop) + TICK_LONG);
+    worker_mind(w);
     while (!is_over(w)) {
         int error = event_turn(w->loop, w->again != NULL || w->room ? 0 : USEC_NEVER);
         if (error < 0) {

@@ -129,6 +129,9 @@ void worker_room(struct worker *w);
 /* Does a request that has only just come have to wait behind others, whichever worker's they are? */
 bool worker_others_wait(const struct worker *w);
 
+/* There are connections to look after: the tick comes at its long period. Without any it rests. */
+void worker_mind(struct worker *w);
+
 /* Waits need looking after soon: the tick comes at its short period. */
 void worker_hurry(struct worker *w);
 

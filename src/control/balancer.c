@@ -337,6 +337,7 @@ static void on_stats(struct balancer *b, json_t *message)
             tell_drained(b, b->backends.items[i].id);
     if (b->backends.last.queue > 0 && !serves(b))
         b->setup.burst(b->setup.context);
+    b->setup.reported(b->setup.context);
 }
 
 static void on_drained(struct balancer *b, json_t *message)

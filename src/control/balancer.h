@@ -19,6 +19,7 @@ struct balancer_setup {
     struct state_process adopt;  /* a balancer that may live on from an earlier controller; pid 0 = none */
     void *context;
     void (*drained)(void *context, int instance); /* no request is in flight to it any more */
+    void (*reported)(void *context);              /* what balancer_sample() says is new */
     void (*burst)(void *context);                 /* load grows faster than the next step would see */
     void (*changed)(void *context);               /* something in the view or the state record is new */
     void (*note)(void *context, enum journal_level level, int instance, const char *text);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The control thread. It owns the engine, the target, the balancer, the load generator and the loop they all
  * live on. Whatever happens (a child ends, a command or a burst comes, a timer is due) becomes an input of
- * the engine; after every turn its actions are carried out and a snapshot is published. Steps are due at
- * absolute instants a polling interval apart, so that they do not drift; missed ones are left out, not caught
- * up. Before control_start() and after control_join() the caller's thread stands in for it. */
+ * the engine; after every turn its actions are carried out and a snapshot is published. Steps are due just
+ * after the beats of the clock (usec_beat()), where the balancer reports, too, so that they do not drift;
+ * missed ones are left out, not caught up. Before control_start() and after control_join() the caller's
+ * thread stands in for it. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/balancer_adopt.h"
@@ -25,6 +26,7 @@
 #define RECORD_RETRY_BASE (250 * USEC_PER_MSEC)
 #define RECORD_RETRY_CAP  (5 * USEC_PER_SEC)
 #define BURST_SPACING     (250 * USEC_PER_MSEC)
+#define REPORT_WAIT       (5 * USEC_PER_MSEC) /* what the report of a beat gets to come before the step */
 
 static usec_t soonest(usec_t a, usec_t b)
 {
@@ -128,6 +130,15 @@ static void on_burst(void *ctx)
     c->next_step_at = soonest(c->next_step_at, now);
 }
 
+/* The step waits for this, so that it decides on news and one wake-up serves both. */
+static void on_reported(void *ctx)
+{
+    struct control *c = ctx;
+    usec_t now = loop_now(c->loop);
+    if (c->next_step_at <= now + REPORT_WAIT)
+        c->next_step_at = now;
+}
+
 static void on_changed(void *ctx)
 {
     struct control *c = ctx;
@@ -190,14 +201,11 @@ static void measure(struct control *c, usec_t now)
 
 static void step(struct control *c, usec_t now)
 {
-    usec_t interval = c->config.scaling.polling_interval;
     measure(c, now);
     engine_step(c->engine, &c->sample, now);
     /* A dry run has its minimum started, or there would be nothing to watch; from here on it only says. */
     engine_set_dry_run(c->engine, c->setup.dry_run && c->stage == STAGE_RUN);
-    c->next_step_at += interval;
-    if (c->next_step_at <= now)
-        c->next_step_at = now + interval - (now - c->next_step_at) % interval;
+    c->next_step_at = usec_beat(now - REPORT_WAIT, c->config.scaling.polling_interval) + REPORT_WAIT;
     if (c->detail_instance)
         publish_detail_instance(c);
     c->dirty = true;
@@ -330,6 +338,7 @@ static bool open_balancer(struct control *c, struct state_record *left, char *er
                                    .adopt = running,
                                    .context = c,
                                    .drained = on_drained,
+                                   .reported = on_reported,
                                    .burst = on_burst,
                                    .changed = on_changed,
                                    .note = on_note};

@@ -31,6 +31,16 @@ static const struct unit size_units[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+usec_t usec_snap(usec_t at, usec_t grid)
+{
+    return (at + grid / 2) / grid * grid;
+}
+
+usec_t usec_beat(usec_t last, usec_t interval)
+{
+    return usec_snap(last + interval, interval % USEC_PER_SEC == 0 ? USEC_PER_SEC : interval);
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';

@@ -17,6 +17,14 @@ typedef int64_t usec_t;
 /* "No deadline": later than any instant. */
 #define USEC_NEVER INT64_MAX
 
+/* The multiple of grid nearest to an instant. What may come a little sooner or later is snapped, so that it
+ * falls together with the rest, in other processes too, and one wake-up serves it all. */
+usec_t usec_snap(usec_t at, usec_t grid);
+
+/* When what is done once an interval comes again: at whole multiples of the interval, or of a second when
+ * that has whole seconds; so the first time the interval may be off by half of that. */
+usec_t usec_beat(usec_t last, usec_t interval);
+
 /* The parsers take the whole of text, surrounding blanks aside; on false *out is untouched. */
 
 /* "250ms", "3s", "2m", "1h", "1.5s"; a bare "0" is zero, any other number needs its unit. Never negative. */

@@ -19,6 +19,7 @@ enum {
     STARTING_SLOW_PERIOD_US = 500000,
     STARTING_SLOW_AFTER_US = 10000000,
     DOUBT_PERIOD_US = 250000,
+    CALM_GRID = 8, /* of an interval: healthy instances are asked together, but not all at once */
     BODY_MAX = 64 * 1024,
 };
 
@@ -46,16 +47,36 @@ static void turn(struct health *health, bool healthy)
     health->setup.changed(health->setup.context, healthy, health->text);
 }
 
+/* Whether we have a descriptor. A shortage of ours says nothing about the instance. */
+static bool has_descriptor(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static void arm(struct health *health, int64_t from_us)
+{
+    int64_t now_us = loop_now(health->setup.loop), next_us = from_us + period_us(health, now_us);
+    if (health->healthy && health->last_passed)
+        next_us = usec_snap(next_us, settings(health)->health_interval / CALM_GRID);
+    loop_timer_set(health->setup.loop, &health->timer, next_us > now_us ? next_us : now_us);
+}
+
 /* Counts the outcome in health->text. The callback may stop the health. */
 static void conclude(struct health *health, bool passed)
 {
     int64_t now_us = loop_now(health->setup.loop);
+    if (!passed && !has_descriptor()) {
+        arm(health, now_us);
+        return;
+    }
     health->streak = passed == health->last_passed ? health->streak + 1 : 1;
     health->last_passed = passed;
     health->checked_us = now_us;
     health->latency_us = now_us - health->asked_us;
-    int64_t next_us = health->asked_us + period_us(health, now_us);
-    loop_timer_set(health->setup.loop, &health->timer, next_us > now_us ? next_us : now_us);
+    arm(health, health->asked_us);
     int rise = health->ever_healthy ? RISE_AGAIN : RISE;
     if (passed && !health->healthy && health->streak >= rise) {
         if (health->ever_healthy || health->setup.trusted(health->setup.context))
@@ -162,24 +183,11 @@ static void check_answer(struct health *health)
     }
 }
 
-/* Whether we have a descriptor for it. A shortage of ours says nothing about the instance. */
-static bool can_check(void)
-{
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
 static void check(struct loop_timer *timer, int64_t now_us)
 {
     struct health *health = timer->context;
     if (health->connecting) {
         conclude_connection(health, ETIMEDOUT);
-        return;
-    }
-    if (!can_check()) {
-        loop_timer_set(health->setup.loop, timer, now_us + period_us(health, now_us));
         return;
     }
     health->asked_us = now_us;

@@ -35,13 +35,18 @@ struct fixture {
     int users_fd;           /* the listening socket it has to hand over */
     char received[65536];
     size_t received_size;
-    int drained, bursts, errors;
+    int drained, reports, bursts, errors;
     char note[256];
 };
 
 static void on_drained(void *context, int instance)
 {
     ((struct fixture *)context)->drained = instance;
+}
+
+static void on_reported(void *context)
+{
+    ((struct fixture *)context)->reports++;
 }
 
 static void on_burst(void *context)
@@ -131,6 +136,7 @@ static void open_balancer(struct fixture *f)
                                    .log_path = f->log_path,
                                    .context = f,
                                    .drained = on_drained,
+                                   .reported = on_reported,
                                    .burst = on_burst,
                                    .changed = on_changed,
                                    .note = on_note};
@@ -245,6 +251,7 @@ static void test_events_come_through(void **state)
     /* Requests wait and nobody takes any: as good as a burst. */
     answer(f, "{\"event\":\"stats\",\"total\":{\"queue\":3},\"backends\":[]}\n");
     TURN_UNTIL(f, f->bursts == 3);
+    assert_int_equal(f->reports, 3); /* bursts are none */
 
     answer(f, "{\"event\":\"ejected\",\"backend\":\"i1\",\"cause\":\"connection refused\"}\n");
     TURN_UNTIL(f, strstr(f->note, "connection refused"));

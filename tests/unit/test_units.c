@@ -4,6 +4,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -235,6 +236,32 @@ static void writers_are_brief(void **state)
     }
 }
 
+static void snapped_instants_are_the_nearest_multiples(void **state)
+{
+    (void)state;
+    assert_int_equal(usec_snap(1240, 500), 1000);
+    assert_int_equal(usec_snap(1250, 500), 1500);
+    assert_int_equal(usec_snap(1500, 500), 1500);
+    assert_int_equal(usec_snap(0, 500), 0);
+}
+
+static void beats_meet_whatever_they_began_with(void **state)
+{
+    (void)state;
+    static const usec_t intervals[] = {50000, 700000, USEC_PER_SEC, 1500000, 3 * USEC_PER_SEC, USEC_PER_HOUR};
+    for (size_t i = 0; i < sizeof intervals / sizeof *intervals; i++) {
+        usec_t interval = intervals[i], grid = interval % USEC_PER_SEC == 0 ? USEC_PER_SEC : interval;
+        for (usec_t start = 7777777; start < 7777777 + 2 * grid; start += grid / 10 + 1) {
+            usec_t first = usec_beat(start, interval);
+            assert_int_equal(first % grid, 0);
+            assert_true(first > start && llabs(first - start - interval) <= grid / 2);
+            /* who looks a little late or early does not lose the beat */
+            assert_int_equal(usec_beat(first + grid / 4, interval), first + interval);
+            assert_int_equal(usec_beat(first - grid / 4, interval), first + interval);
+        }
+    }
+}
+
 static void short_numbers_fit_five_columns(void **state)
 {
     (void)state;
@@ -260,6 +287,8 @@ int main(void)
         cmocka_unit_test(what_is_written_reads_back_the_same),
         cmocka_unit_test(writers_are_brief),
         cmocka_unit_test(short_numbers_fit_five_columns),
+        cmocka_unit_test(snapped_instants_are_the_nearest_multiples),
+        cmocka_unit_test(beats_meet_whatever_they_began_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
