@@ -121,7 +121,9 @@ static bool in_ranges(uint32_t code, const struct range *ranges, size_t count)
 
 bool text_is_hidden(uint32_t code)
 {
-    return code < 0x20 || code == 0x7F || code >= 0xE0000 || in_ranges(code, hidden, COUNT(hidden));
+    if (code <= 0x7F)
+        return code < 0x20 || code == 0x7F;
+    return code >= 0xE0000 || in_ranges(code, hidden, COUNT(hidden));
 }
 
 int text_char_width(uint32_t code)
