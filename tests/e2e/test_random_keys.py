@@ -21,7 +21,7 @@ NAMED = ("\t", "\r", "\x1b", "\x03", "\x0c", "\x1a", "\x7f", "\x1b[A", "\x1b[B",
 ACTS = tuple("?q+-alts zx!Rwo/nN<>rjkgG[]:K")
 ODD = (b"\xff", b"\xc3", b"\xe2\x82", "é".encode(), "日本".encode(), "\u202e".encode(), b"\x00", b"\x1b[", b"\x1b[999;999H",
        b"\x1b[<0;5;7M", b"\x1b[M !!", b"\x1b[200~pasted\x1b[201~", b"\x1b]0;title\x07", b"0123456789" * 30)
-PAIRS = ("qs", "\x03\x03", "+y", "-y", "ty", "l\r", "l\r", "w\r", "wy", "R\r", "xk", "xr", "xdy", "a", "t15\r")
+PAIRS = ("qs", "\x03\x03", "+y", "-y", "ty", "l\r", "l\r", "w\r", "wy", "R\r", "Ry", "xk", "xr", "xdy", "xay", "a", "t15\r")
 
 
 def next_keys(chance):
