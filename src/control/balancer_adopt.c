@@ -81,7 +81,7 @@ static struct state_process find_listening(const char *socket_path)
     if (strlen(socket_path) >= sizeof address.sun_path)
         return (struct state_process){0};
     memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return (struct state_process){0};
     bool found = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&

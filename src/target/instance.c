@@ -362,11 +362,17 @@ static void exit_ready(struct loop_watch *watch, uint32_t events)
     begin_ending(instance, text, loop_now(instance->house->setup.loop));
 }
 
+/* Asks once for each name: a name server that is away must not hold up every start, and all else with it. */
 static bool resolve_host(struct instance_house *house, char *err, size_t err_size)
 {
-    int error = ports_resolve(house->config.app.host, &house->host);
-    if (error != 0)
-        snprintf(err, err_size, "app.host '%s': %s", house->config.app.host, gai_strerror(error));
+    const char *name = house->config.app.host;
+    if (strcmp(house->host_name, name) == 0)
+        return true;
+    int error = ports_resolve(name, &house->host);
+    if (error == 0)
+        snprintf(house->host_name, sizeof house->host_name, "%s", name);
+    else
+        snprintf(err, err_size, "app.host '%s': %s", name, gai_strerror(error));
     return error == 0;
 }
 

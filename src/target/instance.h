@@ -25,6 +25,7 @@ struct instance_house {
     struct config config;
     char log_dir[256];
     char mark[SURVIVORS_MARK_SIZE];
+    char host_name[sizeof((struct config_app *)0)->host]; /* whose address is: */
     struct sockaddr_storage host;
     struct http_client *client;
     struct proctree *tree;

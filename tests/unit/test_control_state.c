@@ -185,6 +185,21 @@ static void test_the_same_record_is_not_written_again(void **state)
     assert_true(before.st_ino != after.st_ino);
 }
 
+static void test_a_shorter_record_leaves_nothing_of_a_longer_one(void **state)
+{
+    struct fixture *f = *state;
+    char err[400];
+    for (int count = 9; count >= 0; count--) {
+        f->record.instance_count = count;
+        for (int i = 0; i < count; i++)
+            f->record.instances[i] =
+                (struct state_instance){.id = i + 1, .port = 5000 + i, .process = {.pid = 100 + i}};
+        assert_int_equal(state_save(&f->state, &f->record), 0);
+        assert_true(state_load(&f->state, &f->loaded, err, sizeof err));
+        assert_int_equal(f->loaded.instance_count, count);
+    }
+}
+
 static void test_what_could_not_be_written_is_written_the_next_time(void **state)
 {
     struct fixture *f = *state;
@@ -301,6 +316,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_dead_holder_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_was_saved_is_read_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_same_record_is_not_written_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_shorter_record_leaves_nothing_of_a_longer_one, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_what_could_not_be_written_is_written_the_next_time, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_records_are_told_and_left_alone, set_up, tear_down),
