@@ -135,6 +135,24 @@ static bool take_argument(struct cli *cli, int argc, char **argv, int *i, char *
     return take(cli, name, strlen(name), argv[++*i], err, err_size);
 }
 
+/* What no table can check. */
+static bool fits_together(const struct cli *cli, char *err, size_t err_size)
+{
+    const struct config_balancer *o = &cli->config.balancer;
+    struct sockaddr_storage address;
+    struct settings settings;
+    socklen_t len;
+    if (cli->listen_fd < 0 && !conn_parse_address(o->listen, &address, &len)) {
+        snprintf(err, err_size, "--listen '%s' is no numeric address such as 127.0.0.1:8000", o->listen);
+        return false;
+    }
+    if (cli->backend_count == 0 && cli->control == NULL) {
+        snprintf(err, err_size, "no --backend, and no --control to be told of any; see --help");
+        return false;
+    }
+    return settings_from(&settings, o, err, err_size);
+}
+
 int cli_read(struct cli *cli, int argc, char **argv)
 {
     char err[CONFIG_ERROR_SIZE] = "";
@@ -157,8 +175,8 @@ int cli_read(struct cli *cli, int argc, char **argv)
     /* Without a controller nobody starts the instance that a request would wait for. */
     if (cli->control == NULL && !cli->hold_said)
         cli->config.balancer.hold_when_empty = false;
-    if (cli->backend_count == 0 && cli->control == NULL) {
-        fprintf(stderr, "ascale-balance: no --backend, and no --control to be told of any; see --help\n");
+    if (!fits_together(cli, err, sizeof(err))) {
+        fprintf(stderr, "ascale-balance: %s\n", err);
         return 2;
     }
     return -1;

@@ -37,26 +37,25 @@ static int bind_address(const char *text)
 {
     struct sockaddr_storage address;
     socklen_t len;
-    if (!conn_parse_address(text, &address, &len)) {
-        fprintf(stderr, "ascale-balance: cannot listen on '%s': no numeric address\n", text);
-        return -1;
-    }
-    int fd = conn_listen((struct sockaddr *)&address, len, BACKLOG);
+    int fd = -EINVAL;
+    if (conn_parse_address(text, &address, &len))
+        fd = conn_listen((struct sockaddr *)&address, len, BACKLOG);
     if (fd < 0)
         fprintf(stderr, "ascale-balance: cannot listen on %s: %s\n", text, strerror(-fd));
     return fd;
 }
 
-static bool add_backends(struct runtime *rt, const struct cli *cli)
+/* 0, or the exit status. */
+static int add_backends(struct runtime *rt, const struct cli *cli)
 {
     static struct backend_spec specs[BACKENDS_MAX];
     char err[CONFIG_ERROR_SIZE];
     for (unsigned i = 0; i < cli->backend_count; i++)
         specs[i] = (struct backend_spec){.id = cli->backends[i], .address = cli->backends[i]};
-    if (registry_set(&rt->registry, specs, cli->backend_count, clock_now_us(), err, sizeof(err)) == 0)
-        return true;
-    fprintf(stderr, "ascale-balance: %s\n", err);
-    return false;
+    int error = registry_set(&rt->registry, specs, cli->backend_count, clock_now_us(), err, sizeof(err));
+    if (error < 0)
+        fprintf(stderr, "ascale-balance: %s\n", err);
+    return error == 0 ? 0 : error == -EINVAL ? 2 : 1;
 }
 
 int main(int argc, char **argv)
@@ -73,9 +72,11 @@ int main(int argc, char **argv)
     if (fd < 0)
         return 1;
     bool shared = cli.listen_fd >= 0 || cli.control != NULL;
-    bool ready = runtime_open(&rt, &cli.config, fd, shared, cli.control) &&
-                 (cli.backend_count == 0 || add_backends(&rt, &cli));
-    status = ready ? runtime_run(&rt) : 1;
+    status = runtime_open(&rt, &cli.config, fd, shared, cli.control) ? 0 : 1;
+    if (status == 0 && cli.backend_count > 0)
+        status = add_backends(&rt, &cli);
+    if (status == 0)
+        status = runtime_run(&rt);
     runtime_close(&rt);
     return status;
 }

@@ -144,17 +144,24 @@ static bool id_valid(const char *id)
     return n > 0 && n < BACKEND_ID_SIZE && id[n] == '\0';
 }
 
+/* Port 0 is none that could be connected to; it stands in the same place for both families. */
+static bool address_valid(const char *text)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+    return strlen(text) < BACKEND_ADDRESS_SIZE && conn_parse_address(text, &address, &len) &&
+           ((struct sockaddr_in *)&address)->sin_port != 0;
+}
+
 static bool spec_valid(const struct backend_spec *specs, unsigned which, char *err, size_t err_size)
 {
     const struct backend_spec *spec = &specs[which];
-    struct sockaddr_storage address;
-    socklen_t len;
     if (!id_valid(spec->id)) {
         snprintf(err, err_size, "backend number %u: its id is not 1..%d letters, digits or -_.:[]", which + 1,
                  BACKEND_ID_SIZE - 1);
         return false;
     }
-    if (strlen(spec->address) >= BACKEND_ADDRESS_SIZE || !conn_parse_address(spec->address, &address, &len)) {
+    if (!address_valid(spec->address)) {
         snprintf(err, err_size, "backend %s: its address is none such as 127.0.0.1:5000", spec->id);
         return false;
     }

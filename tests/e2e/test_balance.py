@@ -704,6 +704,10 @@ def test_many_threads_serve_one_listener(house):
     (["--backend", "127.0.0.1:1", "--no-such-thing", "1"], "no-such-thing|no_such_thing"),
     (["--backend", "127.0.0.1:1", "--queue-limit", "-3"], "queue_limit"),
     (["--backend", "127.0.0.1:1", "--port"], "lacks a value"),
+    (["--backend", "127.0.0.1:0"], "its address is none"),
+    (["--backend", "127.0.0.1:1", "--backend", "127.0.0.1:1"], "named twice"),
+    (["--backend", "127.0.0.1:1", "--listen", "a.example:1"], "no numeric address"),
+    (["--backend", "127.0.0.1:1", "--trusted-proxies", "10.0.0.0/33"], "trusted_proxies"),
     ([], "no --backend"),
     (["extra"], "no option"),
 ])
