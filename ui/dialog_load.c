@@ -55,7 +55,7 @@ static void progress_draw(const struct room *room, struct area area, int y)
         spans_add(&spans, 0, ROLE_NORMAL, ", %s left", format_span(left, load->ends_at - room->now));
     spans_add(&spans, 0, ROLE_NORMAL, "  %.0f/s  %lld requests  %lld errors", load->rps,
               (long long)load->requests, (long long)load->errors);
-    spans_add(&spans, 1, ROLE_DIM, "  p50 %s  p95 %s  p99 %s ms", format_ms(p50, load->p50_us),
+    spans_add(&spans, 1, ROLE_DIM, "  latency ms p50 %s  p95 %s  p99 %s", format_ms(p50, load->p50_us),
               format_ms(p95, load->p95_us), format_ms(p99, load->p99_us));
     spans_fit(&spans, area.width);
     spans_draw(&spans, area, 0, y);
