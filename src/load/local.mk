@@ -24,6 +24,8 @@ ascale_load_SOURCES = \
 	src/load/stats.h \
 	src/load/table.c \
 	src/load/table.h \
+	src/load/team.c \
+	src/load/team.h \
 	src/load/worker.c \
 	src/load/worker.h
 ascale_load_LDADD = libhttp.a libbase.a libcore.a $(CURL_LIBS) $(JANSSON_LIBS) -lm

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Owns the workers, and the descriptors the main thread waits on: signals, the end of workers, and standard
- * input when that is where orders come from. Each second it adds up what the workers show of themselves; it
- * never touches what they work with. */
+/* Owns the team of workers, and the descriptors the main thread waits on: signals, the end of workers, and
+ * standard input when that is where orders come from. Once a second it tells what they show of themselves. */
 #include "load/run.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,53 +20,28 @@
 #include "load/commands.h"
 #include "load/report.h"
 #include "load/table.h"
-#include "load/worker.h"
+#include "load/team.h"
 
-#define START_LEAD    USEC_PER_MSEC
 #define STOP_PATIENCE (2 * USEC_PER_SEC) /* for requests in flight after a signal or an order to stop */
 
-enum { WORKERS_MAX = 256, OPEN_LOOP_CONNECTIONS = 1000, OWN_DESCRIPTORS = 32, LINE_MAX_SIZE = 1024 };
+enum { OPEN_LOOP_CONNECTIONS = 1000, OWN_DESCRIPTORS = 32, LINE_MAX_SIZE = 1024 };
 
 struct run {
-    const struct load_plan *plan;
     const struct load_options *options;
-    struct worker *workers[WORKERS_MAX];
-    int worker_count;
-    int64_t users;
-    int64_t connections; /* at once, in open loop */
-    double rate_rps;
-    usec_t start, stopped_at; /* stopped_at: when ordered to stop; 0: not */
+    struct team team;
+    usec_t stopped_at; /* when ordered to stop; 0: not */
     bool interrupted;
     enum load_progress progress;
     struct table table;
 
-    struct load_stats total, before; /* now, and at the last progress */
-    struct worker_view view;         /* scratch: too large for a stack that is called often */
-    usec_t told_at;
-    usec_t seen_at, counted_at; /* until when the workers had counted: now, and when it was told */
-    int64_t in_flight;
-    uint64_t late, missed;
-    usec_t last_answer_at;
-    bool busy, done;
+    struct load_stats before;   /* at the last progress */
+    usec_t told_at, counted_at; /* when that was, and until when the workers had counted then */
 
     int signal_fd, done_fd;
     char line[LINE_MAX_SIZE]; /* of standard input, not complete yet */
     size_t line_size;
     bool skipping, control;
 };
-
-static int cpu_count(void)
-{
-    cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return count < WORKERS_MAX ? count : WORKERS_MAX;
-}
-
-/* The share of worker i when total is dealt out as evenly as whole numbers go. */
-static int64_t share(const struct run *run, int64_t total, int i)
-{
-    return total / run->worker_count + (i < total % run->worker_count);
-}
 
 /* Descriptors that the load may use, after asking for as many as there may be. */
 static int64_t allow_descriptors(void)
@@ -86,9 +59,9 @@ static bool settle_connections(struct run *run)
 {
     const struct load_options *options = run->options;
     int64_t allowed = allow_descriptors();
-    bool asked = options->connections > 0 || run->rate_rps <= 0;
-    run->connections = options->connections > 0 ? options->connections : OPEN_LOOP_CONNECTIONS;
-    int64_t wanted = run->rate_rps > 0 ? run->connections : run->users;
+    bool asked = options->connections > 0 || run->team.rate_rps <= 0;
+    run->team.connections = options->connections > 0 ? options->connections : OPEN_LOOP_CONNECTIONS;
+    int64_t wanted = run->team.rate_rps > 0 ? run->team.connections : run->team.users;
     if ((asked && wanted > allowed) || allowed < 1) {
         fprintf(stderr,
                 "ascale-load: cannot keep %lld connections open: the limit of open files leaves %lld "
@@ -96,119 +69,14 @@ static bool settle_connections(struct run *run)
                 (long long)wanted, (long long)(allowed > 0 ? allowed : 0));
         return false;
     }
-    if (run->connections > allowed)
-        run->connections = allowed;
+    if (run->team.connections > allowed)
+        run->team.connections = allowed;
     return true;
-}
-
-static struct pacer make_pacer(const struct run *run, int i)
-{
-    struct arrivals_plan arrivals = run->plan->arrivals;
-    arrivals.rate_rps /= run->worker_count;
-    arrivals.phase = (double)i / run->worker_count;
-    arrivals.seed += (uint64_t)i * 0x9e3779b9u;
-    struct pacer pacer;
-    pacer_init(&pacer, &arrivals);
-    pacer.users = share(run, run->users, i);
-    pacer.in_flight_max = share(run, run->connections, i);
-    if (run->options->requests > 0)
-        pacer.left = share(run, run->options->requests, i);
-    if (run->options->duration != USEC_NEVER)
-        pacer.stop_at = run->options->duration;
-    return pacer;
-}
-
-/* At most one a CPU, and none that could never have anything to do: orders may add users, but no connections.
- */
-static int count_workers(const struct run *run)
-{
-    const struct load_options *options = run->options;
-    int64_t most = run->rate_rps > 0 ? run->connections : run->users;
-    if (run->control)
-        most = options->connections > 0 ? options->connections : WORKERS_MAX;
-    else if (options->threads < most)
-        most = options->threads;
-    return most < cpu_count() ? (int)most : cpu_count();
-}
-
-static void stop_workers(struct run *run, usec_t now, usec_t patience)
-{
-    if (run->stopped_at == 0)
-        run->stopped_at = now;
-    for (int i = 0; i < run->worker_count; i++)
-        worker_stop(run->workers[i], now + patience);
-}
-
-static int make_worker(struct run *run, int i)
-{
-    struct pacer pacer = make_pacer(run, i);
-    run->workers[i] = worker_new(run->plan, &pacer, (uint64_t)run->options->seed + (uint64_t)i, run->done_fd);
-    return run->workers[i] != NULL ? worker_wait_ready(run->workers[i]) : -errno;
-}
-
-static bool make_workers(struct run *run)
-{
-    run->worker_count = count_workers(run);
-    for (int i = 0; i < run->worker_count; i++) {
-        int error = make_worker(run, i);
-        if (error == 0)
-            continue;
-        fprintf(stderr, "ascale-load: cannot start worker %d of %d: %s; nothing was sent\n", i + 1,
-                run->worker_count, strerror(-error));
-        run->worker_count = run->workers[i] != NULL ? i + 1 : i;
-        return false;
-    }
-    return true;
-}
-
-/* The schedule begins when all workers wait for it, and a moment later for them to wake up in: what is late
- * from there on is late. */
-static bool start_workers(struct run *run)
-{
-    bool made = make_workers(run);
-    if (!made)
-        stop_workers(run, clock_now_us(), 0);
-    run->start = run->told_at = run->counted_at = clock_now_us() + START_LEAD;
-    for (int i = 0; i < run->worker_count; i++)
-        worker_start(run->workers[i], run->start);
-    return made;
-}
-
-/* They show themselves now and then; of those at work the one that did so first counts, else the last to end.
- */
-static void note_when_seen(struct run *run, usec_t at, bool first)
-{
-    bool ended = run->view.done;
-    at = at > run->start ? at : run->start;
-    if (first || (run->done && !ended) || (run->done ? at > run->seen_at : !ended && at < run->seen_at))
-        run->seen_at = at;
-}
-
-/* Adds up what the workers show. */
-static void look(struct run *run)
-{
-    run->total = (struct load_stats){0};
-    run->in_flight = 0;
-    run->late = run->missed = 0;
-    run->done = true;
-    run->busy = false;
-    for (int i = 0; i < run->worker_count; i++) {
-        worker_look(run->workers[i], &run->view);
-        note_when_seen(run, run->view.at, i == 0);
-        load_stats_merge(&run->total, &run->view.stats);
-        run->in_flight += run->view.in_flight;
-        run->late += run->view.late;
-        run->missed += run->view.missed;
-        run->busy = run->busy || (run->view.seconds > 0 && run->view.busy * 2 > run->view.seconds);
-        run->done = run->done && run->view.done;
-        if (run->view.last_answer_at > run->last_answer_at)
-            run->last_answer_at = run->view.last_answer_at;
-    }
 }
 
 static double asked_now(const struct run *run, usec_t now)
 {
-    return run->rate_rps * arrivals_factor(&run->plan->arrivals.shape, now - run->start);
+    return run->team.rate_rps * arrivals_factor(&run->team.plan->arrivals.shape, now - run->team.start);
 }
 
 static void tell_line(const struct report_interval *what)
@@ -230,17 +98,17 @@ static void tell_table(struct run *run, const struct report_interval *what)
 
 static void tell_progress(struct run *run, usec_t now)
 {
-    struct load_stats interval = run->total;
+    struct load_stats interval = run->team.stats;
     load_stats_subtract(&interval, &run->before);
     struct report_interval what = {
         .options = run->options,
-        .elapsed = now - run->start,
-        .length = run->seen_at - run->counted_at,
-        .total = &run->total,
+        .elapsed = now - run->team.start,
+        .length = run->team.seen_at - run->counted_at,
+        .total = &run->team.stats,
         .interval = &interval,
-        .in_flight = run->in_flight,
+        .in_flight = run->team.in_flight,
         .asked_rps = asked_now(run, now),
-        .users = run->users,
+        .users = run->team.users,
     };
     if (run->options->output == LOAD_OUTPUT_CSV)
         report_csv_row(stdout, &what);
@@ -250,9 +118,9 @@ static void tell_progress(struct run *run, usec_t now)
         tell_line(&what);
     else if (run->progress == LOAD_PROGRESS_AUTO)
         tell_table(run, &what);
-    run->before = run->total;
+    run->before = run->team.stats;
     run->told_at = now;
-    run->counted_at = run->seen_at;
+    run->counted_at = run->team.seen_at;
 }
 
 /* After this AUTO stands for a table on a terminal. */
@@ -267,6 +135,13 @@ static enum load_progress settle_progress(const struct load_options *options)
     return options->output == LOAD_OUTPUT_TEXT ? LOAD_PROGRESS_LINE : LOAD_PROGRESS_NONE;
 }
 
+static void stop_load(struct run *run, usec_t now, usec_t patience)
+{
+    if (run->stopped_at == 0)
+        run->stopped_at = now;
+    team_stop(&run->team, now + patience);
+}
+
 static void obey(struct run *run, const char *line, usec_t now)
 {
     struct load_command command;
@@ -277,17 +152,13 @@ static void obey(struct run *run, const char *line, usec_t now)
     }
     switch (command.kind) {
     case LOAD_COMMAND_RATE:
-        run->rate_rps = command.value;
-        for (int i = 0; i < run->worker_count; i++)
-            worker_set_rate(run->workers[i], command.value / run->worker_count);
+        team_set_rate(&run->team, command.value);
         break;
     case LOAD_COMMAND_THREADS:
-        run->users = (int64_t)command.value;
-        for (int i = 0; i < run->worker_count; i++)
-            worker_set_users(run->workers[i], share(run, run->users, i));
+        team_set_users(&run->team, (int64_t)command.value);
         break;
     case LOAD_COMMAND_STOP:
-        stop_workers(run, now, STOP_PATIENCE);
+        stop_load(run, now, STOP_PATIENCE);
         break;
     }
 }
@@ -320,7 +191,7 @@ static void read_orders(struct run *run, usec_t now)
         take_orders(run, data, (size_t)size, now);
     } else if (size == 0 || (errno != EINTR && errno != EAGAIN)) {
         run->control = false; /* whoever gave the orders is gone */
-        stop_workers(run, now, STOP_PATIENCE);
+        stop_load(run, now, STOP_PATIENCE);
     }
 }
 
@@ -330,7 +201,7 @@ static void read_signal(struct run *run, usec_t now)
     if (read(run->signal_fd, &info, sizeof info) != sizeof info)
         return;
     /* A second signal does not wait for what is in flight. */
-    stop_workers(run, now, run->interrupted ? 0 : STOP_PATIENCE);
+    stop_load(run, now, run->interrupted ? 0 : STOP_PATIENCE);
     run->interrupted = true;
 }
 
@@ -350,22 +221,22 @@ static void wait_for_news(struct run *run, usec_t until)
     if (waits[0].revents != 0)
         read_signal(run, now);
     if (waits[1].revents != 0 && read(run->done_fd, &ended, sizeof ended) > 0)
-        look(run);
+        team_look(&run->team);
     if (waits[2].revents != 0)
         read_orders(run, now);
 }
 
 static void watch(struct run *run)
 {
-    while (!run->done) {
+    while (!run->team.done) {
         usec_t now = clock_now_us();
         if (now - run->told_at >= USEC_PER_SEC) {
-            look(run);
+            team_look(&run->team);
             tell_progress(run, now);
             if (ferror(stdout) && run->stopped_at == 0)
-                stop_workers(run, now, 0); /* nobody will ever know */
+                stop_load(run, now, 0); /* nobody will ever know */
         }
-        if (!run->done)
+        if (!run->team.done)
             wait_for_news(run, run->told_at + USEC_PER_SEC);
     }
 }
@@ -376,21 +247,21 @@ static usec_t end_of(const struct run *run)
 {
     usec_t now = clock_now_us();
     usec_t end = run->stopped_at > 0 ? run->stopped_at : now;
-    if (run->options->duration != USEC_NEVER && run->start + run->options->duration < end)
-        end = run->start + run->options->duration;
-    if (run->last_answer_at > end)
-        end = run->last_answer_at;
-    return end > run->start ? end : now;
+    if (run->options->duration != USEC_NEVER && run->team.start + run->options->duration < end)
+        end = run->team.start + run->options->duration;
+    if (run->team.last_answer_at > end)
+        end = run->team.last_answer_at;
+    return end > run->team.start ? end : now;
 }
 
 static double asked_mean(const struct run *run, usec_t end)
 {
-    if (run->rate_rps <= 0)
+    if (run->team.rate_rps <= 0)
         return 0;
-    const struct load_stats *total = &run->total;
+    const struct load_stats *total = &run->team.stats;
     uint64_t due = total->answered + load_stats_errors(total) - total->errors[LOAD_ERROR_STATUS] +
-                   total->unfinished + run->missed;
-    usec_t sending = end - run->start;
+                   total->unfinished + run->team.missed;
+    usec_t sending = end - run->team.start;
     if (run->options->duration != USEC_NEVER && sending > run->options->duration)
         sending = run->options->duration;
     return (double)due * 1e6 / (double)sending;
@@ -401,13 +272,13 @@ static int tell_summary(const struct run *run)
     usec_t end = end_of(run);
     struct report_summary summary = {
         .options = run->options,
-        .stats = &run->total,
-        .elapsed = end - run->start,
+        .stats = &run->team.stats,
+        .elapsed = end - run->team.start,
         .cpu = clock_process_cpu_us(),
         .asked_rps = asked_mean(run, end),
-        .missed = run->missed,
-        .late = run->late,
-        .generator_limited = run->busy || run->late * 100 > run->total.answered,
+        .missed = run->team.missed,
+        .late = run->team.late,
+        .generator_limited = run->team.busy || run->team.late * 100 > run->team.stats.answered,
         .interrupted = run->interrupted,
     };
     bool told = true;
@@ -451,7 +322,8 @@ static int run_to_end(struct run *run)
         return 1;
     if (run->options->output == LOAD_OUTPUT_CSV)
         report_csv_head(stdout);
-    bool started = start_workers(run);
+    bool started = team_start(&run->team, run->done_fd);
+    run->told_at = run->counted_at = run->team.start;
     if (started)
         watch(run);
     bool rows = run->options->output == LOAD_OUTPUT_CSV || run->progress == LOAD_PROGRESS_JSON;
@@ -459,8 +331,7 @@ static int run_to_end(struct run *run)
         tell_progress(run, clock_now_us()); /* so that the rows add up to the whole */
     table_clear(stderr, &run->table);
     int status = started ? tell_summary(run) : 1;
-    for (int i = 0; i < run->worker_count; i++)
-        worker_free(run->workers[i]);
+    team_free(&run->team);
     return status;
 }
 
@@ -471,10 +342,10 @@ int run_load(const struct load_plan *plan)
         fprintf(stderr, "ascale-load: out of memory; nothing was sent\n");
         return 1;
     }
-    run->plan = plan;
     run->options = plan->options;
-    run->users = plan->options->connections > 0 ? plan->options->connections : plan->options->threads;
-    run->rate_rps = plan->arrivals.rate_rps;
+    run->team.plan = plan;
+    run->team.users = plan->options->connections > 0 ? plan->options->connections : plan->options->threads;
+    run->team.rate_rps = plan->arrivals.rate_rps;
     run->progress = settle_progress(plan->options);
     run->control = plan->options->control;
     run->signal_fd = run->done_fd = -1;

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes one worker a CPU at most and starts them together. Invariant: what is dealt out adds up to the whole,
+ * whatever their number. */
+#include "load/team.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define START_LEAD USEC_PER_MSEC
+
+static int cpu_count(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < TEAM_MAX ? count : TEAM_MAX;
+}
+
+/* The share of worker i when total is dealt out as evenly as whole numbers go. */
+static int64_t share(const struct team *team, int64_t total, int i)
+{
+    return total / team->count + (i < total % team->count);
+}
+
+static struct pacer make_pacer(const struct team *team, int i)
+{
+    struct arrivals_plan arrivals = team->plan->arrivals;
+    arrivals.rate_rps /= team->count;
+    arrivals.phase = (double)i / team->count;
+    arrivals.seed += (uint64_t)i * 0x9e3779b9u;
+    struct pacer pacer;
+    pacer_init(&pacer, &arrivals);
+    pacer.users = share(team, team->users, i);
+    pacer.in_flight_max = share(team, team->connections, i);
+    if (team->plan->options->requests > 0)
+        pacer.left = share(team, team->plan->options->requests, i);
+    if (team->plan->options->duration != USEC_NEVER)
+        pacer.stop_at = team->plan->options->duration;
+    return pacer;
+}
+
+/* At most one a CPU, and none that could never have anything to do: orders may add users, but no connections.
+ */
+static int count_workers(const struct team *team)
+{
+    const struct load_options *options = team->plan->options;
+    int64_t most = team->rate_rps > 0 ? team->connections : team->users;
+    if (options->control)
+        most = options->connections > 0 ? options->connections : TEAM_MAX;
+    else if (options->threads < most)
+        most = options->threads;
+    return most < cpu_count() ? (int)most : cpu_count();
+}
+
+static int make_worker(struct team *team, int i, int done_fd)
+{
+    struct pacer pacer = make_pacer(team, i);
+    team->workers[i] =
+        worker_new(team->plan, &pacer, (uint64_t)team->plan->options->seed + (uint64_t)i, done_fd);
+    return team->workers[i] != NULL ? worker_wait_ready(team->workers[i]) : -errno;
+}
+
+static bool make_workers(struct team *team, int done_fd)
+{
+    team->count = count_workers(team);
+    for (int i = 0; i < team->count; i++) {
+        int error = make_worker(team, i, done_fd);
+        if (error == 0)
+            continue;
+        fprintf(stderr, "ascale-load: cannot start worker %d of %d: %s; nothing was sent\n", i + 1,
+                team->count, strerror(-error));
+        team->count = team->workers[i] != NULL ? i + 1 : i;
+        return false;
+    }
+    return true;
+}
+
+/* The schedule begins when all workers wait for it, and a moment later for them to wake up in: what is late
+ * from there on is late. */
+bool team_start(struct team *team, int done_fd)
+{
+    bool made = make_workers(team, done_fd);
+    if (!made)
+        team_stop(team, 0);
+    team->start = clock_now_us() + START_LEAD;
+    for (int i = 0; i < team->count; i++)
+        worker_start(team->workers[i], team->start);
+    return made;
+}
+
+/* They show themselves now and then; of those at work the one that did so first counts, else the last to end.
+ */
+static void note_when_seen(struct team *team, usec_t at, bool first)
+{
+    bool ended = team->view.done;
+    at = at > team->start ? at : team->start;
+    if (first || (team->done && !ended) || (team->done ? at > team->seen_at : !ended && at < team->seen_at))
+        team->seen_at = at;
+}
+
+void team_look(struct team *team)
+{
+    team->stats = (struct load_stats){0};
+    team->in_flight = 0;
+    team->late = team->missed = 0;
+    team->done = true;
+    team->busy = false;
+    for (int i = 0; i < team->count; i++) {
+        worker_look(team->workers[i], &team->view);
+        note_when_seen(team, team->view.at, i == 0);
+        load_stats_merge(&team->stats, &team->view.stats);
+        team->in_flight += team->view.in_flight;
+        team->late += team->view.late;
+        team->missed += team->view.missed;
+        team->busy = team->busy || (team->view.seconds > 0 && team->view.busy * 2 > team->view.seconds);
+        team->done = team->done && team->view.done;
+        if (team->view.last_answer_at > team->last_answer_at)
+            team->last_answer_at = team->view.last_answer_at;
+    }
+}
+
+void team_set_users(struct team *team, int64_t users)
+{
+    team->users = users;
+    for (int i = 0; i < team->count; i++)
+        worker_set_users(team->workers[i], share(team, users, i));
+}
+
+void team_set_rate(struct team *team, double rate_rps)
+{
+    team->rate_rps = rate_rps;
+    for (int i = 0; i < team->count; i++)
+        worker_set_rate(team->workers[i], rate_rps / team->count);
+}
+
+void team_stop(struct team *team, usec_t drain_until)
+{
+    for (int i = 0; i < team->count; i++)
+        worker_stop(team->workers[i], drain_until);
+}
+
+void team_free(struct team *team)
+{
+    for (int i = 0; i < team->count; i++)
+        worker_free(team->workers[i]);
+}

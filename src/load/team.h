@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* All workers of a run as one: users, rate and connections are dealt out among them, and what each shows is
+ * added up. For the main thread. */
+#ifndef LOAD_TEAM_H
+#define LOAD_TEAM_H
+#include "load/worker.h"
+
+enum { TEAM_MAX = 256 };
+
+struct team {
+    const struct load_plan *plan;
+    int64_t users;       /* closed loop */
+    int64_t connections; /* the most at once in open loop */
+    double rate_rps;     /* 0: closed loop */
+
+    struct worker *workers[TEAM_MAX];
+    int count;
+    usec_t start;
+
+    /* Of all, as of team_look(). */
+    struct load_stats stats;
+    int64_t in_flight;
+    uint64_t late, missed;
+    usec_t seen_at;        /* until when they had counted */
+    usec_t last_answer_at; /* 0: none yet */
+    bool busy;             /* one of them was on the CPU nearly all the time */
+    bool done;
+
+    struct worker_view view; /* scratch: too large for a stack that is called often */
+};
+
+/* Starts them with what plan, users, connections and rate say; false after an error on stderr, and nothing
+ * was sent then. The end of each is told to the eventfd. */
+bool team_start(struct team *team, int done_fd);
+
+void team_look(struct team *team);
+
+void team_set_users(struct team *team, int64_t users);
+void team_set_rate(struct team *team, double rate_rps);
+/* Starts nothing more; what is in flight at drain_until is given up. */
+void team_stop(struct team *team, usec_t drain_until);
+
+void team_free(struct team *team); /* waits for their end: stop them first */
+
+#endif
