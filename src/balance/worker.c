@@ -17,6 +17,7 @@
 #define ACCEPTS_A_TURN 32
 #define IDLE_CLOSED    32 /* at once, and no more than one in */
 #define IDLE_SHARE     8
+#define FRESH_FOR      (200 * USEC_PER_MSEC)
 #define TICK_LONG      USEC_PER_SEC
 #define TICK_SHORT     (50 * USEC_PER_MSEC)
 #define UPSTREAM_IDLE  (5 * USEC_PER_SEC) /* many servers close after little more than that */
@@ -38,18 +39,27 @@ static bool too_many(const struct worker *w, uint32_t more)
     return atomic_load_explicit(&w->hub->connections, memory_order_relaxed) + more > most;
 }
 
-/* Who waits without a request gives way to who comes with one: of the idle sessions, some that came first;
- * never the latest, which has only just come. False: there is none. */
+/* One that has only just come is about to send its request, or has sent it and nobody has looked. */
+static bool gives_way(const struct session *s)
+{
+    const struct worker *w = s->worker;
+    usec_t until = event_now(w->loop) + w->view->settings.options.header_timeout;
+    bool fresh = !s->served && s->timer.deadline > until - FRESH_FOR;
+    return !fresh && !session_has_request(s);
+}
+
+/* Who waits without a request gives way to who comes with one: of the idle sessions, some that came first.
+ * False: there is none. */
 static bool close_some_idle(struct worker *w)
 {
     struct session *oldest[IDLE_CLOSED];
     unsigned found = 0, closed = 0;
-    for (struct session *s = w->sessions == NULL ? NULL : w->sessions->next; s != NULL; s = s->next)
+    for (struct session *s = w->sessions; s != NULL; s = s->next)
         if (s->state == SESSION_IDLE)
             oldest[found++ % IDLE_CLOSED] = s;
     for (unsigned i = 0; i < found && i < IDLE_CLOSED && closed * IDLE_SHARE <= found; i++) {
         struct session *s = oldest[(found - 1 - i) % IDLE_CLOSED];
-        if (session_has_request(s))
+        if (!gives_way(s))
             continue;
         session_close(s);
         closed++;

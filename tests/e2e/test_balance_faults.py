@@ -117,9 +117,10 @@ def test_the_busy_give_way_once_they_are_idle(house):
             peer.send(OK)
 
     balancer, control = with_control(house, [Backend(serve=serve)], "--max-connections", "3")
-    busy = [balancer.connect() for _ in range(5)]
-    for connection in busy:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    busy = []
+    for _ in range(5):
+        busy.append(balancer.connect())
+        busy[-1].sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     wait_until(lambda: control.stats()["total"]["in_flight"] >= 3)
     gate.set()
     for connection in busy:
