@@ -128,7 +128,8 @@ bool text_is_hidden(uint32_t code)
 
 int text_char_width(uint32_t code)
 {
-    if (code >= 0x20 && code < 0x7F)
+    bool braille = code >= 0x2800 && code < 0x2900; /* charts are drawn with it */
+    if ((code >= 0x20 && code < 0x7F) || braille)
         return 1;
     if (text_is_hidden(code) || in_ranges(code, combining, COUNT(combining)))
         return 0;

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TAIL_BYTES = 16 * 1024, CHECK_MIN_US = 20000, CHECK_MAX_US = 1000000 };
+enum { TAIL_BYTES = 16 * 1024, CHECK_MIN_US = 20000, CHECK_MAX_US = 1100000 };
 
 int applog_open(struct applog *log, const char *path)
 {

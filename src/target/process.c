@@ -17,7 +17,6 @@
 enum {
     ROUND_US = 1100000, /* a sample each second is a round by itself and puts the next one off */
     WATCHED_ROUND_US = 100000,
-    LOG_EARLY_US = 100000, /* a log may be looked at so much sooner, in the round of others */
 };
 
 struct process_target {
@@ -67,9 +66,10 @@ static bool any_alive(const struct process_target *t)
     return false;
 }
 
+/* With half of its time gone a log is looked at in the round of others. */
 static usec_t check_log(struct process_target *t, struct instance *instance, usec_t now)
 {
-    if (now + LOG_EARLY_US >= instance->log_check_at)
+    if (now >= instance->log.seen_at + (instance->log_check_at - instance->log.seen_at) / 2)
         instance->log_check_at = applog_check(&instance->log, t->house.config.log.max_size, now);
     return instance->log_check_at;
 }
