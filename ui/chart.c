@@ -37,18 +37,6 @@ double chart_top(double value, double least)
     return 10 * scale;
 }
 
-double chart_peak(const struct chart *chart, int series, usec_t from, usec_t to)
-{
-    double peak = NAN;
-    for (int i = 0; i < chart->count; i++) {
-        const struct history_point *point = &chart->points[i];
-        double value = chart->series[series].value(point);
-        if (point->at >= from && point->at <= to && !isnan(value) && !(value <= peak))
-            peak = value;
-    }
-    return peak;
-}
-
 /* First point at or after an instant: points are in the order of time. */
 static int point_at(const struct chart *chart, usec_t at)
 {
@@ -61,6 +49,17 @@ static int point_at(const struct chart *chart, usec_t at)
             high = middle;
     }
     return low;
+}
+
+double chart_peak(const struct chart *chart, int series, usec_t from, usec_t to)
+{
+    double peak = NAN;
+    for (int i = point_at(chart, from); i < chart->count && chart->points[i].at <= to; i++) {
+        double value = chart->series[series].value(&chart->points[i]);
+        if (!isnan(value) && !(value <= peak))
+            peak = value;
+    }
+    return peak;
 }
 
 /* Means of one series in bins of the given length from time.start on; NaN where nothing is known. */

@@ -37,9 +37,11 @@ void grid_fini(struct grid *grid)
 
 void grid_clear(struct grid *grid)
 {
-    size_t count = (size_t)grid->width * (size_t)grid->height;
-    for (size_t i = 0; i < count; i++)
-        grid->cells[i] = blank;
+    size_t width = (size_t)grid->width;
+    for (size_t x = 0; x < width; x++)
+        grid->cells[x] = blank;
+    for (size_t y = 1; y < (size_t)grid->height; y++)
+        memcpy(grid->cells + y * width, grid->cells, width * sizeof *grid->cells);
 }
 
 struct area grid_area(struct grid *grid)
