@@ -15,6 +15,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define LATE_AFTER USEC_PER_SEC
+#define LOOK_MAX   USEC_PER_SEC
+#define HUNG_AFTER (4 * USEC_PER_SEC)
+
 /* From any thread. */
 static void notify(struct hub *hub)
 {
@@ -83,10 +87,27 @@ static void send_stats(struct runtime *rt, usec_t now)
     free(text);
 }
 
+/* A worker whose tick stays away runs in circles, and its users wait for good. Only time between looks
+ * counts, a second at most each: should all of us have been stopped, nobody is late for that. */
+static void look_at_workers(struct runtime *rt, usec_t now)
+{
+    usec_t since = now - rt->looked_at;
+    bool late = false;
+    for (unsigned i = 0; i < rt->started; i++)
+        late |= atomic_load(&rt->hub.workers[i]->tick_at) < now - LATE_AFTER;
+    rt->looked_at = now;
+    rt->late_us = late ? rt->late_us + (since < LOOK_MAX ? since : LOOK_MAX) : 0;
+    if (rt->late_us < HUNG_AFTER)
+        return;
+    log_error("a worker hangs: ending at once, for whoever supervises to start another");
+    abort();
+}
+
 static void stats_due(struct loop_timer *timer, int64_t now)
 {
     struct runtime *rt = timer->context;
     usec_t next = USEC_NEVER;
+    look_at_workers(rt, now);
     send_stats(rt, now);
     for (unsigned i = 0; i < PROTOCOL_CLIENTS_MAX; i++) {
         const struct client *client = &rt->clients.slots[i];

@@ -14,7 +14,8 @@ struct runtime {
     struct loop *loop;
     struct loop_timer watch_timer, stats_timer, drain_timer;
     struct clients clients;
-    int priority; /* the nice value we got */
+    usec_t looked_at, late_us; /* at the workers; for how long one has been late */
+    int priority;              /* the nice value we got */
     bool supervised, stopping;
     bool listener_shared; /* others have it, too: connections may wait there for the next balancer */
     unsigned started;     /* workers whose threads run */

@@ -144,17 +144,23 @@ static void listener_ready(struct event_source *source, uint32_t events)
         ;
 }
 
+static void set_tick(struct worker *w, usec_t at)
+{
+    event_timer_set(w->loop, &w->tick, at);
+    atomic_store_explicit(&w->tick_at, at, memory_order_relaxed);
+}
+
 void worker_mind(struct worker *w)
 {
     if (w->tick.deadline == USEC_NEVER)
-        event_timer_set(w->loop, &w->tick, event_now(w->loop) + TICK_LONG);
+        set_tick(w, event_now(w->loop) + TICK_LONG);
 }
 
 void worker_hurry(struct worker *w)
 {
     usec_t soon = event_now(w->loop) + TICK_SHORT;
     if (w->tick.deadline > soon) /* asked for again and again, it must still come */
-        event_timer_set(w->loop, &w->tick, soon);
+        set_tick(w, soon);
 }
 
 static bool is_bound(const struct worker *w)
@@ -231,9 +237,11 @@ static void tick(struct event_timer *timer)
     if (w->queue != NULL)
         w->room = true;
     if (w->queue != NULL || !w->listening)
-        event_timer_set(w->loop, &w->tick, now + TICK_SHORT);
+        set_tick(w, now + TICK_SHORT);
     else if (kept)
-        event_timer_set(w->loop, &w->tick, now + TICK_LONG);
+        set_tick(w, now + TICK_LONG);
+    else
+        atomic_store_explicit(&w->tick_at, USEC_NEVER, memory_order_relaxed);
 }
 
 /* Backends that get no more requests lose their idle connections; nothing of the old view is known
@@ -329,6 +337,7 @@ struct worker *worker_new(struct hub *hub, unsigned index)
     w->listener = (struct event_source){hub->listen_fd, listener_ready};
     w->tick = (struct event_timer){.expired = tick, .deadline = USEC_NEVER};
     w->queue_end = &w->queue;
+    atomic_init(&w->tick_at, USEC_NEVER);
     atomic_init(&w->waits_since, USEC_NEVER);
     inbox_init(&w->inbox);
     w->pick.random.state = index + 1;
@@ -357,6 +366,7 @@ static void end(struct worker *w)
     buffer_return(&w->buffers, w->access);
     w->access = NULL;
     event_turn(w->loop, 0); /* buries what was closed */
+    atomic_store_explicit(&w->tick_at, USEC_NEVER, memory_order_relaxed);
     run_again(w);
     atomic_fetch_add(&w->hub->ended, 1);
     hub_tell(w->hub, NEWS_ENDED);

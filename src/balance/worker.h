@@ -107,8 +107,9 @@ struct worker {
     bool access_lost;      /* the last ones could not be */
     bool short_of;         /* descriptors or memory: accepting pauses */
     struct worker_counters counters;
-    _Atomic uint64_t adopted;   /* generation of the view it uses */
-    _Atomic uint32_t load;      /* connections it has or will find in its inbox */
+    _Atomic uint64_t adopted; /* generation of the view it uses */
+    _Atomic uint32_t load;    /* connections it has or will find in its inbox */
+    _Atomic usec_t tick_at; /* when it is due: a hub that looks knows by it who hangs; USEC_NEVER: none is */
     _Atomic usec_t waits_since; /* the first in its queue; USEC_NEVER: nobody waits */
     struct inbox inbox;
 };

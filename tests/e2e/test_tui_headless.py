@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -175,6 +176,16 @@ def test_killed_balancer_comes_back_on_the_same_socket(house, room):
     control.end()
 
 
+STOP_THREAD = """
+import ctypes, os, sys
+libc, thread = ctypes.CDLL(None, use_errno=True), int(sys.argv[1])
+assert libc.ptrace(16, thread, 0, 0) == 0, os.strerror(ctypes.get_errno())  # PTRACE_ATTACH: this one thread
+os.waitpid(thread, 0x40000000)  # __WALL
+print("stopped", flush=True)
+os.waitpid(thread, 0x40000000)  # its end, which would else wait for us
+"""
+
+
 def threads_stopped(pid):
     return all(process_stat(f"{pid}/task/{thread}")[0] == "T" for thread in os.listdir(f"/proc/{pid}/task"))
 
@@ -189,6 +200,25 @@ def test_a_balancer_that_hangs_is_replaced_on_the_same_socket(house, room):
     assert request(port, timeout=30).status == 200
     control.says(rf"ERROR the balancer \(pid {pid}\) hangs: no report for 5 s; killing it")
     assert control.state()["balancer"]["pid"] != pid
+    control.end()
+
+
+@pytest.mark.threads
+def test_a_balancer_with_a_worker_that_hangs_is_replaced(house, room):
+    """One thread of it stands still, as in an endless loop; its main thread would report for ever."""
+    control = room()
+    port = control.serve()
+    pid = control.state()["balancer"]["pid"]
+    user = socket.create_connection(("127.0.0.1", port))
+    worker = max(int(thread) for thread in os.listdir(f"/proc/{pid}/task"))
+    stopper = house.spawn([sys.executable, "-c", STOP_THREAD, str(worker)])
+    stopper.wait_for("stopped")
+    try:
+        assert request(port, timeout=30).status == 200
+    finally:
+        user.close()
+    control.says(r"ERROR the balancer ended \(killed by SIGABRT")
+    assert "a worker hangs" in (control.directory / "balancer.log").read_text()
     control.end()
 
 
