@@ -181,7 +181,7 @@ static bool attempt(struct exchange *x)
     }
     leave_unconnected(x, error);
     if (is_ours(error))
-        session_reply(x->session, 503, "the balancer has no descriptor or memory left");
+        session_enqueue(x->session); /* until others have ended */
     return is_ours(error);
 }
 

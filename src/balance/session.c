@@ -79,6 +79,7 @@ static void exchange_return(struct session *s)
 static void bury(struct event_task *task)
 {
     struct session *s = (struct session *)((char *)task - offsetof(struct session, buried));
+    s->dead = true;
     if (!s->again) /* else the worker still holds it, and gives it back */
         slab_give(&s->worker->sessions_slab, s);
 }

@@ -195,12 +195,19 @@ static struct upstream *connect_new(struct exchange *x, int *error)
     return u;
 }
 
+static struct upstream *connect_anew(struct exchange *x, int *error)
+{
+    struct upstream *u = connect_new(x, error);
+    bool none_left = u == NULL && (*error == -EMFILE || *error == -ENFILE);
+    return none_left && worker_spare(x->session->worker) ? connect_new(x, error) : u;
+}
+
 int upstream_get(struct exchange *x, bool fresh)
 {
     int error = 0;
     struct upstream *u = fresh ? NULL : reuse(x);
     if (u == NULL)
-        u = connect_new(x, &error);
+        u = connect_anew(x, &error);
     if (u == NULL)
         return error;
     u->exchange = x;

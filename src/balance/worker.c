@@ -55,7 +55,7 @@ static bool close_some_idle(struct worker *w)
     struct session *oldest[IDLE_CLOSED];
     unsigned found = 0, closed = 0;
     for (struct session *s = w->sessions; s != NULL; s = s->next)
-        if (s->state == SESSION_IDLE)
+        if (s->state == SESSION_IDLE && s->exchange == NULL)
             oldest[found++ % IDLE_CLOSED] = s;
     for (unsigned i = 0; i < found && i < IDLE_CLOSED && closed * IDLE_SHARE <= found; i++) {
         struct session *s = oldest[(found - 1 - i) % IDLE_CLOSED];
@@ -65,6 +65,17 @@ static bool close_some_idle(struct worker *w)
         closed++;
     }
     return closed > 0;
+}
+
+bool worker_spare(struct worker *w)
+{
+    bool any = false;
+    for (unsigned i = 0; i < w->view->count; i++) {
+        struct backend *b = w->view->backends[i];
+        any |= upstream_lane(w, b)->idle != NULL;
+        upstream_sweep(w, b, USEC_NEVER);
+    }
+    return any || close_some_idle(w);
 }
 
 /* Those that were busy when there were too many may be idle by now. */
@@ -129,7 +140,7 @@ static bool accept_one(struct worker *w)
         if (!w->short_of)
             log_warning("accept: %s; idle connections are closed for new ones", strerror(errno));
         w->short_of = true;
-        if (!close_some_idle(w))
+        if (!worker_spare(w))
             pause_accepting(w);
         return false;
     }
@@ -313,7 +324,7 @@ static void run_again(struct worker *w)
     while (s != NULL) {
         struct session *next = s->again_next;
         s->again = false;
-        if (s->state == SESSION_CLOSED)
+        if (s->dead)
             slab_give(&w->sessions_slab, s);
         else
             session_run(s);

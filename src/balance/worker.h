@@ -33,6 +33,7 @@ struct session {
     struct session *queue_next, **queue_link; /* of those waiting for a backend */
     struct session *again_next;               /* of those that gave way to others in the middle of a body */
     bool again;
+    bool dead;   /* closed, and the turn of that is over: only `again` holds it */
     bool served; /* a request; an idle one that is not may be about to send its first */
     enum session_state state;
     union {
@@ -132,6 +133,10 @@ bool worker_others_wait(const struct worker *w);
 
 /* There are connections to look after: the tick comes at its long period. Without any it rests. */
 void worker_mind(struct worker *w);
+
+/* There is no descriptor left: closes connections that are only kept, to backends or else to clients. False:
+ * there are none. */
+bool worker_spare(struct worker *w);
 
 /* Waits need looking after soon: the tick comes at its short period. */
 void worker_hurry(struct worker *w);

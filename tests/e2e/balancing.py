@@ -171,12 +171,12 @@ class Backend:
 
 
 class Balancer:
-    def __init__(self, house, backends=(), *options, env=None):
+    def __init__(self, house, backends=(), *options, **spawning):
         self.socket = os.path.join(house.directory, "control")
         words = [program("ascale-balance"), "--port", "0"]
         for backend in backends:
             words += ["--backend", getattr(backend, "address", backend)]
-        self.process = house.spawn(words + [str(word) for word in options], env=env)
+        self.process = house.spawn(words + [str(word) for word in options], **spawning)
         self.port = int(self.process.wait_for(r"listening on http://127\.0\.0\.1:(\d+)$").group(1))
 
     def connect(self, timeout=10.0):

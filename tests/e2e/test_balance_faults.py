@@ -434,3 +434,30 @@ def test_no_thread_keeps_the_room_to_itself(house):
                         "--threads", "1", "--rate", "60000/s", "--duration", "3s", "--json"])
     result = json.loads(load.wait_for(r"(?s)^\{.*\}$").group(0))
     assert set(result["codes"]) == {"200"}
+
+
+@pytest.mark.unsanitized
+@pytest.mark.parametrize("idle", [0, 40])
+def test_requests_wait_for_descriptors(house, idle):
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+
+    gate = threading.Event()
+
+    def serve(peer):
+        while peer.head():
+            gate.wait(20 * SLOW)
+            peer.send(OK)
+
+    balancer = Balancer(house, [Backend(serve=serve)], "--queue-timeout", "60s", preexec_fn=few)
+    kept = [balancer.connect() for _ in range(idle)]
+    busy = []
+    for _ in range(30):
+        busy.append(balancer.connect())
+        busy[-1].sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    end = time.monotonic() + 0.3
+    wait_until(lambda: time.monotonic() > end)
+    gate.set()
+    assert [read_answer(connection.makefile("rb"))[0] for connection in busy] == [200] * 30
+    for connection in kept + busy:
+        connection.close()
