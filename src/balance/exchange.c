@@ -461,13 +461,19 @@ static bool upstream_reusable(const struct exchange *x)
     return x->request_sent && !x->push_broken && x->response.head.keep_alive && b->start == b->end;
 }
 
+/* 501 and 505 say that the client asked for too much: it could else have every instance ejected. */
+static bool is_failure(unsigned code)
+{
+    return code >= 500 && code != 501 && code != 505;
+}
+
 static enum flow finish(struct exchange *x)
 {
     if (x->backend != NULL) {
         struct backend_counters *counters = counters_of(x);
         counter_add(&counters->responses[x->code / 100], 1);
         latencies_record(&counters->latency, now_of(x) - x->started);
-        if (x->code >= 500)
+        if (is_failure(x->code))
             upstream_failed(worker_of(x), x->backend, EJECT_FAILURES);
         else
             upstream_succeeded(x->backend);
@@ -534,6 +540,7 @@ static bool progressed(struct exchange *x)
 
 void exchange_expired(struct exchange *x)
 {
+    bool client_owes = !x->up.ended && !relay_pending(&x->up); /* the rest of its body */
     if (x->replied) {
         cut(x);
     } else if (!x->upstream->connected) {
@@ -542,9 +549,9 @@ void exchange_expired(struct exchange *x)
         fail(x, 504, "the instance did not answer in time");
     } else if (progressed(x)) {
         return;
-    } else if (!x->head_done && !relay_pending(&x->up)) {
+    } else if (client_owes && !x->head_done) {
         session_reply(x->session, 408, "the body of the request took too long");
-    } else if (relay_pending(&x->down)) {
+    } else if (client_owes || relay_pending(&x->down)) {
         cut(x);
     } else {
         fail(x, 504, "the instance did not go on in time");

@@ -548,6 +548,18 @@ def test_one_that_only_fails_is_ejected_and_comes_back(house):
     wait_until(lambda: request(balancer.port).status == 200 and len(bad.requests) > 5, 20)
 
 
+@pytest.mark.parametrize("status", [501, 505])
+def test_nobody_is_ejected_for_what_a_client_asked_for(house, status):
+    odd = Backend(lambda r: OK if r.line.startswith(b"GET") else b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)
+    balancer = Balancer(house, [odd, Backend()], "--algorithm", "round_robin", "--eject-failures", "1", "--eject-time", "1h")
+    for _ in range(6):
+        request(balancer.port, method="BREW")
+    before = len(odd.requests)
+    for _ in range(6):
+        assert request(balancer.port).status == 200
+    assert (before, len(odd.requests)) == (3, 6)
+
+
 def test_slow_heads_end_at_one_deadline(house):
     backend = Backend()
     balancer = Balancer(house, [backend], "--header-timeout", "500ms")

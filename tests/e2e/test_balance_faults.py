@@ -276,6 +276,23 @@ def test_an_early_answer_reaches_a_client_that_still_sends(house):
     settled(control)
 
 
+def test_a_client_that_stops_sending_is_not_held_against_an_instance_that_answers_early(house):
+    def serve(peer):
+        peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        while peer.fill():
+            pass
+
+    balancer, control = with_control(house, [Backend(serve=serve)], "--body-timeout", "200ms")
+    for _ in range(6):
+        with balancer.connect() as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+            assert read_to_end(connection).endswith(b"abc\r\n")
+    total = settled(control)
+    assert (total["aborted"], total["errors"]) == (6, 0)
+    assert control.stats()["backends"][0]["state"] == "ready"
+
+
 FLOOD = """
 import os, socket, sys
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
