@@ -33,6 +33,7 @@ struct curl_engine {
     int timer_fd; /* libcurl waits in whole milliseconds; due times are meant to the microsecond */
     struct curl_slist *headers;
     struct call *free, *made;
+    size_t paused; /* of the made */
 };
 
 static size_t discard(char *data, size_t size, size_t count, void *context)
@@ -126,6 +127,12 @@ static void release_call(struct curl_engine *engine, struct call *call)
     pacer_give(&engine->worker->pacer);
 }
 
+static void pause_call(struct curl_engine *engine, struct call *call, usec_t until)
+{
+    call->paused_until = until;
+    engine->paused++;
+}
+
 static enum load_error error_of(CURLcode result)
 {
     switch (result) {
@@ -166,7 +173,7 @@ static void end_call(struct curl_engine *engine, struct call *call, CURLcode res
     enum load_error kind = error_of(result);
     worker->stats.errors[kind]++;
     if (worker->pacer.rate_rps <= 0 && kind != LOAD_ERROR_TIMEOUT)
-        call->paused_until = now + ENGINE_PAUSE;
+        pause_call(engine, call, now + ENGINE_PAUSE);
     else
         release_call(engine, call);
 }
@@ -187,13 +194,17 @@ static void end_calls(struct curl_engine *engine, usec_t now)
 static usec_t end_pauses(struct curl_engine *engine, usec_t now)
 {
     usec_t next = USEC_NEVER;
+    if (engine->paused == 0)
+        return next;
     for (struct call *call = engine->made; call != NULL; call = call->next_made) {
         if (call->paused_until == 0)
             continue;
-        if (call->paused_until <= now)
+        if (call->paused_until <= now) {
+            engine->paused--;
             release_call(engine, call);
-        else if (call->paused_until < next)
+        } else if (call->paused_until < next) {
             next = call->paused_until;
+        }
     }
     return next;
 }
@@ -206,20 +217,27 @@ static void wait_for_news(struct curl_engine *engine, usec_t until)
     curl_multi_poll(engine->multi, &timer, 1, LONGEST_WAIT_MS, NULL);
 }
 
+static bool begin_due_calls(struct curl_engine *engine, usec_t now)
+{
+    usec_t scheduled;
+    bool begun = false;
+    while (pacer_take(&engine->worker->pacer, now, &scheduled)) {
+        begin_call(engine, scheduled);
+        begun = true;
+    }
+    return begun;
+}
+
 static void turn(struct curl_engine *engine)
 {
-    struct worker *worker = engine->worker;
-    usec_t now = clock_now_us(), scheduled;
-    while (pacer_take(&worker->pacer, now, &scheduled))
-        begin_call(engine, scheduled);
     int running;
     curl_multi_perform(engine->multi, &running);
-    now = clock_now_us();
+    usec_t now = clock_now_us();
     end_calls(engine, now);
-    usec_t pause_ends = end_pauses(engine, now), wake_at = engine_wake_at(worker, now);
+    usec_t pause_ends = end_pauses(engine, now), wake_at = engine_wake_at(engine->worker, now);
     if (pause_ends < wake_at)
         wake_at = pause_ends;
-    if (wake_at > now)
+    if (!begin_due_calls(engine, now) && wake_at > now)
         wait_for_news(engine, wake_at);
 }
 

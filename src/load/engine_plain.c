@@ -241,15 +241,17 @@ static void begin_request(struct plain *plain, usec_t scheduled)
     connect_client(client);
 }
 
-/* Not without a bound: where each fails at once, a turn would grow with the backlog of the one before. */
-static void begin_due_requests(struct plain *plain)
+/* Not without a bound: where each fails at once, a turn would grow with the backlog of the one before. True:
+ * more may be due now. */
+static bool begin_due_requests(struct plain *plain)
 {
     usec_t scheduled;
     for (int i = 0; i < STARTS_AT_ONCE; i++) {
         if (!pacer_take(&plain->worker->pacer, event_now(plain->loop), &scheduled))
-            return;
+            return false;
         begin_request(plain, scheduled);
     }
+    return true;
 }
 
 /* The answer is whole. */
@@ -368,8 +370,8 @@ static void turn_to_end(struct plain *plain)
     prctl(PR_SET_TIMERSLACK, 1000UL); /* due times are meant to the microsecond */
     engine_await_start(worker);
     while (engine_turn(worker, event_now(plain->loop))) {
-        begin_due_requests(plain);
-        if (event_turn(plain->loop, engine_wake_at(worker, event_now(plain->loop))) < 0)
+        usec_t now = event_now(plain->loop);
+        if (event_turn(plain->loop, begin_due_requests(plain) ? now : engine_wake_at(worker, now)) < 0)
             break;
         wake_resting(plain);
     }

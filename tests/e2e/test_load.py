@@ -694,6 +694,13 @@ def test_https_requests_look_like_the_others(serve, load, certificate, tmp_path)
         assert lines(one, plain.port) == lines(other, secret.port)
 
 
+def test_an_https_user_goes_on_as_soon_as_it_is_answered(serve, load, certificate):
+    server = serve(tls=certificate[1])
+    _, summary = load("--requests", 100, "--threads", 1, "--insecure", "--url", server.url)
+    assert summary["requests"] == 100
+    assert summary["duration_s"] < 3 * summary["latency_us"]["mean"] * 100 / 1e6
+
+
 def test_https_latency_is_not_rounded_to_what_libcurl_waits(serve, load, certificate):
     """Its waits are whole milliseconds: a request due in between must not wait for the next."""
     server = serve(tls=certificate[1])
