@@ -11,6 +11,8 @@
 /* A user whose request failed below HTTP waits this long, so that a refused connection is no busy loop. */
 #define ENGINE_PAUSE (50 * USEC_PER_MSEC)
 
+enum worker_stage { WORKER_STARTING, WORKER_READY, WORKER_FAILED };
+
 struct worker {
     const struct load_plan *plan;
     struct pacer pacer;
@@ -25,11 +27,13 @@ struct worker {
     pthread_t thread;
     int done_fd;
     pthread_mutex_t lock;
-    pthread_cond_t changed;                                      /* of the stage and the start */
-    struct worker_view view;                                     /* guarded */
-    enum { WORKER_STARTING, WORKER_READY, WORKER_FAILED } stage; /* guarded */
-    int error;                                                   /* guarded; why it failed */
-    usec_t start;                                                /* guarded; 0: not said yet */
+    struct worker_view view; /* guarded */
+    struct {                 /* guarded; changed tells of every change */
+        enum worker_stage stage;
+        int error;    /* why it failed */
+        usec_t start; /* 0: not said yet */
+    } setup;
+    pthread_cond_t changed;
     struct { /* guarded; pending says that there is something */
         bool users_set, rate_set, stop;
         int64_t users;

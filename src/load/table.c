@@ -99,7 +99,7 @@ static int count_bands(const struct histogram *latency, uint64_t counts[BANDS])
 static void add_histogram(struct canvas *canvas, const struct histogram *latency)
 {
     static const char bar[BAR_MAX + 1] = "############################################################";
-    uint64_t counts[BANDS] = {0}, most = 0;
+    uint64_t counts[BANDS] = {0}, most = 1;
     int count = count_bands(latency, counts), first = 0;
     while (first + 1 < count && (counts[first] == 0 || count - first > BANDS_SHOWN)) {
         counts[first + 1] += counts[first];

@@ -105,11 +105,11 @@ void engine_answered(struct worker *worker, unsigned code, usec_t scheduled, use
     worker->last_answer_at = now;
 }
 
-static void reach(struct worker *worker, int stage, int error)
+static void reach(struct worker *worker, enum worker_stage stage, int error)
 {
     pthread_mutex_lock(&worker->lock);
-    worker->stage = stage;
-    worker->error = error;
+    worker->setup.stage = stage;
+    worker->setup.error = error;
     pthread_cond_broadcast(&worker->changed);
     pthread_mutex_unlock(&worker->lock);
 }
@@ -118,9 +118,9 @@ void engine_await_start(struct worker *worker)
 {
     reach(worker, WORKER_READY, 0);
     pthread_mutex_lock(&worker->lock);
-    while (worker->start == 0)
+    while (worker->setup.start == 0)
         pthread_cond_wait(&worker->changed, &worker->lock);
-    usec_t start = worker->start;
+    usec_t start = worker->setup.start;
     pthread_mutex_unlock(&worker->lock);
     pacer_start(&worker->pacer, start);
     worker->second_at = worker->shown_at = start;
@@ -165,9 +165,9 @@ struct worker *worker_new(const struct load_plan *plan, const struct pacer *pace
 int worker_wait_ready(struct worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
-    while (worker->stage == WORKER_STARTING)
+    while (worker->setup.stage == WORKER_STARTING)
         pthread_cond_wait(&worker->changed, &worker->lock);
-    int error = worker->stage == WORKER_FAILED ? -worker->error : 0;
+    int error = worker->setup.stage == WORKER_FAILED ? -worker->setup.error : 0;
     pthread_mutex_unlock(&worker->lock);
     return error;
 }
@@ -175,7 +175,7 @@ int worker_wait_ready(struct worker *worker)
 void worker_start(struct worker *worker, usec_t start)
 {
     pthread_mutex_lock(&worker->lock);
-    worker->start = start;
+    worker->setup.start = start;
     pthread_cond_broadcast(&worker->changed);
     pthread_mutex_unlock(&worker->lock);
 }

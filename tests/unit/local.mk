@@ -127,7 +127,7 @@ test_pacer_SOURCES = tests/unit/test_pacer.c src/load/pacer.c
 test_pacer_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_load_answer_SOURCES = tests/unit/test_load_answer.c src/load/answer.c
 test_load_answer_LDADD = libhttp.a libbase.a libcore.a $(CMOCKA_LIBS) -lm
-test_load_report_SOURCES = tests/unit/test_load_report.c src/load/commands.c src/load/report.c src/load/stats.c
+test_load_report_SOURCES = tests/unit/test_load_report.c src/load/commands.c src/load/report.c src/load/stats.c src/load/table.c
 test_load_report_LDADD = libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
 
 unit_programs += test_ui_paint test_ui_frames test_ui_parts test_ui_room test_ui_golden test_snapshot_json

@@ -2,6 +2,7 @@
 /* Adding up workers, the summary and its expectations, and the orders that come in. */
 #include "load/commands.h"
 #include "load/report.h"
+#include "load/table.h"
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -170,6 +171,64 @@ static void orders_are_read_or_refused(void **state)
     }
 }
 
+static char *draw(struct table *table, const struct load_stats *stats)
+{
+    struct load_options options = {.urls = {{"http://127.0.0.1:8000/a/rather/long/path"}, 1},
+                                   .duration = USEC_PER_MIN};
+    struct report_interval what = {.options = &options,
+                                   .elapsed = USEC_PER_SEC,
+                                   .length = USEC_PER_SEC,
+                                   .total = stats,
+                                   .interval = stats,
+                                   .asked_rps = 50};
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    table_draw(out, table, &what);
+    fclose(out);
+    return text;
+}
+
+/* Each line ends by clearing the rest; what goes before that must fit, or the next table misses its place. */
+static void a_table_keeps_within_its_terminal(void **state)
+{
+    (void)state;
+    struct load_stats stats = stats_of(1000, 10, 3);
+    for (int i = 0; i < 40; i++)
+        load_stats_answer(&stats, 200, INT64_C(1) << i, true);
+    for (unsigned rows = 1; rows <= 60; rows += 7) {
+        for (unsigned columns = 1; columns <= 200; columns += 9) {
+            struct table table = {.columns = columns, .rows = rows};
+            char *text = draw(&table, &stats), *line = strchr(text, '\r');
+            unsigned lines = 0;
+            for (char *end; (end = strstr(line, "\x1b[K\n")) != NULL; line = end + 4, lines++)
+                assert_true(end - line - (lines == 0) < (columns > 1 ? columns : 2));
+            assert_int_equal(lines, table.drawn);
+            assert_true(lines <= rows);
+            free(text);
+        }
+    }
+}
+
+static void a_histogram_shows_every_answer_once(void **state)
+{
+    (void)state;
+    struct table table = {.columns = 100, .rows = 40};
+    struct load_stats stats = {0};
+    for (int i = 0; i < 300; i++)
+        load_stats_answer(&stats, 200, i < 225 ? 15 : 1500, true);
+    char *text = draw(&table, &stats);
+    assert_non_null(strstr(text, "  < 20 us    75.0% #############"));
+    assert_non_null(strstr(text, "  < 50 us     0.0% \x1b[K"));
+    assert_non_null(strstr(text, "  < 2 ms     25.0% ####"));
+    assert_null(strstr(text, "< 10 us"));
+    assert_null(strstr(text, "< 5 ms"));
+    free(text);
+    text = draw(&table, &stats);
+    assert_memory_equal(text, "\r\x1b[", 3); /* over the one before */
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +236,8 @@ int main(void)
         cmocka_unit_test(the_summary_holds_its_keys),
         cmocka_unit_test(nothing_measured_is_null_not_a_number),
         cmocka_unit_test(expectations_are_checked_at_their_edges),
+        cmocka_unit_test(a_table_keeps_within_its_terminal),
+        cmocka_unit_test(a_histogram_shows_every_answer_once),
         cmocka_unit_test(orders_are_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
