@@ -211,6 +211,12 @@ static void on_restart_due(struct loop_timer *timer, int64_t now)
         start_program(b);
 }
 
+static void tell_drained(struct balancer *b, int instance)
+{
+    if (backends_drained(&b->backends, instance))
+        b->setup.drained(b->setup.context, instance);
+}
+
 static void finish_stop(struct balancer *b)
 {
     b->stop = STOP_DONE;
@@ -225,16 +231,21 @@ static void on_ended(void *context, int status, const char *how)
     balancer_link_close(&b->link);
     loop_timer_cancel(b->setup.loop, &b->connect_timer);
     loop_timer_cancel(b->setup.loop, &b->look_timer);
+    b->log_check_at = 0;
     check_log(b);
     if (b->stop != STOP_NONE) {
         finish_stop(b);
     } else {
-        char what[96];
-        snprintf(what, sizeof what, "the balancer ended (%s)", how);
+        bool says_why = strncmp(how, "exit", 4) == 0 && b->log.last_line[0];
+        char what[320];
+        snprintf(what, sizeof what, "the balancer ended (%s%s%s)", how, says_why ? ": " : "",
+                 says_why ? b->log.last_line : "");
         b->restarts++;
         b->ended_at = b->ended_at ? b->ended_at : now_of(b);
         restart_later(b, what);
     }
+    for (int i = 0; i < b->backends.count; i++)
+        tell_drained(b, b->backends.items[i].id); /* its requests ended with it */
     b->setup.changed(b->setup.context);
 }
 
@@ -301,12 +312,6 @@ static void on_closed(void *context, const char *why)
     (void)why; /* a death is told when its pidfd says so, a silence when connecting again takes long */
     connect_soon(b);
     b->setup.changed(b->setup.context);
-}
-
-static void tell_drained(struct balancer *b, int instance)
-{
-    if (backends_drained(&b->backends, instance))
-        b->setup.drained(b->setup.context, instance);
 }
 
 static void on_reply(struct balancer *b, json_t *message)
@@ -499,6 +504,8 @@ void balancer_drain(struct balancer *b, int instance)
     /* One that the balancer never had, or has lost, has nothing in flight. */
     if (!backends_drain(&b->backends, instance))
         b->setup.drained(b->setup.context, instance);
+    else if (!process_runs(&b->process))
+        tell_drained(b, instance);
 }
 
 void balancer_remove(struct balancer *b, int instance)

@@ -331,6 +331,26 @@ static void test_one_that_ends_at_once_is_tried_ever_less_often(void **state)
     assert_non_null(strstr(f->note, "(exit status 3), 8 times in a row now; next try in "));
 }
 
+static void test_draining_ends_with_the_program(void **state)
+{
+    struct fixture *f = *state;
+    open_balancer(f);
+    balancer_admit(f->balancer, 1, 5000);
+    balancer_admit(f->balancer, 2, 5001);
+    listen_control(f);
+    TURN_UNTIL(f, was_sent(f, "\"cmd\":\"subscribe\""));
+    balancer_drain(f->balancer, 2);
+    TURN_UNTIL(f, was_sent(f, "\"drain\""));
+    assert_int_equal(f->drained, 0);
+    write_program(f, "echo why >&2; exit 3");
+    kill(view_of(f).pid, SIGKILL);
+    TURN_UNTIL(f, f->drained == 2);
+    TURN_UNTIL(f, view_of(f).restarts > 2 && view_of(f).pid == 0);
+    assert_non_null(strstr(f->note, "(exit status 3: why)"));
+    balancer_drain(f->balancer, 1);
+    assert_int_equal(f->drained, 1);
+}
+
 static void test_its_log_is_capped(void **state)
 {
     struct fixture *f = *state;
@@ -499,6 +519,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_one_that_ends_at_once_is_tried_ever_less_often, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_draining_ends_with_the_program, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_its_log_is_capped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rubbish_ends_the_connection_and_it_comes_back, set_up,
                                         tear_down),
