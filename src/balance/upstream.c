@@ -218,7 +218,8 @@ int upstream_get(struct exchange *x, bool fresh)
 void upstream_keep(struct upstream *u)
 {
     struct lane *lane = upstream_lane(u->worker, u->backend);
-    if (u->conn.peer_done ||
+    /* What came behind the answer, while that waited for its client, is told of no more. */
+    if (u->conn.peer_done || (u->conn.readable && went_stale(u)) ||
         atomic_load_explicit(&u->backend->state, memory_order_relaxed) != BACKEND_READY) {
         upstream_close(u);
         return;

@@ -11,6 +11,7 @@ import threading
 from house import SLOW, program, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"  # an answer that nobody asked for
 
 
 class Peer:

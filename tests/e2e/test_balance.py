@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from balancing import OK, Backend, Balancer, Refuser, read_answer
+from balancing import EVIL, OK, Backend, Balancer, Refuser, read_answer
 from house import SLOW, program, raw_request, request, wait_until
 
 
@@ -377,6 +377,25 @@ def test_bytes_after_an_answer_close_the_connection(house):
             connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert read_answer(stream)[2] == b"ok"
     assert len(backend.peers) == 3
+
+
+def test_bytes_that_nobody_asked_for_close_an_idle_connection(house):
+    answered, closed = threading.Event(), threading.Event()
+
+    def serve(peer):
+        while peer.head():
+            peer.send(OK)
+            if len(backend.peers) == 1:
+                answered.wait(20 * SLOW)
+                peer.send(EVIL)
+        closed.set()
+
+    backend = Backend(serve=serve)
+    balancer = Balancer(house, [backend])
+    assert request(balancer.port).body == b"ok"
+    answered.set()
+    assert closed.wait(20 * SLOW)
+    assert request(balancer.port).body == b"ok" and len(backend.peers) == 2
 
 
 def test_a_stale_connection_is_tried_once_more_for_what_may_be_repeated(house):

@@ -7,10 +7,11 @@ import socket
 import stat
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from balancing import OK, Backend, Control, Refuser, read_answer
+from balancing import EVIL, OK, Backend, Control, Refuser, read_answer
 from house import SLOW, alive, program, request, wait_until
 
 
@@ -348,6 +349,50 @@ def test_stop_drains_and_ends(supervised):
     gate.set()
     thread.join()
     assert answers == [200] and supervised.process.wait() == 0
+
+
+def under_way(port):
+    """Bytes that a server on this port has sent and nobody has read yet."""
+    count = 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, here, there, _, queues, *_ = line.split()
+        sending, receiving = (int(queue, 16) for queue in queues.split(":"))
+        count += sending if here.endswith(f":{port:04X}") else 0
+        count += receiving if there.endswith(f":{port:04X}") else 0
+    return count
+
+
+def test_bytes_that_nobody_asked_for_are_seen_while_the_client_is_slow(supervised):
+    """They come after the end of an answer that has been read but not yet written: the next one must not be they."""
+    size, unread = 60_000, threading.Event()
+
+    def serve(peer):
+        while head := peer.head():
+            if b"GET /big" not in head:
+                peer.send(OK)
+                continue
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+            unread.wait(20 * SLOW)
+            peer.send(EVIL)
+
+    backend = Backend(serve=serve)
+    supervised.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # what it accepts has it from it
+    Control(supervised.path).backends(("i1", backend))
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(10 * SLOW)
+        client.connect(("127.0.0.1", supervised.port))
+        client.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
+        stream = client.makefile("rb")
+        assert stream.readline().startswith(b"HTTP/1.1 200")
+        wait_until(lambda: under_way(backend.port) == 0, what="the answer to be read")
+        unread.set()
+        wait_until(lambda: under_way(backend.port) == len(EVIL), what="the bytes to arrive")
+        while stream.readline() != b"\r\n":
+            pass
+        assert len(stream.read(size)) == size
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert read_answer(stream)[2] == b"ok"
 
 
 def test_a_flood_of_lines_is_bounded(supervised):
