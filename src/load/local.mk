@@ -26,6 +26,8 @@ ascale_load_SOURCES = \
 	src/load/table.h \
 	src/load/team.c \
 	src/load/team.h \
+	src/load/trace.c \
+	src/load/trace.h \
 	src/load/worker.c \
 	src/load/worker.h
 ascale_load_LDADD = libhttp.a libbase.a libcore.a $(CURL_LIBS) $(JANSSON_LIBS) -lm

@@ -229,6 +229,10 @@ static const char *find_contradiction(const struct load_options *options)
     if (options->shape.kind != ARRIVALS_CONSTANT && options->shape.kind != ARRIVALS_TRACE &&
         options->trace != NULL)
         return "--trace is a shape of its own";
+    if (options->trace_speed != 1 && options->trace == NULL)
+        return "--trace-speed needs --trace FILE";
+    if (options->progress == LOAD_PROGRESS_JSON && options->quiet)
+        return "--progress json and --quiet exclude each other";
     if (options->progress == LOAD_PROGRESS_JSON && (options->json || options->csv))
         return "--progress json ends in a summary of its own: leave --json and --csv out";
     return NULL;

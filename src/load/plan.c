@@ -12,9 +12,8 @@
 #include "base/file.h"
 #include "config.h"
 
-#define BODY_MAX  (64 << 20)
-#define TRACE_MAX (64 << 20)
-#define CA_MAX    (16 << 20)
+#define BODY_MAX (64 << 20)
+#define CA_MAX   (16 << 20)
 
 enum { EXIT_FAILED = 1, EXIT_BAD_USAGE = 2 };
 
@@ -209,82 +208,18 @@ static enum http1_method find_method(const char *name)
     return HTTP1_METHOD_OTHER;
 }
 
-/* A number of 0 to below 1e12 and the blanks behind it; where to go on, NULL when there is none. */
-static const char *read_number(const char *text, double *out)
-{
-    char *end;
-    *out = strtod(text, &end);
-    return end != text && *out >= 0 && *out < 1e12 ? end + strspn(end, " \t\r") : NULL;
-}
-
-static bool read_point(const char *line, double speed, struct arrivals_point *out)
-{
-    double seconds;
-    const char *at = read_number(line, &seconds);
-    if (at == NULL || *at != ',')
-        return false;
-    at = read_number(at + 1, &out->factor);
-    out->at = (usec_t)(seconds / speed * 1e6);
-    return at != NULL && *at == '\0';
-}
-
-/* Reads the lines of the trace into the points; *peak is their largest value. */
-static int read_points(struct load_plan *plan, char *text, double *peak)
-{
-    const struct load_options *options = plan->options;
-    size_t *count = &plan->arrivals.shape.count;
-    size_t line_number = 0;
-    for (char *line = text, *next; line != NULL; line = next) {
-        next = strchr(line, '\n');
-        if (next != NULL)
-            *next++ = '\0';
-        struct arrivals_point *point = &plan->points[*count];
-        if (line[strspn(line, " \t\r")] == '\0' || line[0] == '#' || ++line_number == 0)
-            continue;
-        if (!read_point(line, options->trace_speed, point)) {
-            if (line_number == 1)
-                continue; /* the names of the columns */
-            return refuse(EXIT_BAD_USAGE, "trace %s: '%.60s' is not 'seconds,requests_per_second'",
-                          options->trace, line);
-        }
-        if (*count > 0 ? point->at <= point[-1].at : point->at != 0)
-            return refuse(EXIT_BAD_USAGE, "trace %s: seconds start at 0 and grow; '%.60s' does not",
-                          options->trace, line);
-        *peak = point->factor > *peak ? point->factor : *peak;
-        ++*count;
-    }
-    return 0;
-}
-
-static size_t count_lines(const char *text)
-{
-    size_t lines = 1;
-    for (; (text = strchr(text, '\n')) != NULL; text++)
-        lines++;
-    return lines;
-}
-
 static int read_trace(struct load_plan *plan)
 {
     const struct load_options *options = plan->options;
-    char *text;
-    size_t size;
-    double peak = 0;
-    int error = file_read(options->trace, TRACE_MAX, &text, &size);
-    if (error < 0)
-        return refuse(EXIT_BAD_USAGE, "cannot read trace %s: %s", options->trace, strerror(-error));
-    plan->points = calloc(count_lines(text), sizeof *plan->points);
-    int status = plan->points != NULL ? read_points(plan, text, &peak) : refuse(EXIT_FAILED, "out of memory");
-    free(text);
-    if (status == 0 && (plan->arrivals.shape.count < 2 || peak <= 0))
-        status = refuse(EXIT_BAD_USAGE, "trace %s: it needs two points and a rate above 0", options->trace);
-    if (status != 0)
-        return status;
-    for (size_t i = 0; i < plan->arrivals.shape.count; i++)
-        plan->points[i].factor /= peak;
-    plan->arrivals.shape.points = plan->points;
+    char why[160];
+    if (options->trace == NULL)
+        return 0;
+    if (!trace_read(options->trace, options->trace_speed, &plan->trace, why, sizeof why))
+        return refuse(EXIT_BAD_USAGE, "trace %s: %s", options->trace, why);
+    plan->arrivals.shape = (struct arrivals_shape){
+        .kind = ARRIVALS_TRACE, .points = plan->trace.points, .count = plan->trace.count};
     if (plan->arrivals.rate_rps <= 0)
-        plan->arrivals.rate_rps = peak;
+        plan->arrivals.rate_rps = plan->trace.peak_rps;
     return 0;
 }
 
@@ -318,10 +253,8 @@ static int fill_plan(struct load_plan *plan)
         status = add_target(plan, options->urls.text[i]);
     if (status == 0)
         sum_weights(plan);
-    if (status == 0 && options->trace != NULL) {
-        plan->arrivals.shape = (struct arrivals_shape){.kind = ARRIVALS_TRACE};
+    if (status == 0)
         status = read_trace(plan);
-    }
     return status;
 }
 
@@ -368,7 +301,7 @@ void load_plan_free(struct load_plan *plan)
         free(plan->targets[i].request);
     }
     free(plan->body);
-    free(plan->points);
+    free(plan->trace.points);
     free(plan);
 }
 

@@ -5,6 +5,7 @@
 #define LOAD_PLAN_H
 #include "core/http1.h"
 #include "load/options.h"
+#include "load/trace.h"
 #include <sys/socket.h>
 
 #define LOAD_ADDRESSES_MAX 8
@@ -37,7 +38,7 @@ struct load_plan {
     char *body;
     size_t body_size;
     bool sends_length; /* there is a body, or the method is one that has one: then even none is said */
-    struct arrivals_point *points; /* of the trace */
+    struct trace trace;
     struct arrivals_plan arrivals; /* of all workers together */
     bool tls;                      /* some target is https: all go through libcurl */
     bool close;                    /* a new connection for every request */
