@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1]
 SECONDS = 60
-LOAD = {"app.command": "ascale-app --port {port} --work 4ms", "load.rate": "260/s", "load.shape": "sine"}
+LOAD = {"app.command": "ascale-app --port {port} --work 4ms", "load.rate": "320/s", "load.shape": "sine"}
 CELL_W, CELL_H = 8, 17
 GROUND, INK = "#121214", "#dcdcdc"
 DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
@@ -67,7 +67,7 @@ def cell_svg(sign, ink, x, y):
     if 0x2800 <= code < 0x2900:
         for bit, (column, row) in enumerate(DOTS):
             if code >> bit & 1:
-                yield f'<rect x="{x + 1 + column * 4}" y="{y + 1 + row * 4}" width="2" height="2" fill="{ink}"/>'
+                yield f'<rect x="{x + 1 + column * 4}" y="{y + 1 + row * 4}" width="3" height="3" fill="{ink}"/>'
     elif code == 0x258C:
         yield f'<rect x="{x}" y="{y}" width="{CELL_W // 2}" height="{CELL_H}" fill="{ink}"/>'
     elif sign in LINES:
