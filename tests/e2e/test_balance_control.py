@@ -89,6 +89,16 @@ def test_draining_waits_for_what_is_under_way(supervised):
     assert answers == [200]
 
 
+@pytest.mark.parametrize("drain", [(), ("i1",)], ids=["removed", "drained"])
+def test_one_that_is_taken_out_loses_its_kept_connections(supervised, drain):
+    control, backend = Control(supervised.path), Backend()
+    control.backends(("i1", backend))
+    assert request(supervised.port).status == 200
+    assert backend.peers[0].connection.fileno() >= 0
+    control.backends(*[("i1", backend)] if drain else [], drain=drain)
+    wait_until(lambda: backend.peers[0].connection.fileno() < 0, 2 * SLOW, "the end of the kept connection")
+
+
 def test_an_idle_backend_has_drained_at_once(supervised):
     control = Control(supervised.path)
     backend = Backend()

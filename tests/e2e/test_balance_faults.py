@@ -416,6 +416,15 @@ def test_mutated_answers_leave_nothing_behind(house):
     assert balancer.process.terminate() == 0
 
 
+def test_a_refused_upload_ends_without_a_reset(house):
+    """What still comes is read for a while: closing on it would reset the connection, and some lose the answer so."""
+    balancer = Balancer(house, [Backend()], "--max-body-size", "1k")
+    with balancer.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + bytes(1_000_000))
+        assert read_answer(connection.makefile("rb"))[0] == 413
+        assert connection.recv(1) == b""
+
+
 def test_a_refused_upload_without_end_holds_up_nobody(house):
     balancer, control = with_control(house, [Backend()], "--max-body-size", "1k")
     stop = threading.Event()

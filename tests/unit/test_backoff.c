@@ -14,17 +14,18 @@ static void test_waits_double_up_to_the_cap(void **state)
     (void)state;
     struct backoff b;
     usec_t ceilings[] = {100, 200, 400, 800, 1000, 1000, 1000};
-    usec_t seen[7] = {0};
+    usec_t seen[7] = {0}, least[7] = {0};
     for (uint64_t seed = 0; seed < 500; seed++) {
         backoff_init(&b, 100, 1000, seed);
         for (int i = 0; i < 7; i++) {
             usec_t wait = backoff_failed(&b);
             assert_in_range(wait, 1, ceilings[i]);
             seen[i] = wait > seen[i] ? wait : seen[i];
+            least[i] = least[i] == 0 || wait < least[i] ? wait : least[i];
         }
     }
     for (int i = 0; i < 7; i++)
-        assert_true(seen[i] > ceilings[i] * 9 / 10); /* the whole range is used */
+        assert_true(seen[i] > ceilings[i] * 9 / 10 && least[i] <= ceilings[i] / 10); /* the whole range */
 }
 
 static void test_success_starts_over(void **state)

@@ -64,6 +64,20 @@ static void quantiles_are_within_three_percent(void **state)
     }
 }
 
+static void a_quantile_is_the_first_value_with_its_share_below(void **state)
+{
+    (void)state;
+    static struct histogram h;
+    histogram_clear(&h);
+    for (usec_t v = 10; v <= 40; v += 10)
+        histogram_record(&h, v);
+    assert_int_equal(histogram_quantile(&h, 0.25), 10);
+    assert_int_equal(histogram_quantile(&h, 0.26), 20);
+    assert_int_equal(histogram_quantile(&h, 0.5), 20);
+    assert_int_equal(histogram_quantile(&h, 0), 10);
+    assert_int_equal(histogram_quantile(&h, 1), 40);
+}
+
 static void an_empty_one_has_no_quantile(void **state)
 {
     (void)state;
@@ -99,6 +113,7 @@ int main(void)
         cmocka_unit_test(buckets_tile_the_range),
         cmocka_unit_test(odd_values_are_kept_in_range),
         cmocka_unit_test(quantiles_are_within_three_percent),
+        cmocka_unit_test(a_quantile_is_the_first_value_with_its_share_below),
         cmocka_unit_test(an_empty_one_has_no_quantile),
         cmocka_unit_test(merge_and_subtract_are_inverse),
     };
