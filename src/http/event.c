@@ -169,9 +169,7 @@ void event_later(struct event_loop *loop, struct event_task *task)
 static void serve_timer(struct event_loop *loop, struct event_timer *t)
 {
     timer_unlink(t);
-    if (t->looked_at > loop->now) {
-        timer_insert(loop, t, t->looked_at);
-    } else if (t->deadline > loop->now) {
+    if (t->deadline > loop->now) {
         if (t->deadline != USEC_NEVER)
             timer_insert(loop, t, t->deadline);
     } else {
