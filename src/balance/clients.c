@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define OUT_MAX     (8u << 20)
+#define OUT_MAX     (16u << 20) /* 1000 backends with full histograms stay below */
 #define ACCEPT_SOON (100 * USEC_PER_MSEC)
 
 static void client_close(struct client *client)

@@ -73,7 +73,8 @@ static void on_backends(struct call *c)
     const json_t *list = json_object_get(c->command, "backends");
     size_t count = json_array_size(list);
     if (!json_is_array(list) || count > BACKENDS_MAX) {
-        answer_error(c, "backends is not an array of at most 1000");
+        snprintf(c->error, sizeof(c->error), "backends is not an array of at most %d", BACKENDS_MAX);
+        answer_error(c, c->error);
         return;
     }
     for (size_t i = 0; i < count; i++)

@@ -8,26 +8,26 @@
  *
  *   {"id":1,"cmd":"hello","version":1}                  -> version, pid, listen, threads, priority
  *   {"id":2,"cmd":"backends","backends":[{"id":"i1","address":"127.0.0.1:5000","state":"ready"|"drain"}]}
- *        the absolute set, so sending it twice changes nothing: what is absent is removed once its requests
- * have ended, "drain" gets no new requests                  -> backends (how many)
+ *        -> backends (how many). The absolute set, so sending it twice changes nothing: what is absent is
+ *        removed once its requests have ended, "drain" gets no new requests
  *   {"id":3,"cmd":"set","key":"algorithm","value":"least_in_flight"}   a live option of [balancer]
  *   {"id":4,"cmd":"stats"}                                    -> what the event stats says, in the reply
  *   {"id":5,"cmd":"subscribe","interval_ms":1000}             stats events to this connection: one at once,
  *        then one at each multiple of the interval on the monotonic clock (usec_beat()); 0 ends them;
  *        with "changes":true one that would repeat the last is {"event":"stats","same":true}
- *   {"id":6,"cmd":"listener"}                                 the listening socket comes with the reply
- * (SCM_RIGHTS)
- *   {"id":7,"cmd":"stop"}                                     stop accepting, finish, end
+ *   {"id":6,"cmd":"listener"}          the listening socket comes with the reply (SCM_RIGHTS)
+ *   {"id":7,"cmd":"stop"}              stop accepting, finish, end
  *
  * Events go to every connection, stats to those that subscribed:
  *
- *   {"event":"stats","version":1,"at_us":..,"pid":..,"priority":..,"total":{..},"backends":[{"id","address","state",
- *        "requests","responses":{"1xx","2xx","3xx","4xx","5xx"},"errors","connect_failures","retries","queued",
- *        "bytes_in","bytes_out","in_flight","in_flight_max","in_flight_sum_us","queue","latency_sum_us","latency":[[bucket,count],..]}]}
- *   {"event":"drained","backend":"i1"}              no request is in flight to it, and none will be sent
- *   {"event":"ejected","backend":"i1","cause":".."} it gets no requests for a while; {"event":"admitted",..}
- * again
- *   {"event":"burst","in_flight":N,"queue":N}       load grows faster than the next stats event would tell
+ *   {"event":"stats","version":1,"at_us":..,"pid":..,"priority":..,"total":{..},"backends":[{"id","address",
+ *        "state","requests","responses":{"1xx","2xx","3xx","4xx","5xx"},"errors","connect_failures","retries",
+ *        "queued","bytes_in","bytes_out","in_flight","in_flight_max","in_flight_sum_us","queue",
+ *        "latency_sum_us","latency":[[bucket,count],..]}]}
+ *   {"event":"drained","backend":"i1"}               no request is in flight to it, and none will be sent
+ *   {"event":"ejected","backend":"i1","cause":".."}  it gets no requests for a while
+ *   {"event":"admitted","backend":"i1"}              it gets requests again
+ *   {"event":"burst","in_flight":N,"queue":N}        load grows faster than the next stats event would tell
  *
  * Counters are cumulative since the balancer started; total has the sums of all backends there ever were, and
  * connections (open), accepted, rejected (refused by us), unavailable (503 by us), aborted (the client left),

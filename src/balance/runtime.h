@@ -37,11 +37,12 @@ void runtime_stop(struct runtime *rt);
 /* One line of a client: a command. */
 void commands_take(struct runtime *rt, struct client *client, char *line);
 
-/* The stats as text, a JSON object that begins with `prefix` ("\"event\":\"stats\""); to be freed; NULL: no
- * memory. */
 /* A number that is another when the counters are, so that what has been told already need not be told again.
  */
 uint64_t report_mark(const struct runtime *rt, usec_t now);
+
+/* The stats as a line of text, a JSON object that begins with `prefix` ("\"event\":\"stats\""); to be freed;
+ * NULL: no memory. */
 char *report_stats(const struct runtime *rt, const char *prefix, usec_t now);
 
 /* Sends an event line to every client. */

@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define IN_MAX    (16u << 20) /* 256 backends with full histograms stay well below */
+#define IN_MAX    (16u << 20) /* 1000 backends with full histograms stay below */
 #define OUT_MAX   (1u << 20)
 #define READ_SIZE 65536
 

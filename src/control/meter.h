@@ -27,9 +27,6 @@ struct meter {
     struct histogram slots[METER_SLOTS];
 };
 
-/* A reading that says what the last one said. */
-void meter_read_same(struct meter *m, usec_t now);
-
 /* The source begins at zero (a new process), so that its first reading counts in full. */
 void meter_start(struct meter *m, usec_t now);
 
@@ -41,8 +38,12 @@ void meter_read(struct meter *m, usec_t now, uint64_t requests, uint64_t errors)
 void meter_read_latency(struct meter *m, unsigned bucket, uint64_t count);
 void meter_read_end(struct meter *m);
 
+/* A reading that says what the last one said. */
+void meter_read_same(struct meter *m, usec_t now);
+
+/* Requests in the last minute; percent of errors in METER_RECENT, NaN when there were no requests. */
 double meter_rpm(const struct meter *m, usec_t now);
-double meter_error_pct(const struct meter *m, usec_t now); /* NaN when there were no requests */
+double meter_error_pct(const struct meter *m, usec_t now);
 
 /* Adds the latencies of the recent window to *out. */
 void meter_latency(const struct meter *m, usec_t now, struct histogram *out);
