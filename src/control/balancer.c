@@ -3,8 +3,8 @@
  * that has inherited it. When that process ends unasked, the socket stays open, so that users' connections
  * wait in its backlog until the next process accepts them. The control socket is connected as soon as the
  * program listens on it; after every connect it is told everything again, because a new process knows
- * nothing. It reports at least once a second: one that does not has hung, and is killed, for which a restart
- * is the cure. Control thread. */
+ * nothing. It reports at least once a second: one that no longer does has hung, and is killed. Control
+ * thread. */
 #include "control/balancer.h"
 #include "base/loop.h"
 #include "base/spawn.h"
@@ -30,6 +30,7 @@
 #define QUIET_AFTER        (2 * USEC_PER_SEC) /* without a report: from then on a look a second */
 #define LOOK_EVERY         (1 * USEC_PER_SEC)
 #define QUIET_LOOKS        4 /* so many in a row, and it has hung */
+#define QUIET_SECONDS      ((int)((QUIET_AFTER + (QUIET_LOOKS - 1) * LOOK_EVERY) / USEC_PER_SEC))
 #define RESTART_BASE       (100 * USEC_PER_MSEC)
 #define RESTART_CAP        (10 * USEC_PER_SEC)
 #define STEADY_AFTER       (1 * USEC_PER_SEC) /* a life this long was a good start */
@@ -53,7 +54,8 @@ struct balancer {
     struct process process;
     int restarts;
     usec_t started_at;
-    int short_lives; /* in a row */
+    bool heard, hung; /* in this life */
+    int short_lives;  /* in a row */
     struct backoff backoff;
     struct loop_timer restart_timer;
     usec_t ended_at; /* by itself, and no other serves yet; 0 = one does */
@@ -143,7 +145,7 @@ static void restart_later(struct balancer *b, const char *what)
 {
     usec_t now = now_of(b), wait = 0;
     char span[24];
-    if (now - b->started_at > STEADY_AFTER) {
+    if (b->heard && now - b->started_at > STEADY_AFTER) {
         b->short_lives = 0;
         backoff_succeeded(&b->backoff);
     }
@@ -165,7 +167,7 @@ static void connect_soon(struct balancer *b)
     loop_timer_set(b->setup.loop, &b->connect_timer, now_of(b) + CONNECT_EVERY);
 }
 
-static void heard_of_it(struct balancer *b)
+static void expect_report(struct balancer *b)
 {
     b->quiet_looks = 0;
     loop_timer_set(b->setup.loop, &b->look_timer, now_of(b) + QUIET_AFTER);
@@ -180,8 +182,7 @@ static void on_look_due(struct loop_timer *timer, int64_t now)
         loop_timer_set(b->setup.loop, timer, now + LOOK_EVERY);
         return;
     }
-    say(b, LEVEL_ERROR, 0, "the balancer (pid %d) hangs: no report for %d s; killing it",
-        b->process.identity.pid, (int)((QUIET_AFTER + (QUIET_LOOKS - 1) * LOOK_EVERY) / USEC_PER_SEC));
+    b->hung = true;
     process_signal(&b->process, SIGKILL);
 }
 
@@ -190,6 +191,7 @@ static void start_program(struct balancer *b)
     /* A socket left by a killed one would only refuse us until the new one has replaced it. */
     unlink(b->socket_path);
     b->started_at = now_of(b);
+    b->heard = b->hung = false;
     int error = spawn_program(b);
     if (error) {
         char what[160];
@@ -199,7 +201,7 @@ static void start_program(struct balancer *b)
     }
     backends_restart(&b->backends, false, now_of(b));
     connect_soon(b);
-    heard_of_it(b);
+    expect_report(b);
     b->setup.changed(b->setup.context);
 }
 
@@ -215,6 +217,16 @@ static void tell_drained(struct balancer *b, int instance)
 {
     if (backends_drained(&b->backends, instance))
         b->setup.drained(b->setup.context, instance);
+}
+
+static void describe_end(const struct balancer *b, const char *how, char *out, size_t size)
+{
+    bool by_itself = strncmp(how, "exit", 4) == 0 && b->log.last_line[0];
+    if (b->hung)
+        snprintf(out, size, "the balancer hung (no report for %d s) and was killed", QUIET_SECONDS);
+    else
+        snprintf(out, size, "the balancer ended (%s%s%s)", how, by_itself ? ": " : "",
+                 by_itself ? b->log.last_line : "");
 }
 
 static void finish_stop(struct balancer *b)
@@ -236,10 +248,8 @@ static void on_ended(void *context, int status, const char *how)
     if (b->stop != STOP_NONE) {
         finish_stop(b);
     } else {
-        bool says_why = strncmp(how, "exit", 4) == 0 && b->log.last_line[0];
         char what[320];
-        snprintf(what, sizeof what, "the balancer ended (%s%s%s)", how, says_why ? ": " : "",
-                 says_why ? b->log.last_line : "");
+        describe_end(b, how, what, sizeof what);
         b->restarts++;
         b->ended_at = b->ended_at ? b->ended_at : now_of(b);
         restart_later(b, what);
@@ -382,7 +392,8 @@ static void on_message(void *context, json_t *message, int passed_fd)
     struct balancer *b = context;
     if (passed_fd >= 0)
         close(passed_fd); /* we asked for none */
-    heard_of_it(b);
+    b->heard = true;
+    expect_report(b);
     const char *event = json_string_value(json_object_get(message, "event"));
     if (!event) {
         on_reply(b, message);
@@ -421,7 +432,7 @@ static bool adopt_program(struct balancer *b)
     b->started_at = now_of(b);
     backends_restart(&b->backends, true, now_of(b));
     connect_soon(b);
-    heard_of_it(b);
+    expect_report(b);
     say(b, LEVEL_INFO, 0, "took over the running balancer (pid %d)", b->setup.adopt.pid);
     return true;
 }

@@ -314,10 +314,10 @@ static void test_a_silent_program_is_replaced_unless_it_was_us_who_slept(void **
     assert_int_equal(f->errors, 0);
 
     TURN_UNTIL(f, f->errors == 1);
-    assert_non_null(strstr(f->note, "hangs: no report for 5 s"));
+    assert_non_null(
+        strstr(f->note, "the balancer hung (no report for 5 s) and was killed; starting it again"));
     drop_server(f);
     TURN_UNTIL(f, view_of(f).pid != 0 && view_of(f).pid != first);
-    assert_non_null(strstr(f->note, "SIGKILL"));
     assert_int_equal(view_of(f).restarts, 1);
 }
 
