@@ -101,19 +101,6 @@ static void put_request_line(struct writer *w, const struct exchange *x)
     PUT(w, "\r\n");
 }
 
-/* X-Forwarded-Port, -Prefix, -Ssl: all that applications take from a proxy they trust; to many of them '_' is
- * '-'. */
-static bool speaks_for_proxy(const char *name, size_t len)
-{
-    static const char prefix[] = "x-forwarded-";
-    if (len < sizeof(prefix) - 1)
-        return false;
-    for (size_t i = 0; i < sizeof(prefix) - 1; i++)
-        if ((name[i] == '_' ? '-' : name[i] | 0x20) != prefix[i])
-            return false;
-    return true;
-}
-
 /* Forwarding fields count only when the peer is trusted; then ours come after them. */
 static bool passes(const struct http1_field *f, const struct exchange *x, bool trusted)
 {
@@ -132,7 +119,7 @@ static bool passes(const struct http1_field *f, const struct exchange *x, bool t
     case HTTP1_X_REAL_IP:
         return trusted;
     case HTTP1_OTHER:
-        return trusted || !speaks_for_proxy(request_bytes(x) + f->name.at, f->name.len);
+        return trusted || !http1_speaks_for_proxy(request_bytes(x) + f->name.at, f->name.len);
     default:
         return true;
     }

@@ -142,6 +142,10 @@ bool http1_method_idempotent(enum http1_method m);
 /* Is the comma-separated list of this field's values (all its lines) naming the token? Case is ignored. */
 bool http1_head_lists(const struct http1_head *h, const char *buf, enum http1_field_id id, const char *token);
 
+/* Is it one of the X-Forwarded- fields (Port, Prefix, Ssl ...), which applications believe of a proxy? To
+ * many of them '_' is '-'. */
+bool http1_speaks_for_proxy(const char *name, size_t len);
+
 /* A body as it comes in, of any framing. */
 struct http1_body {
     uint64_t left;  /* of the length, or of the chunk being read */

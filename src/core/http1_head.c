@@ -111,6 +111,14 @@ static bool same_blurred(const char *name, size_t len, const char *lower, bool *
     return true;
 }
 
+bool http1_speaks_for_proxy(const char *name, size_t len)
+{
+    static const char prefix[] = "x-forwarded-";
+    const size_t n = sizeof(prefix) - 1;
+    bool blurred;
+    return len > n && same_blurred(name, n, prefix, &blurred);
+}
+
 static const struct known *find_known(const char *name, size_t len, bool *blurred)
 {
     if (len > LONGEST_KNOWN)

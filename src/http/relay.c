@@ -99,9 +99,11 @@ static void append_trailers(struct relay *r, const struct http1_head *trailers, 
 {
     for (unsigned i = 0; i < trailers->field_count; i++) {
         const struct http1_field *f = &trailers->fields[i];
-        if (f->id != HTTP1_OTHER || is_head_only(from + f->name.at, f->name.len))
+        const char *name = from + f->name.at;
+        if (f->id != HTTP1_OTHER || is_head_only(name, f->name.len) ||
+            http1_speaks_for_proxy(name, f->name.len))
             continue;
-        append(r, from + f->name.at, f->name.len);
+        append(r, name, f->name.len);
         append(r, ":", 1);
         append(r, from + f->value.at, f->value.len);
         append(r, "\r\n", 2);

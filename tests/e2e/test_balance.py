@@ -105,12 +105,12 @@ def test_chunked_requests_arrive_whole_and_joined(house, step):
         for at in range(0, len(body), step):
             piece = body[at:at + step]
             connection.sendall(b"%x;a=b\r\n%s\r\n" % (len(piece), piece))
-        connection.sendall(b"0\r\nX-Sum: 5\r\nContent-Length: 9\r\n\r\n")
+        connection.sendall(b"0\r\nX-Sum: 5\r\nContent-Length: 9\r\nX-Forwarded-Prefix: /evil\r\n\r\n")
         assert read_answer(connection.makefile("rb"))[0] == 200
     assert backend.requests[0].body == body
     assert b"a=b" not in backend.received()
     assert b"X-Sum:5" in backend.received()
-    assert b"Content-Length" not in backend.received()
+    assert b"Content-Length" not in backend.received() and b"evil" not in backend.received()
 
 
 def test_what_concerns_one_connection_stays_there(house):
