@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define FOREVER   1e300 /* end of a piece that has none */
+#define NEVER_US  4e18  /* later than this nothing is due: it would not fit a usec_t */
 #define SINE_CUTS 64    /* straight pieces a wave; the area errs by less than 0.1% */
 
 /* Rate factor from a at time from to b at time to, microseconds since the start. */
@@ -154,7 +155,7 @@ usec_t arrivals_next(struct arrivals *stream)
         double area = (here + piece.b) / 2 * left;
         if (need < area) { /* even a gap of nothing waits for a rate above 0 */
             stream->at_us += need > 0 ? 2 * need / (here + sqrt(here * here + 2 * rise * need)) : 0;
-            return stream->start + (usec_t)llround(stream->at_us);
+            return stream->at_us < NEVER_US ? stream->start + (usec_t)llround(stream->at_us) : USEC_NEVER;
         }
         if (piece.to >= FOREVER)
             break;
@@ -291,8 +292,10 @@ static bool parse_keys(const char *text, struct arrivals_shape *shape, char *err
 
 static const char *find_contradiction(const struct arrivals_shape *shape)
 {
-    if ((shape->kind == ARRIVALS_RAMP || shape->kind == ARRIVALS_SINE) && shape->period <= 0)
+    if (shape->kind == ARRIVALS_RAMP && shape->period <= 0)
         return "its duration must be above 0";
+    if (shape->kind == ARRIVALS_SINE && shape->period < USEC_PER_MSEC)
+        return "its period must be 1ms or more"; /* walking its pieces would take longer than they last */
     if (shape->kind == ARRIVALS_SPIKE && shape->period > 0 && shape->at + shape->length > shape->period)
         return "the spike (at + for) is longer than every";
     return NULL;

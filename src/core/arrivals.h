@@ -24,7 +24,7 @@ struct arrivals_point {
 struct arrivals_shape {
     enum arrivals_shape_kind kind;
     double low;                /* 0..1 of the base rate */
-    usec_t period, at, length; /* as the kind says; a ramp's and a wave's period is > 0 */
+    usec_t period, at, length; /* as the kind says; a ramp's period is > 0, a wave's >= 1 ms */
     const struct arrivals_point *points;
     size_t count; /* a trace has >= 2 */
 };

@@ -47,11 +47,13 @@ static bool read_seed(const char *text, void *field)
 static bool read_duration(const char *text, void *field)
 {
     double seconds;
-    if (units_parse_double(text, &seconds) && seconds > 0 && seconds <= 1e9) {
-        *(usec_t *)field = (usec_t)(seconds * 1e6);
-        return true;
-    }
-    return units_parse_duration(text, field) && *(usec_t *)field > 0;
+    usec_t *duration = field;
+    if (!units_parse_double(text, &seconds))
+        return units_parse_duration(text, duration) && *duration > 0;
+    if (seconds < 1e-6 || seconds > 1e9)
+        return false;
+    *duration = (usec_t)(seconds * 1e6);
+    return true;
 }
 
 static bool read_rate(const char *text, void *field)

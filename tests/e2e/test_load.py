@@ -622,6 +622,7 @@ def test_expectations_set_the_exit_status(serve, load, options, status):
     (["--max-errors", "1.5"], "a count such as 0"),
     (["--threads", "0"], "--threads '0': it takes 1 to"),
     (["--duration", "0"], "--duration '0': it takes a duration"),
+    (["--duration", "0.0000001"], "it takes a duration"),
     (["--duration", "soon"], "it takes a duration"),
     (["--rate", "fast"], "a rate such as"),
     (["--shape", "zigzag"], "no such shape"),

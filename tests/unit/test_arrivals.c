@@ -50,6 +50,18 @@ static void even_is_even(void **state)
         assert_int_equal(arrivals_next(&stream), START + i * 2500);
 }
 
+static void what_is_due_after_all_time_is_never_due(void **state)
+{
+    (void)state;
+    for (double rate = 1e-10; rate > 1e-300; rate /= 10) {
+        struct arrivals stream = stream_of("constant", rate, ARRIVALS_EVEN);
+        assert_int_equal(arrivals_next(&stream), START);
+        assert_true(arrivals_next(&stream) > START + 1000000 * USEC_PER_HOUR);
+        assert_true(arrivals_next(&stream) > START + 1000000 * USEC_PER_HOUR);
+        assert_int_equal(arrivals_count(&stream, START + 1000 * USEC_PER_HOUR), 0);
+    }
+}
+
 /* However far a stream has gone, counting gives what drawing would. */
 static void what_is_still_due_can_be_counted(void **state)
 {
@@ -245,7 +257,8 @@ static void bad_shapes_are_refused_with_the_reason(void **state)
         {"ramp,low", "no setting of ramp"},
         {"ramp,over=fast", "over=fast"},
         {"ramp,over=0", "above 0"},
-        {"sine,period=0", "above 0"},
+        {"sine,period=0", "1ms or more"},
+        {"sine,period=1us", "1ms or more"},
         {"sine,low=101%", "0% to 100%"},
         {"spike,at=5s,for=6s,every=10s", "longer than every"},
         {"sine,period=3s;low=2%", "period=3s;low=2%"},
@@ -264,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(even_is_even),
+        cmocka_unit_test(what_is_due_after_all_time_is_never_due),
         cmocka_unit_test(what_is_still_due_can_be_counted),
         cmocka_unit_test(streams_with_phases_interleave),
         cmocka_unit_test(poisson_has_the_mean_and_spread_of_one),
