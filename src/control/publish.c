@@ -81,7 +81,7 @@ static void follow_journal(struct control *c)
         log_entry(entry);
         c->logged_seq = entry->seq;
         if (entry->kind == JOURNAL_EVENT && entry->level == LEVEL_ERROR)
-            snprintf(s->alert, sizeof s->alert, "%s", entry->text);
+            journal_entry_format(entry, s->alert, sizeof s->alert);
     }
 }
 

@@ -219,7 +219,7 @@ static void note_end(const struct turn *t, enum journal_level level, const char 
     char name[40], lived[24];
 
     name_pid(in, name, sizeof name);
-    units_format_clock(lived, sizeof lived, t->now - in->started_at);
+    span_format(t->now - in->started_at, lived, sizeof lived);
     if (in->pid > 0 || in->state != INSTANCE_STARTING)
         journal_note(t->journal, t->now, level, in->id, "%s%s after %s; %s", name, how, lived, outcome);
     else

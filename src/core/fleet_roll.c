@@ -88,5 +88,5 @@ void fleet_roll_give_up(struct fleet *f, struct journal *j, int id, usec_t now)
         return;
     end(f);
     journal_note(j, now, LEVEL_WARNING, 0,
-                 "the roll is stopped, since i%d cannot be started; %d stay as they were", id, left);
+                 "the roll is stopped, since i%d cannot be started; %d not replaced", id, left);
 }

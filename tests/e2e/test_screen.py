@@ -137,6 +137,25 @@ def test_reloading_shows_what_changes_and_when(screen, house):
     quit_by_keys(room)
 
 
+def test_a_roll_to_what_does_not_start_keeps_the_old(screen, house):
+    app = Path(house.directory) / "app"
+    app.write_text(f'#!/bin/sh\nexec {program("ascale-app")} --port "$1"\n')
+    app.chmod(0o755)
+    room = screen(settings={"app.command": f"{app} {{port}}"})
+    pid = int(room.wait_for_text(r"i1 +\d+ +(\d+) +READY").group(1))
+    broken = Path(house.directory) / "broken"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    broken.rename(app)
+    room.send("xay")
+    room.wait_for_text("ROLLING  1 instance left")
+    room.wait_for_text(r"the roll is stopped, since i2 cannot be started; 1 not replaced", 40)
+    room.wait_for_text(r"! i2 \(pid \d+\) exit status 3 after \S+; given up")
+    room.wait_for_absence("ROLLING")
+    assert alive(pid) and re.search(rf"{pid} +READY", room.screen_text())
+    quit_by_keys(room)
+
+
 def test_read_only_refuses_out_loud(screen):
     room = screen("--read-only")
     room.wait_for_text("1 ready")
