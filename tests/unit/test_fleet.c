@@ -244,7 +244,8 @@ static void test_a_suspended_one_is_killed_at_once_and_started_again(void **stat
     ready(2);
     event(EVENT_SUSPENDED, 1, "timed out");
     assert_string_equal(todo(), "E1 K1 ");
-    assert_non_null(strstr(last_note(), "is stopped by a signal and does not answer (timed out); killing it"));
+    assert_non_null(
+        strstr(last_note(), "is stopped by a signal and does not answer (timed out); killing it"));
     event(EVENT_EXITED, 1, "killed by SIGKILL");
     assert_string_equal(todo(), "S1 ");
     fleet_scale(&fleet, &journal, 1, now);
