@@ -110,13 +110,14 @@ class Refuser:
 class Backend:
     """Answers by `answer(request)`: bytes; or by `serve(peer)`, which has the connection to itself."""
 
-    def __init__(self, answer=lambda request: OK, serve=None, port=0):
+    def __init__(self, answer=lambda request: OK, serve=None, port=0, family=socket.AF_INET):
         self.answer, self.serve = answer, serve
         self.peers, self.requests = [], []
         self.changed = threading.Condition()
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+        host = "127.0.0.1" if family == socket.AF_INET else "::1"
+        self.listener = socket.create_server((host, port), backlog=1024, family=family)
         self.port = self.listener.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}" if family == socket.AF_INET else f"[{host}]:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):

@@ -150,6 +150,24 @@ def test_forwarding_fields_are_believed_from_trusted_peers_only(house):
     assert none.values("X-Forwarded-For") == none.values("Forwarded") == []
 
 
+def test_both_families_on_one_listener(house):
+    try:
+        backend = Backend(family=socket.AF_INET6)
+    except OSError as error:
+        pytest.skip(f"no IPv6: {error}")
+    balancer = house.spawn([program("ascale-balance"), "--listen", "[::]:0", "--backend", backend.address,
+                            "--trusted-proxies", "127.0.0.0/8"])
+    port = int(balancer.wait_for(r"listening on http://\[::\]:(\d+)$").group(1))
+    for host in ("127.0.0.1", "::1"):
+        with socket.create_connection((host, port), timeout=10 * SLOW) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n")
+            assert read_answer(connection.makefile("rb"))[0] == 200
+    four, six = backend.requests
+    assert four.values("X-Forwarded-For") == [b"1.2.3.4", b"127.0.0.1"]  # an IPv4 peer, and trusted, in IPv6 too
+    assert six.values("X-Forwarded-For") == [b"::1"]
+    assert six.values("Forwarded") == [b'for="[::1]";host="a";proto=http']
+
+
 def test_head_and_empty_answers(house):
     answers = {b"/head": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"/204": b"HTTP/1.1 204 No Content\r\n\r\n",
                b"/304": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"}
