@@ -373,8 +373,7 @@ static void test_a_roll_stops_when_the_new_ones_do_not_start(void **state)
     assert_string_equal(todo(), "R3 "); /* given up, it goes again */
     assert_int_equal(fleet_roll_left(&fleet), 0);
     assert_int_equal(fleet_count(&fleet).ready, 2);
-    assert_non_null(
-        strstr(journal.entries[journal.head - 1].text, "i3 cannot be started; 2 not replaced"));
+    assert_non_null(strstr(journal.entries[journal.head - 1].text, "i3 cannot be started; 2 not replaced"));
 }
 
 static void test_one_that_ended_by_itself_is_not_rolled_again(void **state)
