@@ -115,9 +115,21 @@ void draw_fill(struct area area, int x, int y, int width, int height, enum role 
             cell_put(area, column, row, role, code);
 }
 
+static bool is_plain(const char *text)
+{
+    while (*text >= ' ' && *text <= '~')
+        text++;
+    return *text == '\0';
+}
+
 int draw_text(struct area area, int x, int y, enum role role, const char *text)
 {
     char clean[DRAW_TEXT_MAX];
+    if (is_plain(text)) { /* as nearly all is: nothing to clean or to measure */
+        for (; *text && x < area.width; text++, x++)
+            cell_put(area, x, y, role, (uint32_t)*text);
+        return x;
+    }
     size_t size = text_clean(clean, sizeof clean, text);
     for (size_t i = 0; i < size && x < area.width;) {
         uint32_t code;

@@ -71,6 +71,8 @@ static bool cells_equal(const struct painter *painter, const struct cell *a, con
 {
     if (a->code != b->code)
         return false;
+    if (a->role == b->role && a->selected == b->selected)
+        return true;
     const struct style *left = &style_of(painter, a)->style, *right = &style_of(painter, b)->style;
     return a->code == ' ' ? blanks_equal(left, right) : styles_equal(left, right);
 }
