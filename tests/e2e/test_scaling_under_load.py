@@ -38,10 +38,13 @@ def test_a_roll_loses_nothing_and_keeps_the_capacity(house):
     terminal.send("xa")
     terminal.wait_for_text(r"Really roll all\? y = yes, n = no")
     terminal.send("y")
-    terminal.wait_for_text("ROLLING|the roll is done")
-    while "ROLLING" in (text := terminal.screen_text()):
+
+    def rolled():
+        text = terminal.screen_text()
         assert int(re.search(r"(\d+) ready \(1\.\.5\)", text).group(1)) >= 3, text
-    terminal.wait_for_text("the roll is done")
+        return "the roll is done" in text
+
+    wait_until(rolled, 60, "the end of the roll")
     wait_until(lambda: operator.ready() == 3, 20, "three instances, none of them leaving")
     assert len(ready_pids(terminal)) == 3 and not ready_pids(terminal) & before
     summary = load.stop()
