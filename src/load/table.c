@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { LINE_SIZE = 256, LINES_MAX = 24, BANDS = 24, BANDS_SHOWN = 12, BAR_MAX = 60 };
+enum { LINE_SIZE = 256, LINES_MAX = 24, BANDS = 24, BANDS_SHOWN = 12, BANDS_LEAST = 3, BAR_MAX = 60 };
 
 struct canvas {
     char text[LINES_MAX * LINE_SIZE];
@@ -96,12 +96,12 @@ static int count_bands(const struct histogram *latency, uint64_t counts[BANDS])
 }
 
 /* Where not all fit, the first shown has those before it too. */
-static void add_histogram(struct canvas *canvas, const struct histogram *latency)
+static void add_histogram(struct canvas *canvas, const struct histogram *latency, unsigned shown)
 {
     static const char bar[BAR_MAX + 1] = "############################################################";
     uint64_t counts[BANDS] = {0}, most = 1;
     int count = count_bands(latency, counts), first = 0;
-    while (first + 1 < count && (counts[first] == 0 || count - first > BANDS_SHOWN)) {
+    while (first + 1 < count && (counts[first] == 0 || count - first > (int)shown)) {
         counts[first + 1] += counts[first];
         first++;
     }
@@ -132,12 +132,15 @@ void table_clear(FILE *out, struct table *table)
 void table_draw(FILE *out, struct table *table, const struct report_interval *what)
 {
     struct canvas canvas = {.columns = table->columns};
-    if (table->rows > LINES_MAX) {
-        add_head(&canvas, what);
-        add_rates(&canvas, what);
-        add_latencies(&canvas, what);
-        add_histogram(&canvas, &what->total->latency);
+    add_head(&canvas, what);
+    add_rates(&canvas, what);
+    add_latencies(&canvas, what);
+    unsigned used = canvas.lines + 1; /* the cursor stands on one */
+    if (table->rows >= used + BANDS_LEAST) {
+        unsigned left = table->rows - used;
+        add_histogram(&canvas, &what->total->latency, left < BANDS_SHOWN ? left : BANDS_SHOWN);
     } else {
+        canvas = (struct canvas){.columns = table->columns};
         add_one_line(&canvas, what);
     }
     char up[16] = "\r";
