@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
+/* Before a connection is used again on which a body may come that nobody asked for. */
+#define SETTLING (5 * USEC_PER_MSEC)
+
 static bool was_tried(const struct exchange *x, const struct backend *b)
 {
     for (unsigned i = 0; i < x->tried_count; i++)
@@ -148,9 +151,11 @@ static void upstream_ready(struct event_source *source, uint32_t events)
         upstream_close(u);
 }
 
-static struct upstream *take_idle(struct lane *lane)
+static struct upstream *take_idle(struct lane *lane, usec_t now)
 {
     struct upstream *u = lane->idle;
+    while (u != NULL && u->idle_since > now)
+        u = u->next;
     if (u != NULL)
         unlink_idle(u);
     return u;
@@ -168,7 +173,7 @@ static struct upstream *reuse(struct exchange *x)
     struct lane *lane = upstream_lane(x->session->worker, x->backend);
     bool ask = !http1_method_idempotent(x->request.method) || x->request.head.framing != HTTP1_NO_BODY;
     struct upstream *u;
-    while ((u = take_idle(lane)) != NULL) {
+    while ((u = take_idle(lane, event_now(x->session->worker->loop))) != NULL) {
         if (!ask || !went_stale(u))
             return u;
         upstream_close(u);
@@ -215,8 +220,15 @@ int upstream_get(struct exchange *x, bool fresh)
     return 0;
 }
 
+/* It has announced a body that must not come (HEAD, 304); servers get that wrong. */
+static bool is_doubtful(const struct http1_head *h)
+{
+    return h->framing == HTTP1_NO_BODY && (h->content_length > 0 || h->has_coding);
+}
+
 void upstream_keep(struct upstream *u)
 {
+    const struct http1_head *answer = &u->exchange->response.head;
     struct lane *lane = upstream_lane(u->worker, u->backend);
     /* What came behind the answer, while that waited for its client, is told of no more. */
     if (u->conn.peer_done || (u->conn.readable && went_stale(u)) ||
@@ -224,9 +236,9 @@ void upstream_keep(struct upstream *u)
         upstream_close(u);
         return;
     }
-    u->exchange = NULL;
     u->reused = true;
-    u->idle_since = event_now(u->worker->loop);
+    u->idle_since = event_now(u->worker->loop) + (is_doubtful(answer) ? SETTLING : 0);
+    u->exchange = NULL;
     u->link = &lane->idle;
     u->next = lane->idle;
     if (u->next != NULL)
