@@ -25,6 +25,7 @@ struct call {
     usec_t scheduled;
     usec_t paused_until; /* failed; its user waits. 0: not */
     bool busy;
+    bool sent; /* the request is on its way, or has been */
 };
 
 struct curl_engine {
@@ -42,6 +43,17 @@ static size_t discard(char *data, size_t size, size_t count, void *context)
     struct curl_engine *engine = context;
     engine->worker->stats.bytes += size * count;
     return size * count;
+}
+
+/* libcurl would send a request again when its kept connection turns out closed; what is counted once is sent
+ * once. */
+static int allow_once(void *context, char *to, char *from, int to_port, int from_port)
+{
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    struct call *call = context;
+    bool again = call->sent;
+    call->sent = true;
+    return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static void set_request(struct curl_engine *engine, CURL *easy)
@@ -91,6 +103,8 @@ static struct call *make_call(struct curl_engine *engine)
         return NULL;
     }
     curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(call->easy, CURLOPT_PREREQFUNCTION, allow_once);
+    curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
     set_request(engine, call->easy);
     set_transport(engine, call->easy);
     call->next_made = engine->made;
@@ -113,6 +127,7 @@ static void begin_call(struct curl_engine *engine, usec_t scheduled)
     call->target = engine_pick(engine->worker);
     call->scheduled = scheduled;
     call->busy = true;
+    call->sent = false;
     call->paused_until = 0;
     curl_easy_setopt(call->easy, CURLOPT_URL, call->target->url);
     curl_multi_add_handle(engine->multi, call->easy);

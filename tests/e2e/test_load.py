@@ -698,6 +698,13 @@ def test_https_requests_look_like_the_others(serve, load, certificate, tmp_path)
         assert lines(one, plain.port) == lines(other, secret.port)
 
 
+def test_an_https_request_is_never_sent_twice(serve, load, certificate):
+    server = serve(lambda request, number: OK if number % 2 else None, tls=certificate[1])
+    _, summary = load("--requests", 10, "--threads", 1, "--insecure", "--url", server.url)
+    assert len(server.requests) == 10
+    assert summary["errors"] == summary["errors_by_kind"]["closed"] == summary["requests"] == 5
+
+
 def test_an_https_user_goes_on_as_soon_as_it_is_answered(serve, load, certificate):
     server = serve(tls=certificate[1])
     _, summary = load("--requests", 100, "--threads", 1, "--insecure", "--url", server.url)
