@@ -154,7 +154,7 @@ def test_both_families_on_one_listener(house):
     try:
         backend = Backend(family=socket.AF_INET6)
     except OSError as error:
-        pytest.skip(f"no IPv6: {error}")
+        pytest.skip(f"this kernel has no IPv6: {error}")
     balancer = house.spawn([program("ascale-balance"), "--listen", "[::]:0", "--backend", backend.address,
                             "--trusted-proxies", "127.0.0.0/8"])
     port = int(balancer.wait_for(r"listening on http://\[::\]:(\d+)$").group(1))
