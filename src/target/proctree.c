@@ -195,6 +195,9 @@ static struct member *probe(struct proctree *tree, pid_t pid)
     const struct member *known = find_member(tree, pid);
     if (known != NULL && !known->gone)
         return NULL;
+    /* Many new pids were threads that have ended; to ask is much cheaper than a walk through /proc. */
+    if (kill(pid, 0) < 0 && errno == ESRCH)
+        return NULL;
     int fd = proc_stat_open(pid);
     if (fd < 0)
         return NULL;
