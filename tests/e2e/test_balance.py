@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """ascale-balance by itself: what passes from client to backend and back, byte for byte, and what never does."""
 
+import contextlib
 import json
 import os
 import re
@@ -526,13 +527,16 @@ def test_requests_over_the_limit_wait_their_turn(house):
 def test_the_queue_has_a_limit_and_a_deadline(house):
     gate = threading.Event()
     backend = slow_backend(gate)
-    balancer = Balancer(house, [backend], "--max-in-flight", "1", "--queue-limit", "1", "--queue-timeout", "400ms")
+    balancer = Balancer(house, [backend], "--max-in-flight", "1", "--queue-limit", "1", "--queue-timeout", "3s")
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(request(balancer.port, timeout=30).status)) for _ in range(3)]
+    began = time.monotonic()
     for thread in threads:
         thread.start()
+    wait_until(lambda: len(answers) == 1)
+    assert time.monotonic() - began < 3, "one over the limit does not wait"
     wait_until(lambda: len(answers) == 2)
-    assert answers == [503, 503]
+    assert time.monotonic() - began >= 3 and answers == [503, 503]
     gate.set()
     for thread in threads:
         thread.join()
@@ -649,6 +653,20 @@ def test_slow_bodies_and_idle_connections_end(house):
         connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert connection.recv(65536).endswith(b"ok")
         assert connection.recv(1) == b""
+
+
+def test_a_body_in_drops_ends_at_its_deadline(house):
+    """A byte now and then is no progress."""
+    balancer = Balancer(house, [Backend()], "--body-timeout", "300ms")
+    with balancer.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+        connection.settimeout(0.02)
+        for _ in range(200):
+            connection.sendall(b"x")
+            with contextlib.suppress(TimeoutError):
+                assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
+                return
+    pytest.fail("it went on for ever")
 
 
 def test_a_silent_backend_is_504(house):

@@ -222,6 +222,29 @@ def test_ejections_are_told(supervised):
     control.event("admitted", backend="dead")
 
 
+def test_one_that_goes_on_failing_is_out_for_longer_each_time(supervised):
+    control, over = Control(supervised.path), threading.Event()
+    assert control.command("set", key="eject_time", value="200ms")["ok"]
+    assert control.command("set", key="eject_failures", value="1")["ok"]
+    control.backends(("bad", Backend(lambda seen: b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")), ("good", Backend()))
+
+    def visit():
+        while not over.is_set():
+            request(supervised.port)
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        for least in (0.2, 0.4, 0.8):
+            control.event("ejected", backend="bad")
+            out_at = time.monotonic()
+            control.event("admitted", backend="bad")
+            assert time.monotonic() - out_at > least * 0.9
+    finally:
+        over.set()
+        visitor.join()
+
+
 def test_what_has_not_changed_is_not_told_again(supervised):
     control = Control(supervised.path)
     control.backends(("i1", Backend()))

@@ -454,12 +454,40 @@ def test_no_thread_keeps_the_room_to_itself(house):
     """Four threads and one request at a time: whoever's ends finds the room, and must not only give it to its own."""
     app = house.spawn([program("ascale-app"), "--work", "1us", "--quiet"])
     backend = app.wait_for(r"http://(127\.0\.0\.1:\d+)").group(1)
-    balancer = Balancer(house, [backend], "--threads", "4", "--max-in-flight", "1",
-                        "--queue-timeout", f"{300 * SLOW:.0f}ms")
+    balancer, control = with_control(house, [backend], "--threads", "4", "--max-in-flight", "1",
+                                     "--queue-timeout", f"{300 * SLOW:.0f}ms")
     load = house.spawn([program("ascale-load"), "--url", f"http://127.0.0.1:{balancer.port}/", "--connections", "50",
                         "--threads", "1", "--rate", "60000/s", "--duration", "3s", "--json"])
     result = json.loads(load.wait_for(r"(?s)^\{.*\}$").group(0))
     assert set(result["codes"]) == {"200"}
+    assert control.stats()["backends"][0]["in_flight_max"] == 1
+
+
+@pytest.mark.threads
+def test_connections_are_shared_among_threads(house):
+    """The kernel likes to wake the same one."""
+    balancer = Balancer(house, [Backend()], "--threads", "4")
+
+    def wakes():
+        tasks = sorted(Path(f"/proc/{balancer.process.pid}/task").iterdir(), key=lambda task: int(task.name))
+        counts = [re.search(r"(?m)^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text()) for task in tasks]
+        return [int(count.group(1)) for count in counts]
+
+    def visit(connection):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(65536).endswith(b"ok")
+
+    connections = [balancer.connect() for _ in range(20)]
+    for connection in connections:
+        visit(connection)
+    before = wakes()
+    for _ in range(4):
+        for connection in connections:
+            visit(connection)
+    grown = [after - then for after, then in zip(wakes(), before)]
+    assert sum(count >= 10 for count in grown[-4:]) == 4, grown
+    for connection in connections:
+        connection.close()
 
 
 @pytest.mark.unsanitized

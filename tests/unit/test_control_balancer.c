@@ -411,6 +411,22 @@ static void test_stops_in_order_then_by_force(void **state)
     assert_int_equal(f->errors, 0);
 }
 
+static void test_one_deaf_to_TERM_is_killed(void **state)
+{
+    struct fixture *f = *state;
+    f->config.balancer.drain_timeout = 0;
+    struct stat log = {0};
+    write_program(f, "trap '' TERM; echo deaf; exec sleep 600");
+    open_balancer(f);
+    listen_control(f);
+    TURN_UNTIL(f, stat(f->log_path, &log) == 0 && log.st_size > 0);
+    int64_t began = clock_now_us();
+    balancer_stop(f->balancer, false);
+    TURN_UNTIL(f, balancer_stopped(f->balancer));
+    assert_true(clock_now_us() - began < 4000000); /* not only for its silence */
+    assert_int_equal(view_of(f).pid, 0);
+}
+
 static void test_a_taken_address_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -525,6 +541,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_live_settings_reach_the_program, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_stops_in_order_then_by_force, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_deaf_to_TERM_is_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_taken_address_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_listening_socket_is_handed_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_socket_bound_elsewhere_is_not_taken, set_up, tear_down),

@@ -250,6 +250,29 @@ static void test_stats_reach_the_sample(void **state)
     free_backends(b);
 }
 
+/* One taken over has counted before we looked; one that is new begins at zero. */
+static void test_only_a_new_balancer_begins_at_zero(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"total\":{\"requests\":1000},\"backends\":[{\"id\":\"i1\",\"requests\":600}]}";
+    for (int adopted = 0; adopted < 2; adopted++) {
+        struct backends *b = new_backends();
+        struct sample *sample = calloc(1, sizeof *sample);
+        sample->rpm = NAN;
+        sample->instance_count = 1;
+        sample->instances[0] = (struct instance_sample){.id = 1, .rpm = NAN};
+        backends_admit(b, 1, "127.0.0.1:5000", START);
+        backends_restart(b, adopted != 0, START);
+        assert_true(read_text(b, text, START + USEC_PER_SEC));
+        backends_sample(b, sample, START + USEC_PER_SEC);
+        assert_float_equal(sample->rpm, adopted ? 0 : 1000, 0.1);
+        assert_float_equal(sample->instances[0].rpm, adopted ? 0 : 600, 0.1);
+        free(sample);
+        free_backends(b);
+    }
+}
+
 /* Nobody could be sent them, yet users asked and failed: that shows, and wakes from zero. */
 static void test_requests_nobody_could_take_count(void **state)
 {
@@ -295,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_drained_is_told_once_and_only_when_draining),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_stats_reach_the_sample),
+        cmocka_unit_test(test_only_a_new_balancer_begins_at_zero),
         cmocka_unit_test(test_requests_nobody_could_take_count),
         cmocka_unit_test(test_nonsense_is_not_read),
     };
