@@ -16,6 +16,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "threads: crosses threads; .ci/run repeats it under the thread sanitizer")
     config.addinivalue_line("markers", "unsanitized: cannot run under a sanitizer (address space limits, timing)")
     helpers.become_subreaper()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # programs inherit what nohup had ignored
 
 
 @pytest.fixture
