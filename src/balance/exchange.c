@@ -209,11 +209,13 @@ bool exchange_retry(struct exchange *x)
 {
     bool empty;
     struct backend *b = choose(x, &empty);
-    if (b == NULL)
+    if (b == NULL && (!empty || options_of(x)->hold_when_empty))
         return false;
     session_dequeue(x->session);
     x->backend = b;
-    if (!attempt(x))
+    if (b == NULL)
+        route_nowhere(x, true);
+    else if (!attempt(x))
         exchange_route(x);
     return true;
 }

@@ -99,6 +99,24 @@ def test_one_that_is_taken_out_loses_its_kept_connections(supervised, drain):
     wait_until(lambda: backend.peers[0].connection.fileno() < 0, 2 * SLOW, "the end of the kept connection")
 
 
+def test_nobody_waits_for_instances_that_are_gone(supervised):
+    """Unless requests are held while there is none."""
+    control, gate, statuses = Control(supervised.path), threading.Event(), []
+    for key, value in ("max_in_flight", "1"), ("queue_timeout", "1h"), ("hold_when_empty", "no"):
+        assert control.command("set", key=key, value=value)["ok"]
+    control.backends(("i1", Backend(lambda seen: OK if gate.wait(20 * SLOW) else None)))
+    threads = [threading.Thread(target=lambda: statuses.append(request(supervised.port).status)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_for_stats(control, lambda stats: (stats["total"]["in_flight"], stats["total"]["queue"]) == (1, 2))
+    control.backends()
+    wait_until(lambda: statuses == [503, 503], what="those that waited to be answered")
+    gate.set()
+    for thread in threads:
+        thread.join()
+    assert statuses == [503, 503, 200]
+
+
 def test_an_idle_backend_has_drained_at_once(supervised):
     control = Control(supervised.path)
     backend = Backend()
