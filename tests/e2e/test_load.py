@@ -343,7 +343,8 @@ def test_a_rate_beyond_the_server_is_told(serve, house):
     server = serve(lambda request, number: time.sleep(0.01) or OK)
     status, output = house.run([program("ascale-load"), "--rate", "1000", "--connections", 2, "--duration", "1s",
                                 "--quiet", "--url", server.url])
-    assert status == 0 and "WARNING     the rate was not kept" in output
+    # On a busy machine the generator, late itself, blames itself.
+    assert status == 0 and re.search("WARNING     the (rate was not kept|generator itself was the limit)", output)
     missed = int(re.search(r"\((\d+) never started\)", output).group(1))
     assert missed + len(server.requests) == 1000
 
