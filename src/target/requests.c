@@ -57,8 +57,10 @@ static void answered(void *context, const struct http_client_result *result)
 
 void requests_ask(struct requests *requests)
 {
+    if (!requests->running || requests->call != NULL)
+        return;
     const struct config_app *app = &requests->config->app;
-    if (!requests->running || app->requests_path[0] == '\0' || requests->call != NULL)
+    if (app->requests_path[0] == '\0')
         return;
     char url[400];
     ports_url(app->host, requests->port, app->requests_path, url, sizeof url);

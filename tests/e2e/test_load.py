@@ -287,11 +287,14 @@ def test_an_address_that_never_answers_does_not_spoil_the_others(house, tmp_path
     inside = ["unshare", "--mount", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
     if subprocess.run([*inside, "true"], capture_output=True).returncode != 0:
         pytest.skip("this kernel gives no mount namespace")
-    server = Server(host="127.0.0.2")
     with contextlib.ExitStack() as stack:
-        stack.callback(server.close)
-        void = stack.enter_context(socket.socket())
-        void.bind(("127.0.0.1", server.port))
+        for _ in range(20):  # until a port is free at both addresses
+            server = Server(host="127.0.0.2")
+            stack.callback(server.close)
+            void = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                void.bind(("127.0.0.1", server.port))
+                break
         void.listen(0)
         for _ in range(3):
             one = stack.enter_context(socket.socket())
