@@ -2,6 +2,7 @@
 /* Addresses as text both ways; reads and writes that know when the next one would be in vain. */
 #include "http/conn.h"
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -141,6 +142,33 @@ static void a_refused_connect_is_said(void **state)
     event_loop_free(loop);
 }
 
+static void congestion_of(int fd, char *name, socklen_t size)
+{
+    memset(name, 0, size);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size), 0);
+}
+
+static void nothing_paces_what_stays_on_this_machine(void **state)
+{
+    (void)state;
+    struct sockaddr_storage address;
+    socklen_t len;
+    char here[16], anywhere[16], usual[16];
+    assert_true(conn_parse_address("127.0.0.1:0", &address, &len));
+    int local = conn_listen((struct sockaddr *)&address, len, 1);
+    assert_true(conn_parse_address("0.0.0.0:0", &address, &len));
+    int open = conn_listen((struct sockaddr *)&address, len, 1);
+    int untouched = socket(AF_INET, SOCK_STREAM, 0);
+    congestion_of(local, here, sizeof(here));
+    congestion_of(open, anywhere, sizeof(anywhere));
+    congestion_of(untouched, usual, sizeof(usual));
+    assert_string_equal(here, "reno");
+    assert_string_equal(anywhere, usual);
+    close(local);
+    close(open);
+    close(untouched);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_short_read_waits_for_the_edge),
         cmocka_unit_test(a_short_write_waits_for_the_edge),
         cmocka_unit_test(a_refused_connect_is_said),
+        cmocka_unit_test(nothing_paces_what_stays_on_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
