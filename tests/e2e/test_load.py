@@ -718,14 +718,15 @@ def test_an_https_user_goes_on_as_soon_as_it_is_answered(serve, load, certificat
 
 
 def test_https_latency_is_not_rounded_to_what_libcurl_waits(serve, load, certificate):
-    """Its waits are whole milliseconds: a request due in between must not wait for the next."""
-    server = serve(tls=certificate[1])
+    """Its waits are whole milliseconds: a request due in between must not wait for the next, half of one in the mean.
+    What the machine costs at the moment, the same requests without TLS tell: they have an engine of their own."""
+    plain, secure = serve(), serve(tls=certificate[1])
 
-    def p50():
+    def p50(server):
         _, summary = load("--rate", "170/s", "--connections", 1, "--duration", "1s", "--insecure", "--url", server.url)
         return summary["latency_us"]["p50"]
 
-    assert any(p50() < 450 * SLOW for _ in range(5))
+    assert any(p50(secure) - p50(plain) < 400 for _ in range(8))
 
 
 def test_https_with_an_unknown_certificate_is_an_error(serve, load, certificate):
