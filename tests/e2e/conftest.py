@@ -7,6 +7,7 @@ import pytest
 
 import house as helpers
 from headless import ControlRoom
+from loading import certificate, controlled, load, serve  # noqa: F401 (fixtures)
 
 TEST_TIMEOUT_S = 180
 HOUSE = pytest.StashKey()

@@ -6,6 +6,7 @@ E2E_RESULTS = e2e.xml
 EXTRA_DIST += \
 	tests/e2e/conftest.py \
 	tests/e2e/headless.py \
+	tests/e2e/loading.py \
 	tests/e2e/house.py \
 	tests/e2e/balancing.py \
 	tests/e2e/http_cases.py \
@@ -25,6 +26,9 @@ EXTRA_DIST += \
 	tests/e2e/test_house.py \
 	tests/e2e/test_leaving.py \
 	tests/e2e/test_load.py \
+	tests/e2e/test_load_https.py \
+	tests/e2e/test_load_rate.py \
+	tests/e2e/test_load_report.py \
 	tests/e2e/test_random_keys.py \
 	tests/e2e/test_requests_path.py \
 	tests/e2e/test_scaling_under_load.py \

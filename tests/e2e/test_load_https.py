@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""ascale-load over https, which libcurl carries: the same figures as without."""
+
+import pytest
+
+from loading import OK
+
+
+def test_https_with_a_trusted_certificate(serve, load, certificate):
+    server = serve(tls=certificate[1])
+    _, summary = load("--requests", 40, "--threads", 2, "--ca-file", certificate[0], "--url", server.url)
+    assert summary["requests"] == len(server.requests) == 40 and summary["errors"] == 0
+    assert server.connections == summary["connections"] == 2
+    _, summary = load("--rate", "40/s", "--connections", 2, "--duration", "2s", "--insecure", "--url", server.url)
+    assert summary["errors"] == 0 and summary["requests"] + summary["missed"] == pytest.approx(80, abs=2)
+
+
+def test_https_requests_look_like_the_others(serve, load, certificate, tmp_path):
+    body = tmp_path / "body"
+    body.write_bytes(b"abc")
+    plain, secret = serve(), serve(tls=certificate[1])
+    for more in [], ["--method", "POST"], ["--body-file", body, "--header", "User-Agent: me"], ["--no-keepalive"]:
+        for server in plain, secret:
+            load("--requests", 1, "--threads", 1, "--insecure", "--url", server.url, *more)
+    for one, other in zip(plain.requests, secret.requests, strict=True):
+        def lines(request, port):
+            head, sent = request.split(b"\r\n\r\n", 1)
+            return sorted(head.replace(str(port).encode(), b"PORT").split(b"\r\n")), sent
+
+        assert lines(one, plain.port) == lines(other, secret.port)
+
+
+def test_an_https_request_is_never_sent_twice(serve, load, certificate):
+    server = serve(lambda request, number: OK if number % 2 else None, tls=certificate[1])
+    _, summary = load("--requests", 10, "--threads", 1, "--insecure", "--url", server.url)
+    assert len(server.requests) == 10
+    assert summary["errors"] == summary["errors_by_kind"]["closed"] == summary["requests"] == 5
+
+
+def test_an_https_user_goes_on_as_soon_as_it_is_answered(serve, load, certificate):
+    server = serve(tls=certificate[1])
+    _, summary = load("--requests", 100, "--threads", 1, "--insecure", "--url", server.url)
+    assert summary["requests"] == 100
+    assert summary["duration_s"] < 3 * summary["latency_us"]["mean"] * 100 / 1e6
+
+
+def test_https_latency_is_not_rounded_to_what_libcurl_waits(serve, load, certificate):
+    """Its waits are whole milliseconds: a request due in between must not wait for the next, half of one in the mean.
+    What the machine costs at the moment, the same requests without TLS tell: they have an engine of their own."""
+    plain, secure = serve(), serve(tls=certificate[1])
+
+    def p50(server):
+        _, summary = load("--rate", "170/s", "--connections", 1, "--duration", "1s", "--insecure", "--url", server.url)
+        return summary["latency_us"]["p50"]
+
+    assert any(p50(secure) - p50(plain) < 400 for _ in range(8))
+
+
+def test_https_with_an_unknown_certificate_is_an_error(serve, load, certificate):
+    server = serve(tls=certificate[1])
+    status, summary = load("--requests", 3, "--threads", 1, "--url", server.url)
+    assert status == 1
+    assert summary["errors_by_kind"]["tls"] == summary["errors"] == 3
+    assert server.requests == []
