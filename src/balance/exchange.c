@@ -50,7 +50,8 @@ static void set_deadline(struct exchange *x, usec_t timeout)
 static void count_bytes(struct exchange *x)
 {
     struct backend_counters *counters = counters_of(x);
-    counter_add(&counters->bytes_in, (x->counted ? x->request.head.length : 0) + x->up.body.total);
+    if (x->counted)
+        counter_add(&counters->bytes_in, x->request.head.length + x->up.body.total);
     counter_add(&counters->bytes_out, x->down.sent);
 }
 
@@ -103,7 +104,7 @@ static enum flow cut(struct exchange *x)
 /* An answer of ours in place of the backend's, as long as the client has seen nothing of that one. */
 static enum flow refuse(struct exchange *x, unsigned code, const char *why)
 {
-    if (x->head_done && x->down.sent > 0)
+    if (x->head_done && x->down.sent > x->answer_at)
         return cut(x);
     if (x->head_done) {
         buffer_return(&worker_of(x)->buffers, x->down.head);
@@ -158,6 +159,7 @@ static void leave_unconnected(struct exchange *x, int error)
     if (x->tried_count < TRIED_MAX)
         x->tried[x->tried_count++] = x->backend;
     let_go(x, false);
+    x->counted = false; /* there; a connection kept may have been closed before */
 }
 
 static void route_nowhere(struct exchange *x, bool empty)
@@ -380,7 +382,8 @@ static bool begin_answer(struct exchange *x)
     if ((unknown && !modern) || !x->up.ended || worker_of(x)->stopping)
         x->keep = false;
     relay_begin(&x->down, h, unknown && modern);
-    x->down.keep_trailers = modern;
+    x->down.keep_trailers = modern && !h->fields_named;
+    x->answer_at = relay_pending(&x->down) ? 0 : x->down.sent;
     if (!compose_response(x))
         return false;
     x->down.buffer->start += h->length;
@@ -540,6 +543,12 @@ static bool progressed(struct exchange *x)
     return true;
 }
 
+/* For the body that the client holds back until then. It might have sent it: nobody is ejected for that. */
+static bool was_not_asked(const struct exchange *x)
+{
+    return x->request.expect_continue && x->informational == 0 && !x->head_done && x->up.body.total == 0;
+}
+
 void exchange_expired(struct exchange *x)
 {
     bool client_owes = !x->up.ended && !relay_pending(&x->up); /* the rest of its body */
@@ -551,6 +560,8 @@ void exchange_expired(struct exchange *x)
         fail(x, 504, "the instance did not answer in time");
     } else if (progressed(x)) {
         return;
+    } else if (was_not_asked(x)) {
+        refuse(x, 504, "the instance did not ask for the body in time");
     } else if (client_owes && !x->head_done) {
         session_reply(x->session, 408, "the body of the request took too long");
     } else if (client_owes || relay_pending(&x->down)) {

@@ -223,7 +223,7 @@ static void begin_request(struct session *s)
     x->in->start += h->length;
     x->started = event_now(s->worker->loop);
     relay_begin(&x->up, h, h->framing == HTTP1_CHUNKED);
-    x->up.keep_trailers = true;
+    x->up.keep_trailers = !h->fields_named;
     x->keep = h->keep_alive && !s->worker->stopping;
     access_begin(x);
     if (o->max_body_size > 0 && h->framing == HTTP1_LENGTH && h->content_length > (uint64_t)o->max_body_size)
@@ -252,12 +252,18 @@ static bool take_head(struct session *s)
     }
 }
 
+/* Some clients send an empty line behind a body: it begins no request, and none is due because of it. */
+static bool is_empty(const struct buffer *in)
+{
+    return in->start == in->end ||
+           (in->end - in->start == 2 && memcmp(in->bytes + in->start, "\r\n", 2) == 0);
+}
+
 /* Nothing more comes now: an exchange without a byte is given back, one with some has a deadline. */
 static void wait_for_head(struct session *s)
 {
-    struct exchange *x = s->exchange;
     usec_t now = event_now(s->worker->loop);
-    if (x->in->start == x->in->end)
+    if (s->state == SESSION_IDLE && is_empty(s->exchange->in))
         exchange_return(s);
     else if (s->state == SESSION_IDLE)
         session_enter(s, SESSION_HEAD, now + options_of(s)->header_timeout);
@@ -278,7 +284,7 @@ static bool read_head(struct session *s)
             wait_for_head(s);
             return false;
         }
-        if (n == 0 && s->exchange->in->start < s->exchange->in->end) {
+        if (n == 0 && !is_empty(s->exchange->in)) {
             refuse_head(s, 400, "the head ends before its time");
             return true;
         }
@@ -352,7 +358,7 @@ static void next_request(struct session *s)
 {
     struct exchange *x = s->exchange;
     usec_t now = event_now(s->worker->loop);
-    if (x->in->start < x->in->end) {
+    if (!is_empty(x->in)) {
         exchange_strip(x);
         exchange_init(x, s, x->in);
         session_enter(s, SESSION_HEAD, now + options_of(s)->header_timeout);

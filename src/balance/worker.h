@@ -66,6 +66,7 @@ struct exchange {
     struct buffer *in;                /* of the client's bytes, from the head's first one on */
     uint32_t head_at;                 /* where in it, until the body is read on */
     struct relay up, down;            /* to the backend, to the client */
+    uint64_t answer_at;               /* of down.sent: before it are 1xx only */
     struct backend *tried[TRIED_MAX]; /* compared only: they may be gone */
     unsigned tried_count;
     usec_t started;

@@ -41,7 +41,6 @@ enum http1_field_id {
     HTTP1_X_FORWARDED_HOST,
     HTTP1_X_FORWARDED_PROTO,
     HTTP1_X_REAL_IP,
-    HTTP1_X_REQUEST_ID,
     HTTP1_VIA,
     HTTP1_FIELD_IDS
 };
@@ -96,6 +95,7 @@ struct http1_head {
     enum http1_framing framing;
     uint8_t minor; /* of HTTP/1.x: 0 or 1 */
     bool started, keep_alive, close_named, upgrade_named, has_length, has_coding;
+    bool fields_named; /* by Connection: others than those above, perhaps trailers */
     uint16_t field_count;
     int16_t index[HTTP1_FIELD_IDS]; /* first field with that id, -1 when there is none */
     struct http1_field fields[HTTP1_FIELDS_MAX];
@@ -132,7 +132,8 @@ enum http1_result http1_request_parse(struct http1_request *r, const char *buf, 
 enum http1_result http1_response_parse(struct http1_response *r, const char *buf, size_t len,
                                        enum http1_method asked, const struct http1_limits *limits);
 
-/* Does this 101 name a protocol, and none but those that the request offered and we let it? */
+/* Does this 101, of HTTP/1.1 and its Connection naming it, name a protocol, and none but those that the
+ * request offered and we let it? */
 bool http1_upgrade_granted(const struct http1_request *q, const char *asked, const struct http1_response *r,
                            const char *answered);
 
@@ -145,6 +146,11 @@ bool http1_head_lists(const struct http1_head *h, const char *buf, enum http1_fi
 /* Is it one of the X-Forwarded- fields (Port, Prefix, Ssl ...), which applications believe of a proxy? To
  * many of them '_' is '-'. */
 bool http1_speaks_for_proxy(const char *name, size_t len);
+
+/* Does it change how a message is read, routed or trusted, so that it counts in a head only (RFC
+ * 9110, 6.5.1)? Who merges trailers into the head must not find it there. Fields with an id of their own are
+ * such, too. */
+bool http1_head_only(const char *name, size_t len);
 
 /* A body as it comes in, of any framing. */
 struct http1_body {

@@ -8,7 +8,16 @@
 #define EXTENSION_BUDGET 8192 /* and so many times the content */
 #define EXTENSION_FACTOR 8
 
-enum { STATE_SIZE, STATE_EXTENSION, STATE_SIZE_LF, STATE_DATA, STATE_DATA_CR, STATE_DATA_LF, STATE_ENDED };
+enum {
+    STATE_SIZE,
+    STATE_SIZE_BLANK,
+    STATE_EXTENSION,
+    STATE_SIZE_LF,
+    STATE_DATA,
+    STATE_DATA_CR,
+    STATE_DATA_LF,
+    STATE_ENDED
+};
 
 void http1_body_init(struct http1_body *b, const struct http1_head *h)
 {
@@ -36,10 +45,27 @@ static enum http1_result size_byte(struct http1_body *b, char c)
         b->left = b->left * 16 + hex_value(c);
         return HTTP1_MORE;
     }
-    if (b->digits == 0 || (c != ';' && c != '\r'))
+    if (b->digits == 0 || (c != ';' && c != '\r' && c != ' ' && c != '\t'))
         return body_bad(b, "bad chunk size");
-    b->state = c == ';' ? STATE_EXTENSION : STATE_SIZE_LF;
+    b->state = c == ';' ? STATE_EXTENSION : c == '\r' ? STATE_SIZE_LF : STATE_SIZE_BLANK;
     return HTTP1_MORE;
+}
+
+static enum http1_result charge_extension(struct http1_body *b)
+{
+    if (++b->extension > EXTENSION_BUDGET + EXTENSION_FACTOR * b->total)
+        return body_bad(b, "chunk extensions too long");
+    return HTTP1_MORE;
+}
+
+/* Blanks behind a size are for an extension only (RFC 9112, 7.1.1). */
+static enum http1_result blank_byte(struct http1_body *b, char c)
+{
+    if (c == ';')
+        b->state = STATE_EXTENSION;
+    else if (c != ' ' && c != '\t')
+        return body_bad(b, "bad chunk size");
+    return charge_extension(b);
 }
 
 static enum http1_result extension_byte(struct http1_body *b, char c)
@@ -50,9 +76,7 @@ static enum http1_result extension_byte(struct http1_body *b, char c)
     }
     if (!http1_is(c, CHAR_VALUE))
         return body_bad(b, "control byte in a chunk extension");
-    if (++b->extension > EXTENSION_BUDGET + EXTENSION_FACTOR * b->total)
-        return body_bad(b, "chunk extensions too long");
-    return HTTP1_MORE;
+    return charge_extension(b);
 }
 
 /* One byte of framing. */
@@ -61,6 +85,8 @@ static enum http1_result frame_byte(struct http1_body *b, char c)
     switch (b->state) {
     case STATE_SIZE:
         return size_byte(b, c);
+    case STATE_SIZE_BLANK:
+        return blank_byte(b, c);
     case STATE_EXTENSION:
         return extension_byte(b, c);
     case STATE_SIZE_LF:

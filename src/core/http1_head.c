@@ -48,7 +48,6 @@ static const struct known known[] = {
     {"x-real-ip", HTTP1_X_REAL_IP, false},
     {"connection", HTTP1_CONNECTION, true},
     {"keep-alive", HTTP1_KEEP_ALIVE, true},
-    {"x-request-id", HTTP1_X_REQUEST_ID, false},
     {"content-length", HTTP1_CONTENT_LENGTH, false},
     {"http2-settings", HTTP1_HTTP2_SETTINGS, true},
     {"x-forwarded-for", HTTP1_X_FORWARDED_FOR, false},
@@ -62,7 +61,7 @@ static const struct known known[] = {
 
 #define LONGEST_KNOWN 19
 static const uint8_t first_of_length[LONGEST_KNOWN + 2] = {0,  0,  0,  1,  2,  3,  3,  5,  7,  7, 9,
-                                                           11, 11, 12, 12, 14, 15, 17, 19, 20, 21};
+                                                           11, 11, 11, 11, 13, 14, 16, 18, 19, 20};
 
 bool http1_same(const char *a, size_t len, const char *b)
 {
@@ -96,7 +95,7 @@ void http1_head_init(struct http1_head *h)
 }
 
 /* '_' counts as '-': applications behind gateways cannot tell them apart, so neither may a guard. */
-static bool same_blurred(const char *name, size_t len, const char *lower, bool *blurred)
+bool http1_same_blurred(const char *name, size_t len, const char *lower, bool *blurred)
 {
     *blurred = false;
     for (size_t i = 0; i < len; i++) {
@@ -116,7 +115,7 @@ bool http1_speaks_for_proxy(const char *name, size_t len)
     static const char prefix[] = "x-forwarded-";
     const size_t n = sizeof(prefix) - 1;
     bool blurred;
-    return len > n && same_blurred(name, n, prefix, &blurred);
+    return len > n && http1_same_blurred(name, n, prefix, &blurred);
 }
 
 static const struct known *find_known(const char *name, size_t len, bool *blurred)
@@ -124,7 +123,7 @@ static const struct known *find_known(const char *name, size_t len, bool *blurre
     if (len > LONGEST_KNOWN)
         return NULL;
     for (unsigned i = first_of_length[len]; i < first_of_length[len + 1]; i++)
-        if (same_blurred(name, len, known[i].name, blurred))
+        if (http1_same_blurred(name, len, known[i].name, blurred))
             return &known[i];
     return NULL;
 }
@@ -344,8 +343,10 @@ static enum http1_result take_connection(struct http1_head *h, const char *buf, 
             *keep_named = true;
         else if (http1_same(text, option.len, "upgrade"))
             h->upgrade_named = true;
-        else
+        else if (!http1_same(text, option.len, "te")) {
             mark_hop(h, buf, option);
+            h->fields_named = true;
+        }
     }
     return HTTP1_DONE;
 }
@@ -375,16 +376,4 @@ bool http1_head_lists(const struct http1_head *h, const char *buf, enum http1_fi
                 return true;
     }
     return false;
-}
-
-void http1_trailers_init(struct http1_head *h)
-{
-    http1_head_init(h);
-    h->started = true;
-}
-
-enum http1_result http1_trailers_parse(struct http1_head *h, const char *buf, size_t len,
-                                       const struct http1_limits *limits)
-{
-    return http1_lines(h, buf, len, limits, NULL);
 }

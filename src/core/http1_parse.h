@@ -29,6 +29,9 @@ bool http1_same(const char *a, size_t len, const char *b);
 /* The same but for case? */
 bool http1_same_spans(const char *a, struct http1_span of_a, const char *b, struct http1_span of_b);
 
+/* The same with '_' as '-' (lower is all lower-case)? *blurred: there was one. */
+bool http1_same_blurred(const char *name, size_t len, const char *lower, bool *blurred);
+
 /* Says BAD: the status a server answers and the reason. */
 enum http1_result http1_refuse(struct http1_head *h, unsigned status, const char *why);
 

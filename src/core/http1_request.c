@@ -166,16 +166,19 @@ static size_t host_length(const char *text, size_t len)
     return text[n] == ':' && port_valid(text + n + 1, len - n - 1) ? n : 0;
 }
 
-static struct http1_span without_port_80(const char *buf, struct http1_span host)
+static struct http1_span without(const char *buf, struct http1_span host, const char *port)
 {
-    if (host.len > 3 && memcmp(buf + host.at + host.len - 3, ":80", 3) == 0)
-        host.len -= 3;
+    size_t len = strlen(port);
+    if (host.len > len && memcmp(buf + host.at + host.len - len, port, len) == 0)
+        host.len -= (uint16_t)len;
     return host;
 }
 
-static bool same_host(const char *buf, struct http1_span a, struct http1_span b)
+/* The default port of the target's scheme ("...p://" or "...s://" stands before it) may be said or not. */
+static bool same_host(const char *buf, struct http1_span of_target, struct http1_span host)
 {
-    return http1_same_spans(buf, without_port_80(buf, a), buf, without_port_80(buf, b));
+    const char *port = http1_lower(buf[of_target.at - 4]) == 's' ? ":443" : ":80";
+    return http1_same_spans(buf, without(buf, of_target, port), buf, without(buf, host, port));
 }
 
 static enum http1_result check_host(struct http1_request *r, const char *buf)

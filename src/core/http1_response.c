@@ -97,5 +97,5 @@ bool http1_upgrade_granted(const struct http1_request *q, const char *asked, con
             if (!offered(&q->head, asked, answered, protocol))
                 return false;
     }
-    return named > 0;
+    return named > 0 && r->head.upgrade_named && r->head.minor == 1;
 }

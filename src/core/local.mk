@@ -36,6 +36,7 @@ libcore_a_SOURCES = \
 	src/core/http1_parse.h \
 	src/core/http1_request.c \
 	src/core/http1_response.c \
+	src/core/http1_trailers.c \
 	src/core/instance.c \
 	src/core/instance.h \
 	src/core/journal.c \

@@ -5,7 +5,6 @@
 #include "http/relay.h"
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #define SMALL_BODY 4096
 
@@ -59,48 +58,12 @@ static enum http1_result join_spans(struct relay *r)
     return result;
 }
 
-/* What would change how a message is read, routed or trusted counts in its head only (RFC 9110, 6.5.1): who
- * merges trailers into the head must not find it there. Fields with an id of their own are such, too. */
-static const char head_only[][20] = {
-    "accept-encoding",
-    "age",
-    "authorization",
-    "cache-control",
-    "content-encoding",
-    "content-location",
-    "content-range",
-    "content-type",
-    "date",
-    "expires",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "location",
-    "max-forwards",
-    "pragma",
-    "range",
-    "retry-after",
-    "set-cookie",
-    "vary",
-    "warning",
-    "www-authenticate",
-};
-
-static bool is_head_only(const char *name, size_t len)
-{
-    for (size_t i = 0; i < sizeof(head_only) / sizeof(head_only[0]); i++)
-        if (strlen(head_only[i]) == len && strncasecmp(head_only[i], name, len) == 0)
-            return true;
-    return false;
-}
-
 static void append_trailers(struct relay *r, const struct http1_head *trailers, const char *from)
 {
     for (unsigned i = 0; i < trailers->field_count; i++) {
         const struct http1_field *f = &trailers->fields[i];
         const char *name = from + f->name.at;
-        if (f->id != HTTP1_OTHER || is_head_only(name, f->name.len) ||
+        if (f->id != HTTP1_OTHER || http1_head_only(name, f->name.len) ||
             http1_speaks_for_proxy(name, f->name.len))
             continue;
         append(r, name, f->name.len);

@@ -8,6 +8,8 @@ import re
 import socket
 import threading
 
+import pytest
+
 from house import SLOW, program, wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -264,3 +266,26 @@ class Control:
 
     def close(self):
         self.connection.close()
+
+
+class Supervised:
+    """The listening socket is ours, as it is a controller's; balancers come and go on it."""
+
+    def __init__(self, house, *options):
+        self.house, self.options = house, options
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self.listener.getsockname()[1]
+        self.path = str(house.directory / "balance.sock")
+        self.start()
+
+    def start(self):
+        fd = self.listener.fileno()
+        self.process = self.house.spawn(
+            [program("ascale-balance"), f"--listen-fd={fd}", f"--control={self.path}", *self.options], pass_fds=[fd])
+        self.process.wait_for("listening on")
+        return Control(self.path)
+
+
+@pytest.fixture
+def supervised(house):
+    return Supervised(house)

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 import house as helpers
+from balancing import supervised  # noqa: F401 (a fixture)
 from headless import ControlRoom
 from loading import certificate, controlled, load, serve  # noqa: F401 (fixtures)
 

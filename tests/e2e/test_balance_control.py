@@ -11,31 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from balancing import EVIL, OK, Backend, Control, Refuser, read_answer
-from house import SLOW, alive, program, request, wait_until
-
-
-class Supervised:
-    """The listening socket is ours, as it is a controller's; balancers come and go on it."""
-
-    def __init__(self, house, *options):
-        self.house, self.options = house, options
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.listener.getsockname()[1]
-        self.path = str(house.directory / "balance.sock")
-        self.start()
-
-    def start(self):
-        fd = self.listener.fileno()
-        self.process = self.house.spawn(
-            [program("ascale-balance"), f"--listen-fd={fd}", f"--control={self.path}", *self.options], pass_fds=[fd])
-        self.process.wait_for("listening on")
-        return Control(self.path)
-
-
-@pytest.fixture
-def supervised(house):
-    return Supervised(house)
+from balancing import EVIL, OK, Backend, Control, Refuser, Supervised, read_answer
+from house import SLOW, alive, request, wait_until
 
 
 def wait_for_stats(control, condition):

@@ -291,7 +291,7 @@ static bool granted(const char *asked, const char *answer)
     struct http1_request q;
     struct http1_response r;
     int n = snprintf(text[0], sizeof(text[0]), "GET / HTTP/1.1\r\n" H "Connection: upgrade\r\n%s\r\n", asked);
-    int m = snprintf(text[1], sizeof(text[1]), "HTTP/1.1 101 Go\r\n%s\r\n", answer);
+    int m = snprintf(text[1], sizeof(text[1]), "%s\r\n", answer);
     http1_response_init(&r);
     assert_int_equal(parse_whole(&q, text[0], (size_t)n), HTTP1_DONE);
     assert_int_equal(http1_response_parse(&r, text[1], (size_t)m, HTTP1_GET, &http1_limits_default),
@@ -299,18 +299,23 @@ static bool granted(const char *asked, const char *answer)
     return http1_upgrade_granted(&q, text[0], &r, text[1]);
 }
 
+#define SWITCH "HTTP/1.1 101 Go\r\nConnection: upgrade\r\n"
+
 static void only_an_upgrade_that_was_asked_for_is_granted(void **state)
 {
     (void)state;
-    assert_true(granted("Upgrade: websocket\r\n", "Upgrade: WebSocket\r\nConnection: upgrade\r\n"));
-    assert_true(granted("Upgrade: a/1\r\nUpgrade: b , websocket\r\n", "Upgrade: websocket\r\n"));
-    assert_false(granted("Upgrade: websocket\r\n", "Connection: upgrade\r\n"));
-    assert_false(granted("Upgrade: websocket\r\n", "Upgrade:\r\n"));
-    assert_false(granted("Upgrade: websocket\r\n", "Upgrade: h2c\r\n"));
-    assert_false(granted("Upgrade: websocket\r\n", "Upgrade: websocket, h2c\r\n"));
-    assert_false(granted("Upgrade: websocket\r\n", "Upgrade: web\r\n"));
-    assert_false(granted("Upgrade: h2c\r\n", "Upgrade: h2c\r\n"));
-    assert_false(granted("", "Upgrade: websocket\r\n"));
+    assert_true(granted("Upgrade: websocket\r\n", SWITCH "Upgrade: WebSocket\r\n"));
+    assert_true(granted("Upgrade: a/1\r\nUpgrade: b , websocket\r\n", SWITCH "Upgrade: websocket\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n", SWITCH));
+    assert_false(granted("Upgrade: websocket\r\n", SWITCH "Upgrade:\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n", SWITCH "Upgrade: h2c\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n", SWITCH "Upgrade: websocket, h2c\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n", SWITCH "Upgrade: web\r\n"));
+    assert_false(granted("Upgrade: h2c\r\n", SWITCH "Upgrade: h2c\r\n"));
+    assert_false(granted("", SWITCH "Upgrade: websocket\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n", "HTTP/1.1 101 Go\r\nUpgrade: websocket\r\n"));
+    assert_false(granted("Upgrade: websocket\r\n",
+                         "HTTP/1.0 101 Go\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"));
 }
 
 struct response_case {
@@ -413,6 +418,8 @@ static const struct chunked_case chunked_cases[] = {
     {"2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n", HTTP1_TRAILERS, "abcde", 2},
     {"a\r\n0123456789\r\n0\r\n\r\n", HTTP1_TRAILERS, "0123456789", 2},
     {"5;x=\"y\"\r\nhello\r\n0;z\r\n\r\n", HTTP1_TRAILERS, "hello", 2},
+    {"5 \t;x\r\nhello\r\n0 ;\r\n\r\n", HTTP1_TRAILERS, "hello", 2},
+    {"5 5;x\r\nhello\r\n0\r\n\r\n", HTTP1_BAD, "", 0},
     {"5\nhello\r\n0\r\n\r\n", HTTP1_BAD, "", 0},
     {"5\rhello\r\n0\r\n\r\n", HTTP1_BAD, "", 0},
     {"5 \r\nhello\r\n0\r\n\r\n", HTTP1_BAD, "", 0},

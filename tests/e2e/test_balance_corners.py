@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""ascale-balance where one request ends and the next begins, and where it is not plain who is to blame."""
+
+import re
+import socket
+import threading
+
+import pytest
+
+from balancing import Backend, Balancer, Control, Refuser, read_answer
+from house import SLOW, raw_request
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"
+TRAILERS = b"2\r\nab\r\n0\r\nX-Hop: 1\r\nX-End: 2\r\nIf-Unmodified-Since: 3\r\nContent_Type: 4\r\n\r\n"
+
+
+@pytest.mark.parametrize("request_bytes", [GET, POST])
+def test_an_empty_line_behind_a_request_begins_none(house, request_bytes):
+    balancer = Balancer(house, [Backend()], "--header-timeout", "300ms", "--idle-timeout", "300ms")
+    with balancer.connect() as connection:
+        stream = connection.makefile("rb")
+        connection.sendall(request_bytes + b"\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert read_answer(stream)[0] == 200 and stream.read() == b""
+    with balancer.connect() as connection:
+        stream = connection.makefile("rb")
+        for _ in range(3):
+            connection.sendall(request_bytes + b"\r\n")
+            assert read_answer(stream)[0] == 200
+        assert stream.read() == b"", "an answer without a request, in place of the end of an idle connection"
+
+
+def test_an_empty_line_of_its_own_is_no_request(house):
+    """It comes when the connection is idle; what a client pays for it is that it is one."""
+    balancer = Balancer(house, [Backend()], "--header-timeout", "300ms", "--idle-timeout", "300ms")
+    with balancer.connect() as connection:
+        stream = connection.makefile("rb")
+        connection.sendall(GET)
+        assert read_answer(stream)[0] == 200
+        connection.sendall(b"\r\n")
+        assert stream.read() == b""
+
+
+def test_who_does_not_ask_for_a_body_that_waits_for_it_is_late(house):
+    """The client did nothing wrong; neither is an instance ejected for what a client alone could bring about."""
+    silent = threading.Event()
+    backend = Backend(serve=lambda peer: peer.head() and silent.wait(20 * SLOW))
+    balancer = Balancer(house, [backend], "--body-timeout", "300ms", "--eject-failures", 1)
+    with balancer.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        assert read_answer(connection.makefile("rb"))[0] == 504
+    silent.set()
+    assert "ejected" not in balancer.process.output()
+
+
+def test_a_bad_answer_after_an_interim_one_is_502(house):
+    """As long as nothing of the final answer has been passed on, another can take its place."""
+    seen = threading.Event()
+
+    def serve(peer):
+        peer.head()
+        peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        seen.wait(20 * SLOW)
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+
+    balancer = Balancer(house, [Backend(serve=serve)])
+    with balancer.connect() as connection:
+        stream = connection.makefile("rb")
+        connection.sendall(GET)
+        assert read_answer(stream)[0] == 103
+        seen.set()
+        assert read_answer(stream)[0] == 502
+
+
+def test_a_second_instance_counts_what_it_got_alone(supervised):
+    control = Control(supervised.path)
+    refuser, backend = Refuser(), Backend()
+    control.backends(("dead", refuser), ("live", backend))
+    for _ in range(4):
+        answer = raw_request(supervised.port, POST.replace(b"Host: a", b"Host: a\r\nConnection: close"))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+    stats = {row["id"]: row for row in control.stats()["backends"]}
+    assert stats["dead"]["connect_failures"] > 0
+    assert stats["dead"]["requests"] == stats["dead"]["bytes_in"] == 0
+    assert stats["live"]["requests"] == 4
+
+
+@pytest.mark.parametrize("connection, hop", [(b"X-Hop", False), (b"TE", True), (b"keep-alive", True)])
+def test_trailers_that_concern_one_connection_stay_there(house, connection, hop):
+    """Who names a field in Connection may mean one that comes only at the end."""
+    head = b"Connection: " + connection + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    def serve(peer):
+        peer.body(peer.head())
+        peer.send(b"HTTP/1.1 200 OK\r\n" + head + TRAILERS)
+
+    backend = Backend(serve=serve)
+    balancer = Balancer(house, [backend])
+    with balancer.connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\n" + head + TRAILERS)
+        client.shutdown(socket.SHUT_WR)
+        answer = client.makefile("rb").read()
+    for passed in backend.received(), answer:
+        assert (b"X-Hop" in passed.partition(b"\r\n0\r\n")[2]) == (b"X-End" in passed) == hop
+        assert not re.search(rb"If-Unmodified-Since|Content_Type", passed)
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\nsecret",
+                                    b"HTTP/1.0 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nsecret"])
+def test_an_upgrade_that_concerns_another_connection_is_a_bad_answer(house, answer):
+    balancer = Balancer(house, [Backend(lambda request: answer)])
+    got = raw_request(balancer.port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 502 ") and b"secret" not in got
