@@ -25,30 +25,59 @@ static int64_t share(const struct team *team, int64_t total, int i)
     return total / team->count + (i < total % team->count);
 }
 
+/* And that of all workers before it. */
+static int64_t share_before(const struct team *team, int64_t total, int i)
+{
+    int64_t rest = total % team->count;
+    return total / team->count * i + (i < rest ? i : rest);
+}
+
+/* How much each can do goes by its users or, in open loop, by its connections: so do rate and requests, or
+ * one would still be at it long after the others. */
+static int64_t capacity(const struct team *team)
+{
+    return team->rate_rps > 0 ? team->connections : team->users;
+}
+
+static int64_t requests_of(const struct team *team, int64_t total, int i)
+{
+    int64_t whole = capacity(team), before = share_before(team, whole, i), own = share(team, whole, i);
+    int64_t rest = total % whole;
+    return total / whole * own + rest * (before + own) / whole - rest * before / whole;
+}
+
+static double rate_of(const struct team *team, double rate_rps, int i)
+{
+    return rate_rps * (double)share(team, team->connections, i) / (double)team->connections;
+}
+
 static struct pacer make_pacer(const struct team *team, int i)
 {
     struct arrivals_plan arrivals = team->plan->arrivals;
-    arrivals.rate_rps /= team->count;
-    arrivals.phase = (double)i / team->count;
+    arrivals.rate_rps = rate_of(team, arrivals.rate_rps, i);
+    arrivals.phase = (double)share_before(team, team->connections, i) / (double)team->connections;
     arrivals.seed += (uint64_t)i * 0x9e3779b9u;
     struct pacer pacer;
     pacer_init(&pacer, &arrivals);
     pacer.users = share(team, team->users, i);
     pacer.in_flight_max = share(team, team->connections, i);
     if (team->plan->options->requests > 0)
-        pacer.left = share(team, team->plan->options->requests, i);
+        pacer.left = requests_of(team, team->plan->options->requests, i);
     if (team->plan->options->duration != USEC_NEVER)
         pacer.stop_at = team->plan->options->duration;
     return pacer;
 }
 
 /* At most one a CPU, and none that could never have anything to do: orders may add users, but no connections.
- */
+ * As they may take users away, too, requests are not dealt out then: those of a worker without users would
+ * never be sent. */
 static int count_workers(const struct team *team)
 {
     const struct load_options *options = team->plan->options;
     int64_t most = team->rate_rps > 0 ? team->connections : team->users;
-    if (options->control)
+    if (options->control && options->requests > 0)
+        most = 1;
+    else if (options->control)
         most = options->connections > 0 ? options->connections : TEAM_MAX;
     else if (options->threads < most)
         most = options->threads;
@@ -133,7 +162,7 @@ void team_set_rate(struct team *team, double rate_rps)
 {
     team->rate_rps = rate_rps;
     for (int i = 0; i < team->count; i++)
-        worker_set_rate(team->workers[i], rate_rps / team->count);
+        worker_set_rate(team->workers[i], rate_of(team, rate_rps, i));
 }
 
 void team_stop(struct team *team, usec_t drain_until)

@@ -37,6 +37,13 @@ def test_the_end_of_orders_stops_the_load(serve, controlled):
     assert run.wait_for(lambda event: event["event"] == "summary")["requests"] == len(server.requests)
 
 
+def test_a_number_of_requests_is_an_end_under_orders_too(serve, controlled):
+    server = serve()
+    run = controlled(server.url, "--threads", 1, "--requests", 10)
+    assert run.popen.wait(10 * SLOW) == 0
+    assert len(server.requests) == 10
+
+
 def test_bad_orders_are_refused_and_change_nothing(serve, controlled):
     server = serve()
     run = controlled(server.url, "--threads", 1)

@@ -117,7 +117,7 @@ test_engine_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_scenarios_SOURCES = tests/unit/test_scenarios.c tests/unit/world.c tests/unit/world.h
 test_scenarios_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 
-unit_programs += test_args test_fleet_model test_pacer test_load_report test_load_answer test_load_trace
+unit_programs += test_args test_fleet_model test_pacer test_load_report test_load_answer test_load_trace test_load_team
 test_args_SOURCES = tests/unit/test_args.c
 test_args_LDADD = libbase.a $(CMOCKA_LIBS)
 test_fleet_model_SOURCES = tests/unit/test_fleet_model.c src/app/fleet_model.c
@@ -130,6 +130,8 @@ test_pacer_SOURCES = tests/unit/test_pacer.c src/load/pacer.c
 test_pacer_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_load_trace_SOURCES = tests/unit/test_load_trace.c src/load/trace.c
 test_load_trace_LDADD = libbase.a libcore.a $(CMOCKA_LIBS) -lm
+test_load_team_SOURCES = tests/unit/test_load_team.c src/load/pacer.c src/load/stats.c src/load/team.c
+test_load_team_LDADD = libbase.a libcore.a $(CMOCKA_LIBS) -lm
 test_load_answer_SOURCES = tests/unit/test_load_answer.c src/load/answer.c
 test_load_answer_LDADD = libhttp.a libbase.a libcore.a $(CMOCKA_LIBS) -lm
 test_load_report_SOURCES = tests/unit/test_load_report.c src/load/commands.c src/load/report.c src/load/stats.c src/load/table.c

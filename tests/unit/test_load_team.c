@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* What a team deals out to its workers, and what it makes of what they show: with workers that only note what
+ * they were given, on as many CPUs as the test says. */
+#include "load/team.h"
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define START (10 * USEC_PER_SEC)
+
+struct worker {
+    struct pacer pacer;
+    struct worker_view view;
+    int64_t users;
+    double rate_rps;
+};
+
+static struct worker workers[TEAM_MAX];
+static int made, cpus;
+
+int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+    (void)pid;
+    CPU_ZERO_S(size, set);
+    for (int i = 0; i < cpus; i++)
+        CPU_SET_S((size_t)i, size, set);
+    return 0;
+}
+
+struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed, int done_fd)
+{
+    (void)plan, (void)seed, (void)done_fd;
+    workers[made] = (struct worker){.pacer = *pacer};
+    return &workers[made++];
+}
+
+int worker_wait_ready(struct worker *worker)
+{
+    (void)worker;
+    return 0;
+}
+
+void worker_start(struct worker *worker, usec_t start)
+{
+    (void)worker, (void)start;
+}
+
+void worker_look(struct worker *worker, struct worker_view *out)
+{
+    *out = worker->view;
+}
+
+void worker_set_users(struct worker *worker, int64_t users)
+{
+    worker->users = users;
+}
+
+void worker_set_rate(struct worker *worker, double rate_rps)
+{
+    worker->rate_rps = rate_rps;
+}
+
+void worker_stop(struct worker *worker, usec_t drain_until)
+{
+    (void)worker, (void)drain_until;
+}
+
+void worker_free(struct worker *worker)
+{
+    (void)worker;
+}
+
+static struct load_plan plan;
+static struct team team;
+
+/* A team on that many CPUs, as run.c makes one of these options. */
+static void start_team(const struct load_options *options, int on_cpus)
+{
+    cpus = on_cpus;
+    made = 0;
+    plan = (struct load_plan){.options = options,
+                              .arrivals = {.rate_rps = options->rate_rps, .shape = options->shape}};
+    team = (struct team){.plan = &plan,
+                         .users = options->connections > 0 ? options->connections : options->threads,
+                         .connections = options->connections > 0 ? options->connections : 1000,
+                         .rate_rps = options->rate_rps};
+    assert_true(team_start(&team, -1));
+    assert_int_equal(team.count, made);
+}
+
+static struct load_options options_of(int64_t connections, int64_t requests, double rate_rps)
+{
+    return (struct load_options){.threads = 20,
+                                 .connections = connections,
+                                 .requests = requests,
+                                 .rate_rps = rate_rps,
+                                 .duration = USEC_NEVER,
+                                 .shape = {.kind = ARRIVALS_CONSTANT, .low = 1}};
+}
+
+/* Who has twice the users would need twice the time for as many requests, alone at the end. */
+static void requests_are_dealt_by_users(void **state)
+{
+    (void)state;
+    struct load_options options = options_of(3, 60, 0);
+    start_team(&options, 2);
+    assert_int_equal(made, 2);
+    assert_int_equal(workers[0].pacer.users, 2);
+    assert_int_equal(workers[1].pacer.users, 1);
+    assert_int_equal(workers[0].pacer.left, 40);
+    assert_int_equal(workers[1].pacer.left, 20);
+}
+
+static void a_rate_and_its_requests_are_dealt_by_connections(void **state)
+{
+    (void)state;
+    struct load_options options = options_of(3, 61, 28);
+    start_team(&options, 2);
+    assert_int_equal(workers[0].pacer.in_flight_max, 2);
+    assert_int_equal(workers[1].pacer.in_flight_max, 1);
+    assert_float_equal(workers[0].pacer.rate_rps, 28 * 2 / 3.0, 1e-9);
+    assert_float_equal(workers[1].pacer.rate_rps, 28 / 3.0, 1e-9);
+    assert_int_equal(workers[0].pacer.left, 40);
+    assert_int_equal(workers[1].pacer.left, 21);
+    team_set_rate(&team, 60);
+    assert_float_equal(workers[0].rate_rps, 40, 1e-9);
+    assert_float_equal(workers[1].rate_rps, 20, 1e-9);
+    team_set_users(&team, 7);
+    assert_int_equal(workers[0].users, 4);
+    assert_int_equal(workers[1].users, 3);
+}
+
+static void what_is_dealt_out_adds_up(void **state)
+{
+    (void)state;
+    for (int64_t connections = 1; connections <= 40; connections++) {
+        for (int on_cpus = 1; on_cpus <= 9; on_cpus += 2) {
+            struct load_options options = options_of(connections, 1000003, connections % 2 ? 77 : 0);
+            start_team(&options, on_cpus);
+            int64_t left = 0, users = 0, in_flight_max = 0;
+            double rate_rps = 0;
+            for (int i = 0; i < made; i++) {
+                left += workers[i].pacer.left;
+                users += workers[i].pacer.users;
+                in_flight_max += workers[i].pacer.in_flight_max;
+                rate_rps += workers[i].pacer.rate_rps;
+                assert_true(workers[i].pacer.left > 0);
+            }
+            assert_int_equal(left, 1000003);
+            assert_int_equal(users, connections);
+            assert_int_equal(in_flight_max, connections);
+            assert_float_equal(rate_rps, options.rate_rps, 1e-6);
+        }
+    }
+}
+
+/* Orders could leave a worker without users, and its requests would never be sent. */
+static void under_orders_requests_are_not_dealt_out(void **state)
+{
+    (void)state;
+    struct load_options options = options_of(0, 10, 0);
+    options.control = true;
+    start_team(&options, 4);
+    assert_int_equal(made, 1);
+    assert_int_equal(workers[0].pacer.left, 10);
+    options.requests = 0;
+    start_team(&options, 4);
+    assert_int_equal(made, 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_dealt_by_users),
+        cmocka_unit_test(a_rate_and_its_requests_are_dealt_by_connections),
+        cmocka_unit_test(what_is_dealt_out_adds_up),
+        cmocka_unit_test(under_orders_requests_are_not_dealt_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
