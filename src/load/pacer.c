@@ -69,6 +69,8 @@ bool pacer_take(struct pacer *pacer, usec_t now, usec_t *scheduled)
 
 void pacer_give(struct pacer *pacer)
 {
+    /* Nobody may have asked meanwhile: what is due now was held up, too, until a due time lies ahead. */
+    pacer->full = pacer->full || pacer->in_flight >= pacer->in_flight_max;
     pacer->in_flight--;
 }
 

@@ -223,8 +223,7 @@ bool report_expectations_met(const struct report_summary *summary, char *why, si
 {
     const struct load_options *options = summary->options;
     uint64_t errors = load_stats_errors(summary->stats);
-    uint64_t answered_wrong = summary->stats->errors[LOAD_ERROR_STATUS];
-    uint64_t tried = summary->stats->answered + errors - answered_wrong;
+    uint64_t tried = load_stats_tried(summary->stats);
     usec_t p99 = report_quantile(summary->stats, 0.99);
     char asked[24], seen[24];
     if (options->expect_p99 > 0 && (p99 < 0 || p99 > options->expect_p99)) {

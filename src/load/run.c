@@ -278,7 +278,7 @@ static int tell_summary(const struct run *run)
         .asked_rps = asked_mean(run, end),
         .missed = run->team.missed,
         .late = run->team.late,
-        .generator_limited = run->team.busy || run->team.late * 100 > run->team.stats.answered,
+        .generator_limited = team_was_limit(&run->team),
         .interrupted = run->interrupted,
     };
     bool told = true;

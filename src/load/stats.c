@@ -2,6 +2,8 @@
 /* Adding up what workers have seen. */
 #include "load/stats.h"
 
+enum { MANY_LEAST = 5 };
+
 const char *load_error_name(enum load_error kind)
 {
     static const char *const names[LOAD_ERROR_KINDS] = {
@@ -43,6 +45,16 @@ uint64_t load_stats_errors(const struct load_stats *stats)
     for (int i = 0; i < LOAD_ERROR_KINDS; i++)
         sum += stats->errors[i];
     return sum;
+}
+
+uint64_t load_stats_tried(const struct load_stats *stats)
+{
+    return stats->answered + load_stats_errors(stats) - stats->errors[LOAD_ERROR_STATUS];
+}
+
+bool load_stats_many(const struct load_stats *stats, uint64_t count)
+{
+    return count >= MANY_LEAST && count * 100 > load_stats_tried(stats);
 }
 
 void load_stats_subtract(struct load_stats *from, const struct load_stats *before)

@@ -35,6 +35,12 @@ void load_stats_answer(struct load_stats *stats, unsigned code, usec_t latency, 
 void load_stats_merge(struct load_stats *into, const struct load_stats *from);
 uint64_t load_stats_errors(const struct load_stats *stats);
 
+/* Requests that ended, answered or not. */
+uint64_t load_stats_tried(const struct load_stats *stats);
+
+/* Whether so many are more than 1% of those tried, and more than chance makes of a short run. */
+bool load_stats_many(const struct load_stats *stats, uint64_t count);
+
 /* What came after `before`, an earlier copy, in place. max_us stays that of the whole. */
 void load_stats_subtract(struct load_stats *from, const struct load_stats *before);
 

@@ -151,6 +151,11 @@ void team_look(struct team *team)
     }
 }
 
+bool team_was_limit(const struct team *team)
+{
+    return team->busy || load_stats_many(&team->stats, team->late);
+}
+
 void team_set_users(struct team *team, int64_t users)
 {
     team->users = users;

@@ -35,6 +35,9 @@ bool team_start(struct team *team, int done_fd);
 
 void team_look(struct team *team);
 
+/* Whether the workers themselves kept the load down, so that the server may be able to do more. */
+bool team_was_limit(const struct team *team);
+
 void team_set_users(struct team *team, int64_t users);
 void team_set_rate(struct team *team, double rate_rps);
 /* Starts nothing more; what is in flight at drain_until is given up. */

@@ -172,6 +172,35 @@ static void under_orders_requests_are_not_dealt_out(void **state)
     assert_int_equal(made, 4);
 }
 
+/* What a single worker has seen. */
+static void look_at(const struct worker_view *view)
+{
+    struct load_options options = options_of(1, 0, 100);
+    start_team(&options, 1);
+    workers[0].view = *view;
+    team_look(&team);
+}
+
+static void a_team_is_the_limit_when_much_of_what_it_tried_is_late(void **state)
+{
+    (void)state;
+    static struct worker_view view;
+    view = (struct worker_view){.at = START, .late = 4};
+    view.stats.answered = 20;
+    look_at(&view);
+    assert_false(team_was_limit(&team)); /* so few may be chance */
+    view.late = 6;
+    look_at(&view);
+    assert_true(team_was_limit(&team));
+    view.stats.errors[LOAD_ERROR_TIMEOUT] = 600; /* tried, too */
+    look_at(&view);
+    assert_false(team_was_limit(&team));
+    view.seconds = 3;
+    view.busy = 2;
+    look_at(&view);
+    assert_true(team_was_limit(&team));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_rate_and_its_requests_are_dealt_by_connections),
         cmocka_unit_test(what_is_dealt_out_adds_up),
         cmocka_unit_test(under_orders_requests_are_not_dealt_out),
+        cmocka_unit_test(a_team_is_the_limit_when_much_of_what_it_tried_is_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,6 +108,24 @@ static void our_own_lateness_is_counted(void **state)
     assert_int_equal(pacer.late, 15);
 }
 
+/* Nobody asks while the only connection is busy; when it is free again, the next one has long been due. */
+static void lateness_behind_a_busy_connection_is_the_servers(void **state)
+{
+    (void)state;
+    struct pacer pacer = open_at(100, 1);
+    usec_t scheduled;
+    assert_true(pacer_take(&pacer, START, &scheduled));
+    for (int i = 0; i < 2; i++) {
+        pacer_give(&pacer);
+        assert_int_equal(take_all(&pacer, START + 29 * USEC_PER_MSEC), 1);
+    }
+    assert_int_equal(pacer.late, 0);
+    pacer_give(&pacer);
+    assert_int_equal(take_all(&pacer, START + 29 * USEC_PER_MSEC), 0); /* it has caught up */
+    assert_int_equal(take_all(&pacer, START + 60 * USEC_PER_MSEC), 1);
+    assert_int_equal(pacer.late, 1);
+}
+
 static void a_number_of_requests_is_an_end(void **state)
 {
     (void)state;
@@ -204,6 +222,7 @@ int main(void)
         cmocka_unit_test(due_requests_start_whatever_the_answers),
         cmocka_unit_test(a_stall_is_caught_up_with_the_old_due_times),
         cmocka_unit_test(our_own_lateness_is_counted),
+        cmocka_unit_test(lateness_behind_a_busy_connection_is_the_servers),
         cmocka_unit_test(a_number_of_requests_is_an_end),
         cmocka_unit_test(at_the_end_what_was_due_still_starts),
         cmocka_unit_test(what_could_not_start_is_missed),
