@@ -43,8 +43,9 @@ static bool take_due(struct pacer *pacer, usec_t now, usec_t *scheduled)
         pacer->full = true;
         return false;
     }
-    pacer->late += !pacer->full && now - pacer->due > LATE;
-    *scheduled = pacer->due;
+    if (now - pacer->due > LATE)
+        *(pacer->full ? &pacer->held : &pacer->late) += 1;
+    *scheduled = pacer->due_until = pacer->due;
     pacer->due = arrivals_next(&pacer->stream);
     return true;
 }
@@ -97,15 +98,40 @@ void pacer_set_rate(struct pacer *pacer, double rate_rps, usec_t now)
     pacer->full = false;
 }
 
+/* When the one after so many more is due; by halves, for it may be far behind. */
+static usec_t due_after(const struct pacer *pacer, int64_t count, usec_t end)
+{
+    usec_t low = pacer->due, high = end;
+    while (count > 0 && high - low > 1) {
+        usec_t middle = low + (high - low) / 2;
+        if (arrivals_count(&pacer->stream, middle) < count)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 void pacer_stop(struct pacer *pacer, usec_t now)
 {
+    if (pacer->stopped)
+        return;
     usec_t end = now < pacer->stop_at ? now : pacer->stop_at;
     pacer->stop_at = end;
     pacer->stopped = true;
-    if (pacer->rate_rps <= 0 || pacer->left <= 0 || pacer->due >= end)
+    pacer->ran_out = pacer->left <= 0;
+    if (pacer->ran_out)
+        return;
+    pacer->due_until = end;
+    if (pacer->rate_rps <= 0 || pacer->due >= end)
         return;
     int64_t missed = 1 + arrivals_count(&pacer->stream, end);
-    pacer->missed += (uint64_t)(missed < pacer->left ? missed : pacer->left);
+    pacer->ran_out = missed >= pacer->left;
+    if (pacer->ran_out) {
+        missed = pacer->left;
+        pacer->due_until = due_after(pacer, missed - 1, end);
+    }
+    pacer->missed += (uint64_t)missed;
     pacer->due = USEC_NEVER;
 }
 

@@ -20,7 +20,11 @@ struct pacer {
     bool stopped;    /* by an order: nothing starts any more */
     bool full;       /* all connections were busy when a request was due: lateness is the server's */
     uint64_t late;   /* started long after they were due though a connection was free */
+    uint64_t held;   /* started long after they were due for want of one */
     uint64_t missed; /* were due before the end, and never started */
+    /* Of open loop, once it has stopped. */
+    usec_t due_until; /* until when requests were due: to the end, or the last of their number */
+    bool ran_out;     /* their number was due before the end */
 };
 
 /* The plan's rate and the users are this worker's share. Time counts from 0 until it is known when it starts.

@@ -10,10 +10,10 @@
 /* One interval of the run, and the run so far. */
 struct report_interval {
     const struct load_options *options;
-    usec_t elapsed, length;
+    usec_t elapsed, length; /* until what was counted had been seen; of the interval */
     const struct load_stats *total, *interval;
     int64_t in_flight;
-    double asked_rps; /* 0: closed loop */
+    double asked_rps; /* 0: closed loop, or over */
     int64_t users;
 };
 
@@ -23,7 +23,7 @@ struct report_summary {
     usec_t elapsed;   /* from the start to the end or the last answer, whichever was later */
     usec_t cpu;       /* of the whole process */
     double asked_rps; /* mean of what was due; 0: closed loop */
-    uint64_t missed, late;
+    uint64_t missed, late, held;
     bool generator_limited;
     bool interrupted;
 };
@@ -38,6 +38,9 @@ void report_csv_row(FILE *out, const struct report_interval *interval);
 usec_t report_quantile(const struct load_stats *stats, double q);
 const char *report_latency(char *out, size_t size, usec_t value);
 double report_rate(uint64_t count, usec_t length);
+
+/* "00:01:30", to the nearest second. */
+void report_clock(char *out, size_t size, usec_t elapsed);
 
 void report_summary_text(FILE *out, const struct report_summary *summary);
 

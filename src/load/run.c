@@ -74,11 +74,6 @@ static bool settle_connections(struct run *run)
     return true;
 }
 
-static double asked_now(const struct run *run, usec_t now)
-{
-    return run->team.rate_rps * arrivals_factor(&run->team.plan->arrivals.shape, now - run->team.start);
-}
-
 static void tell_line(const struct report_interval *what)
 {
     char line[256];
@@ -102,12 +97,12 @@ static void tell_progress(struct run *run, usec_t now)
     load_stats_subtract(&interval, &run->before);
     struct report_interval what = {
         .options = run->options,
-        .elapsed = now - run->team.start,
+        .elapsed = run->team.seen_at - run->team.start,
         .length = run->team.seen_at - run->counted_at,
         .total = &run->team.stats,
         .interval = &interval,
         .in_flight = run->team.in_flight,
-        .asked_rps = asked_now(run, now),
+        .asked_rps = team_asked_rps(&run->team, run->counted_at, run->team.seen_at),
         .users = run->team.users,
     };
     if (run->options->output == LOAD_OUTPUT_CSV)
@@ -254,19 +249,6 @@ static usec_t end_of(const struct run *run)
     return end > run->team.start ? end : now;
 }
 
-static double asked_mean(const struct run *run, usec_t end)
-{
-    if (run->team.rate_rps <= 0)
-        return 0;
-    const struct load_stats *total = &run->team.stats;
-    uint64_t due = total->answered + load_stats_errors(total) - total->errors[LOAD_ERROR_STATUS] +
-                   total->unfinished + run->team.missed;
-    usec_t sending = end - run->team.start;
-    if (run->options->duration != USEC_NEVER && sending > run->options->duration)
-        sending = run->options->duration;
-    return (double)due * 1e6 / (double)sending;
-}
-
 static int tell_summary(const struct run *run)
 {
     usec_t end = end_of(run);
@@ -275,9 +257,10 @@ static int tell_summary(const struct run *run)
         .stats = &run->team.stats,
         .elapsed = end - run->team.start,
         .cpu = clock_process_cpu_us(),
-        .asked_rps = asked_mean(run, end),
+        .asked_rps = team_asked_mean(&run->team),
         .missed = run->team.missed,
         .late = run->team.late,
+        .held = run->team.held,
         .generator_limited = team_was_limit(&run->team),
         .interrupted = run->interrupted,
     };

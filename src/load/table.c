@@ -31,7 +31,7 @@ __attribute__((format(printf, 2, 3))) static void add_line(struct canvas *canvas
 static void add_head(struct canvas *canvas, const struct report_interval *what)
 {
     char elapsed[24], end[24] = "";
-    units_format_clock(elapsed, sizeof elapsed, what->elapsed);
+    report_clock(elapsed, sizeof elapsed, what->elapsed);
     if (what->options->duration != USEC_NEVER)
         units_format_clock(end, sizeof end, what->options->duration);
     size_t more = what->options->urls.count - 1;

@@ -130,25 +130,59 @@ static void note_when_seen(struct team *team, usec_t at, bool first)
         team->seen_at = at;
 }
 
+static void note_its_end(struct team *team, const struct worker_view *view)
+{
+    usec_t stop_at = view->at > 0 ? view->stop_at : USEC_NEVER;
+    team->stop_at = stop_at > team->stop_at ? stop_at : team->stop_at;
+    team->due_until = view->due_until > team->due_until ? view->due_until : team->due_until;
+    team->ran_out = team->ran_out && view->ran_out;
+}
+
 void team_look(struct team *team)
 {
     team->stats = (struct load_stats){0};
     team->in_flight = 0;
-    team->late = team->missed = 0;
-    team->done = true;
+    team->late = team->held = team->missed = 0;
+    team->stop_at = team->due_until = 0;
+    team->done = team->ran_out = true;
     team->busy = false;
     for (int i = 0; i < team->count; i++) {
         worker_look(team->workers[i], &team->view);
         note_when_seen(team, team->view.at, i == 0);
         load_stats_merge(&team->stats, &team->view.stats);
         team->in_flight += team->view.in_flight;
+        note_its_end(team, &team->view);
         team->late += team->view.late;
+        team->held += team->view.held;
         team->missed += team->view.missed;
         team->busy = team->busy || (team->view.seconds > 0 && team->view.busy * 2 > team->view.seconds);
         team->done = team->done && team->view.done;
         if (team->view.last_answer_at > team->last_answer_at)
             team->last_answer_at = team->view.last_answer_at;
     }
+}
+
+double team_asked_mean(const struct team *team)
+{
+    if (team->rate_rps <= 0)
+        return 0;
+    uint64_t due = load_stats_tried(&team->stats) + team->stats.unfinished + team->missed;
+    /* Where their number ended it, the last one was due at the end and not a gap before. */
+    uint64_t gaps = due - (team->ran_out && due > 0);
+    usec_t sending = team->due_until - team->start;
+    return sending > 0 ? (double)gaps * 1e6 / (double)sending : team->rate_rps;
+}
+
+double team_asked_rps(const struct team *team, usec_t from, usec_t to)
+{
+    if (team->rate_rps <= 0)
+        return 0;
+    usec_t end = team->stop_at < to ? team->stop_at : to;
+    if (end < from || (end == from && to > from))
+        return 0;
+    double sending = to > from ? (double)(end - from) / (double)(to - from) : 1;
+    return team->rate_rps * sending *
+           arrivals_factor(&team->plan->arrivals.shape, from + (end - from) / 2 - team->start);
 }
 
 bool team_was_limit(const struct team *team)

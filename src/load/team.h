@@ -20,8 +20,11 @@ struct team {
     /* Of all, as of team_look(). */
     struct load_stats stats;
     int64_t in_flight;
-    uint64_t late, missed;
-    usec_t seen_at;        /* until when they had counted */
+    uint64_t late, held, missed;
+    usec_t seen_at;   /* until when they had counted */
+    usec_t stop_at;   /* when the last of them starts nothing more; USEC_NEVER: no end is known */
+    usec_t due_until; /* the latest of them, and whether all ran out */
+    bool ran_out;
     usec_t last_answer_at; /* 0: none yet */
     bool busy;             /* one of them was on the CPU nearly all the time */
     bool done;
@@ -37,6 +40,10 @@ void team_look(struct team *team);
 
 /* Whether the workers themselves kept the load down, so that the server may be able to do more. */
 bool team_was_limit(const struct team *team);
+
+/* What was asked for a second: in the mean of a run that is done, and between two times. 0: closed loop. */
+double team_asked_mean(const struct team *team);
+double team_asked_rps(const struct team *team, usec_t from, usec_t to);
 
 void team_set_users(struct team *team, int64_t users);
 void team_set_rate(struct team *team, double rate_rps);

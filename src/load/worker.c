@@ -23,7 +23,11 @@ static void show(struct worker *worker, usec_t now, bool done)
     view->stats = worker->stats;
     view->in_flight = worker->pacer.in_flight;
     view->late = worker->pacer.late;
+    view->held = worker->pacer.held;
     view->missed = worker->pacer.missed;
+    view->stop_at = worker->pacer.stop_at;
+    view->due_until = worker->pacer.due_until;
+    view->ran_out = worker->pacer.ran_out;
     view->last_answer_at = worker->last_answer_at;
     view->seconds = worker->seconds;
     view->busy = worker->busy;

@@ -14,7 +14,10 @@ struct worker_view {
     usec_t at; /* when it was shown; 0: never yet */
     struct load_stats stats;
     int64_t in_flight;
-    uint64_t late, missed;
+    uint64_t late, held, missed;
+    usec_t stop_at; /* of its pacer, as are the next two */
+    usec_t due_until;
+    bool ran_out;
     usec_t last_answer_at;
     unsigned seconds, busy; /* whole seconds so far, and those of which it was on the CPU nearly all */
     bool done;              /* it will do no more */

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Whether ascale-load keeps the rate that it is asked for, and says so where it cannot."""
 
+import json
 import re
+import signal
+import threading
 import time
 
 import pytest
 
-from house import SLOW, program
+from house import SLOW, program, wait_until
 from loading import OK
 
 
@@ -46,6 +49,48 @@ def test_a_rate_beyond_the_server_is_told(serve, house):
     assert status == 0 and re.search("WARNING     the (rate was not kept|generator itself was the limit)", output)
     missed = int(re.search(r"\((\d+) never started\)", output).group(1))
     assert missed + len(server.requests) == 1000
+
+
+def test_what_was_asked_is_not_what_the_server_gives(serve, house, load):
+    """A number of requests, all of which start in the end: the wait for a free connection is no lower rate."""
+    server = serve(lambda request, number: time.sleep(0.2) or OK)
+    _, summary = load("--rate", "100", "--connections", 10, "--requests", 100, "--url", server.url)
+    assert summary["asked_rate"] == pytest.approx(100, rel=0.001)
+    assert summary["missed"] == 0 and summary["achieved_rate"] <= 50.5
+    assert summary["held"] + summary["late"] >= 50
+    _, output = house.run([program("ascale-load"), "--rate", "100", "--connections", 10, "--requests", 100, "--quiet",
+                           "--url", server.url])
+    assert re.search("WARNING     the (rate was not kept|generator itself was the limit)", output)
+
+
+def test_what_was_asked_ends_with_a_signal(serve, spawn):
+    """The wait for the answers in flight is no time in which anything was asked for."""
+    server = serve(lambda request, number: time.sleep(1) or OK)
+    process = spawn([program("ascale-load"), "--infinite", "--rate", "50", "--json", "--url", server.url])
+    wait_until(lambda: len(server.requests) >= 50)
+    process.signal(signal.SIGINT)
+    assert process.wait() == 0
+    summary = json.JSONDecoder().raw_decode(process.output()[process.output().index("{"):])[0]
+    assert summary["asked_rate"] == pytest.approx(50, rel=0.05)
+
+
+def test_rows_say_what_was_asked_while_they_counted(serve, spawn):
+    """A ramp's middle, and nothing once the sending is over, however long the last answers take."""
+    gate = threading.Event()
+    server = serve(lambda request, number: number < 80 and OK or gate.wait() and OK)
+    process = spawn([program("ascale-load"), "--csv", "--rate", "100", "--shape", "ramp,low=0%,over=2s",
+                     "--duration", "2s", "--url", server.url])
+    process.wait_for(r"\A.*\n(.*\n){4}")
+    gate.set()
+    assert process.wait() == 0
+    rows = [[float(value or 0) for value in row.split(",")] for row in process.output().splitlines()[1:]]
+    before = 0
+    for elapsed, asked in [(row[0], row[5]) for row in rows]:
+        end = min(elapsed, 2)
+        expected = 50 * (before + end) / 2 * (end - before) / (elapsed - before) if end > before else 0
+        assert asked == pytest.approx(expected, abs=0.5), process.output()
+        before = elapsed
+    assert rows[-1][5] == 0
 
 
 def test_a_shape_moves_the_rate(serve, load):

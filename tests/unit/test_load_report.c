@@ -88,6 +88,33 @@ static void the_summary_holds_its_keys(void **state)
     json_decref(object);
 }
 
+/* What busy connections held up is no less of a warning where in the end all of it has started. */
+static void a_rate_that_was_not_kept_is_said(void **state)
+{
+    (void)state;
+    struct load_options options = {0};
+    struct load_stats stats = stats_of(100, 0, 0);
+    static const struct {
+        uint64_t missed, held;
+        bool warns;
+    } cases[] = {{0, 0, false}, {1, 0, false}, {2, 0, true}, {0, 4, false}, {0, 5, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct report_summary summary = {.options = &options,
+                                         .stats = &stats,
+                                         .elapsed = USEC_PER_SEC,
+                                         .asked_rps = 100,
+                                         .missed = cases[i].missed,
+                                         .held = cases[i].held};
+        char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        report_summary_text(out, &summary);
+        fclose(out);
+        assert_int_equal(strstr(text, "the rate was not kept") != NULL, cases[i].warns);
+        free(text);
+    }
+}
+
 static void nothing_measured_is_null_not_a_number(void **state)
 {
     (void)state;
@@ -235,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_add_up_and_intervals_subtract),
         cmocka_unit_test(the_summary_holds_its_keys),
+        cmocka_unit_test(a_rate_that_was_not_kept_is_said),
         cmocka_unit_test(nothing_measured_is_null_not_a_number),
         cmocka_unit_test(expectations_are_checked_at_their_edges),
         cmocka_unit_test(a_table_keeps_within_its_terminal),

@@ -201,6 +201,58 @@ static void a_team_is_the_limit_when_much_of_what_it_tried_is_late(void **state)
     assert_true(team_was_limit(&team));
 }
 
+/* Requests that were due, all answered by now. */
+static struct worker_view view_of(uint64_t due, usec_t due_until, bool ran_out)
+{
+    return (struct worker_view){.at = due_until + USEC_PER_SEC,
+                                .stats = {.answered = due},
+                                .stop_at = due_until,
+                                .due_until = due_until,
+                                .ran_out = ran_out,
+                                .done = true};
+}
+
+static void what_was_asked_does_not_depend_on_the_answers(void **state)
+{
+    (void)state;
+    struct load_options options = options_of(2, 0, 100);
+    start_team(&options, 2);
+    team.start = START;
+    for (int i = 0; i < 2; i++)
+        workers[i].view = view_of(100, START + 2 * USEC_PER_SEC, false);
+    team_look(&team);
+    assert_float_equal(team_asked_mean(&team), 100, 1e-9);
+    /* Of a number of them the first is due at the start and the last at the end. */
+    workers[0].view = view_of(50, START + 980 * USEC_PER_MSEC, true);
+    workers[1].view = view_of(50, START + 990 * USEC_PER_MSEC, true);
+    team_look(&team);
+    assert_float_equal(team_asked_mean(&team), 100, 1e-9);
+    workers[0].view = view_of(1, START, true);
+    workers[1].view = view_of(0, START, true);
+    team_look(&team);
+    assert_float_equal(team_asked_mean(&team), 100, 1e-9); /* no time, no mean */
+    team.rate_rps = 0;
+    assert_float_equal(team_asked_mean(&team), 0, 0);
+}
+
+static void an_intervals_rate_is_that_of_its_middle_until_the_end(void **state)
+{
+    (void)state;
+    struct load_options options = options_of(1, 0, 100);
+    options.shape = (struct arrivals_shape){.kind = ARRIVALS_RAMP, .low = 0, .period = 10 * USEC_PER_SEC};
+    start_team(&options, 1);
+    team.start = START;
+    workers[0].view = (struct worker_view){.at = START, .stop_at = START + 4 * USEC_PER_SEC};
+    team_look(&team);
+    assert_float_equal(team_asked_rps(&team, START, START + 2 * USEC_PER_SEC), 10, 1e-9);
+    assert_float_equal(team_asked_rps(&team, START + 3 * USEC_PER_SEC, START + 5 * USEC_PER_SEC), 17.5, 1e-9);
+    assert_float_equal(team_asked_rps(&team, START + 4 * USEC_PER_SEC, START + 5 * USEC_PER_SEC), 0, 0);
+    assert_float_equal(team_asked_rps(&team, START + USEC_PER_SEC, START + USEC_PER_SEC), 10, 1e-9);
+    workers[0].view = (struct worker_view){0}; /* not shown yet */
+    team_look(&team);
+    assert_float_equal(team_asked_rps(&team, START, START + 2 * USEC_PER_SEC), 10, 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +261,8 @@ int main(void)
         cmocka_unit_test(what_is_dealt_out_adds_up),
         cmocka_unit_test(under_orders_requests_are_not_dealt_out),
         cmocka_unit_test(a_team_is_the_limit_when_much_of_what_it_tried_is_late),
+        cmocka_unit_test(what_was_asked_does_not_depend_on_the_answers),
+        cmocka_unit_test(an_intervals_rate_is_that_of_its_middle_until_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,7 @@ static void a_stall_is_caught_up_with_the_old_due_times(void **state)
     pacer_give(&pacer);
     assert_false(pacer_take(&pacer, START + USEC_PER_SEC, &scheduled));
     assert_int_equal(pacer.late, 0); /* the server's fault, not ours */
+    assert_int_equal(pacer.held, 99);
 }
 
 static void our_own_lateness_is_counted(void **state)
@@ -199,6 +200,28 @@ static void the_missed_are_no_more_than_were_left(void **state)
     assert_int_equal(pacer.missed, 999);
 }
 
+static void its_schedule_ends_with_the_last_that_was_due(void **state)
+{
+    (void)state;
+    struct pacer all = open_at(1000, 1000), some = open_at(1000, 1), ended = open_at(1000, 1000);
+    all.left = some.left = 100;
+    some.stop_at = ended.stop_at = START + USEC_PER_SEC;
+    assert_int_equal(take_all(&all, START + 500 * USEC_PER_MSEC), 100);
+    pacer_stop(&all, START + 500 * USEC_PER_MSEC);
+    assert_true(all.ran_out);
+    assert_int_equal(all.due_until, START + 99 * USEC_PER_MSEC);
+    assert_int_equal(take_all(&some, START), 1); /* the others are missed, but not those after the 100th */
+    pacer_stop(&some, START + 2 * USEC_PER_SEC);
+    assert_true(some.ran_out);
+    assert_int_equal(some.missed, 99);
+    assert_in_range(some.due_until, START + 99 * USEC_PER_MSEC, START + 100 * USEC_PER_MSEC);
+    pacer_stop(&ended, START + 2 * USEC_PER_SEC);
+    assert_false(ended.ran_out);
+    assert_int_equal(ended.due_until, START + USEC_PER_SEC);
+    pacer_stop(&ended, START + 3 * USEC_PER_SEC);
+    assert_int_equal(ended.due_until, START + USEC_PER_SEC);
+}
+
 static void the_rate_changes_while_it_runs(void **state)
 {
     (void)state;
@@ -229,6 +252,7 @@ int main(void)
         cmocka_unit_test(an_order_to_stop_holds_at_once),
         cmocka_unit_test(nothing_starts_before_the_start),
         cmocka_unit_test(the_missed_are_no_more_than_were_left),
+        cmocka_unit_test(its_schedule_ends_with_the_last_that_was_due),
         cmocka_unit_test(the_rate_changes_while_it_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
