@@ -166,7 +166,6 @@ static void connect_client(struct client *client)
     client->state = CLIENT_CONNECTING;
     for (; client->tries < origin->address_count; client->tries++) {
         client->address = (uint8_t)((client->address + (client->tries > 0)) % origin->address_count);
-        plain->worker->stats.connects++;
         if (conn_connect(&client->conn, plain->loop,
                          (const struct sockaddr *)&origin->addresses[client->address],
                          origin->address_lengths[client->address], client_ready) == 0)
@@ -335,6 +334,7 @@ static void client_ready(struct event_source *source, uint32_t events)
         if (!client->conn.writable)
             return;
         client->plain->address[client->target->origin] = client->address;
+        client->plain->worker->stats.connects++;
         client->state = CLIENT_BUSY;
     }
     if (client->state == CLIENT_BUSY && client->conn.writable && !client->conn.failed &&

@@ -22,9 +22,9 @@ struct load_stats {
     uint64_t answered; /* whole answers, whatever their status */
     uint64_t errors[LOAD_ERROR_KINDS];
     uint64_t codes[LOAD_CODES];
-    uint64_t bytes;      /* read, heads included */
-    uint64_t unfinished; /* given up at the end of the run: neither answered nor failed */
-    uint64_t connects;
+    uint64_t bytes;           /* read, heads included */
+    uint64_t unfinished;      /* given up at the end of the run: neither answered nor failed */
+    uint64_t connects;        /* established */
     usec_t max_us;            /* of all so far */
     struct histogram latency; /* of the answered */
 };

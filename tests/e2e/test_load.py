@@ -179,7 +179,7 @@ def test_timeouts_are_errors(serve, load):
 def test_refused_connections_are_errors_without_a_spin(load):
     status, summary = load("--threads", 4, "--duration", "1s", "--url", f"http://127.0.0.1:{free_port()}/")
     assert status == 1  # nothing was ever answered
-    assert summary["requests"] == 0 and summary["requests_per_second"] == 0
+    assert summary["requests"] == 0 and summary["requests_per_second"] == 0 and summary["connections"] == 0
     assert 4 <= summary["errors_by_kind"]["connect"] <= 4 * 25
     assert summary["latency_us"]["p50"] is None
 
@@ -189,6 +189,7 @@ def test_a_name_with_several_addresses_is_tried_through(serve, load):
     server = serve()
     _, summary = load("--requests", 30, "--threads", 3, "--url", f"http://localhost:{server.port}/")
     assert summary["errors"] == 0 and summary["requests"] == len(server.requests) == 30
+    assert summary["connections"] == server.connections
 
 
 def test_an_address_that_never_answers_does_not_spoil_the_others(house, tmp_path):
