@@ -275,7 +275,7 @@ static int tell_summary(const struct run *run)
         fprintf(stderr, "ascale-load: cannot write what was measured: %s\n", strerror(errno));
         return 1;
     }
-    char why[160];
+    char why[200];
     if (report_expectations_met(&summary, why, sizeof why))
         return 0;
     fprintf(stderr, "ascale-load: %s\n", why);

@@ -3,6 +3,7 @@
 
 import re
 import subprocess
+import threading
 import time
 
 import pytest
@@ -162,6 +163,25 @@ def test_expectations_set_the_exit_status(serve, load, options, status):
     server = serve(lambda request, number: time.sleep(0.005) or (
         OK if number % 2 else b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))
     assert load("--requests", 10, "--threads", 1, "--url", server.url, *options)[0] == status
+
+
+def test_a_percentile_without_the_unanswered_is_none(serve, house):
+    """One in ten gets no answer at all, and who waits for one longest is not among the latencies."""
+    server = serve(lambda request, number: OK if number % 10 else None)
+    status, output = house.run([program("ascale-load"), "--requests", 100, "--threads", 1, "--quiet", "--expect-p99",
+                                "10s", "--url", server.url])
+    assert status == 1 and "10 of 100 requests got no answer" in output
+
+
+def test_an_order_to_stop_a_load_that_was_never_answered_is_a_failure(serve, controlled):
+    gate = threading.Event()
+    server = serve(lambda request, number: gate.wait() and None)
+    run = controlled(server.url, "--threads", 1)
+    wait_until(lambda: server.requests)
+    run.order('{"cmd":"stop"}')
+    assert run.popen.wait(10 * SLOW) == 1
+    gate.set()
+    assert "no request was ever answered" in run.popen.stderr.read()
 
 
 @pytest.mark.parametrize("options, says", [

@@ -139,13 +139,17 @@ static void expectations_are_checked_at_their_edges(void **state)
         bool said, share;
         int good, bad, refused;
         bool met;
+        uint64_t unfinished;
     } cases[] = {
-        {0, 0, false, false, 10, 5, 5, true},    {0, 0, false, false, 0, 0, 5, false},
-        {2000, 0, false, false, 10, 0, 0, true}, {900, 0, false, false, 10, 0, 0, false},
-        {2000, 0, false, false, 0, 0, 0, false}, {0, 0, true, false, 10, 0, 0, true},
-        {0, 0, true, false, 10, 1, 0, false},    {0, 3, true, false, 10, 1, 2, true},
-        {0, 3, true, false, 10, 2, 2, false},    {0, 0.25, true, true, 15, 2, 3, true},
-        {0, 0.24, true, true, 15, 2, 3, false},
+        {0, 0, false, false, 10, 5, 5, true},     {0, 0, false, false, 0, 0, 5, false},
+        {2000, 0, false, false, 10, 0, 0, true},  {900, 0, false, false, 10, 0, 0, false},
+        {2000, 0, false, false, 0, 0, 0, false},  {0, 0, true, false, 10, 0, 0, true},
+        {0, 0, true, false, 10, 1, 0, false},     {0, 3, true, false, 10, 1, 2, true},
+        {0, 3, true, false, 10, 2, 2, false},     {0, 0.25, true, true, 15, 2, 3, true},
+        {0, 0.24, true, true, 15, 2, 3, false},   {2000, 0, false, false, 99, 0, 1, true},
+        {2000, 0, false, false, 98, 0, 2, false}, {2000, 0, false, false, 90, 10, 0, true},
+        {0, 0, false, false, 0, 0, 0, true},      {0, 0, false, false, 0, 0, 0, false, 1},
+        {0, 0, false, false, 1, 0, 0, true, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct load_options options = {.expect_p99 = cases[i].p99,
@@ -153,6 +157,7 @@ static void expectations_are_checked_at_their_edges(void **state)
                                        .max_errors_said = cases[i].said,
                                        .max_errors_share = cases[i].share};
         struct load_stats stats = stats_of(cases[i].good, cases[i].bad, cases[i].refused);
+        stats.unfinished = cases[i].unfinished;
         struct report_summary summary = {.options = &options, .stats = &stats, .elapsed = USEC_PER_SEC};
         char why[160] = "";
         bool met = report_expectations_met(&summary, why, sizeof why);
