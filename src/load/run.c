@@ -41,6 +41,7 @@ struct run {
     char line[LINE_MAX_SIZE]; /* of standard input, not complete yet */
     size_t line_size;
     bool skipping, control;
+    bool unread; /* who read standard output has gone */
 };
 
 /* Descriptors that the load may use, after asking for as many as there may be. */
@@ -206,10 +207,11 @@ static void wait_for_news(struct run *run, usec_t until)
         {.fd = run->signal_fd, .events = POLLIN},
         {.fd = run->done_fd, .events = POLLIN},
         {.fd = run->control ? STDIN_FILENO : -1, .events = POLLIN},
+        {.fd = run->unread ? -1 : STDOUT_FILENO}, /* only its errors, which nobody can mask */
     };
     usec_t now = clock_now_us();
     int wait_ms = until > now ? (int)((until - now + 999) / 1000) : 0;
-    if (poll(waits, 3, wait_ms) <= 0)
+    if (poll(waits, sizeof waits / sizeof waits[0], wait_ms) <= 0)
         return;
     now = clock_now_us();
     uint64_t ended;
@@ -219,6 +221,10 @@ static void wait_for_news(struct run *run, usec_t until)
         team_look(&run->team);
     if (waits[2].revents != 0)
         read_orders(run, now);
+    if (waits[3].revents != 0) {
+        run->unread = true;
+        stop_load(run, now, 0); /* nobody will ever know */
+    }
 }
 
 static void watch(struct run *run)

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """How ascale-load is steered, and what it says: progress, orders, summaries, exit status, usage."""
 
+import contextlib
+import os
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -89,6 +92,41 @@ def test_who_reads_no_further_ends_an_endless_run(serve):
             assert process.wait(10 * SLOW) == 1
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("options", [["--infinite"], ["--duration", "600", "--json"], ["--duration", "600", "--quiet"]])
+def test_a_reader_that_has_gone_ends_a_run_that_says_nothing_yet(serve, options):
+    """As `| head -2` and `| true` do; progress goes the same way as the summary, or nowhere."""
+    server = serve()
+    with subprocess.Popen([program("ascale-load"), *options, "--threads", "1", "--url", server.url],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        wait_until(lambda: server.requests)
+        process.stdout.close()
+        try:
+            assert process.wait(10 * SLOW) == 1
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("kind", ["file", "null", "terminal", "pipe", "socket"])
+def test_where_nobody_need_read_is_no_reason_to_end(serve, tmp_path, kind):
+    server = serve()
+    with contextlib.ExitStack() as stack:
+        if kind == "file":
+            out = stack.enter_context(open(tmp_path / "out", "wb"))
+        elif kind == "null":
+            out = subprocess.DEVNULL
+        elif kind == "socket":
+            ours, out = map(stack.enter_context, socket.socketpair())
+            ours.shutdown(socket.SHUT_WR)  # says no more, but reads
+        else:
+            ends = os.openpty() if kind == "terminal" else os.pipe()
+            for end in ends:
+                stack.callback(os.close, end)
+            out = ends[1]
+        ended = subprocess.run([program("ascale-load"), "--requests", "300", "--threads", "1", "--quiet", "--url",
+                                server.url], stdout=out, timeout=20 * SLOW)
+    assert ended.returncode == 0 and len(server.requests) == 300
 
 
 def test_csv_has_a_row_a_second(serve, house):
