@@ -100,7 +100,7 @@ usec_t histogram_quantile(const struct histogram *h, double q)
         if ((double)seen >= rank)
             break;
     }
-    return bucket_middle(last);
+    return histogram_bucket_high(last);
 }
 
 double histogram_mean(const struct histogram *h)

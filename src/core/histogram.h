@@ -32,7 +32,8 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
 /* What was recorded since `before`, an earlier copy of the same histogram: in place, never below zero. */
 void histogram_subtract(struct histogram *from, const struct histogram *before);
 
-/* The value below which the share q (0..1) lies: the middle of its bucket, so within 1.6%; -1 when empty. */
+/* The value that the share q (0..1) is not above: the upper edge of its bucket, so never too low and at most
+ * 3.2% too high; -1 when empty. */
 usec_t histogram_quantile(const struct histogram *h, double q);
 
 /* Mean of what was recorded; -1 when empty. */

@@ -18,7 +18,7 @@ static const struct quantile quantiles[] = {
 
 enum { QUANTILES = sizeof quantiles / sizeof quantiles[0] };
 
-/* A quantile can not be above the largest value seen, though the middle of its bucket may be. */
+/* A quantile can not be above the largest value seen, though the edge of its bucket may be. */
 usec_t report_quantile(const struct load_stats *stats, double q)
 {
     usec_t value = histogram_quantile(&stats->latency, q);

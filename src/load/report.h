@@ -10,6 +10,7 @@
 /* One interval of the run, and the run so far. */
 struct report_interval {
     const struct load_options *options;
+    const char *url;        /* the first, without its weight */
     usec_t elapsed, length; /* until what was counted had been seen; of the interval */
     const struct load_stats *total, *interval;
     int64_t in_flight;
@@ -34,7 +35,8 @@ void report_json_line(FILE *out, const struct report_interval *interval);
 void report_csv_head(FILE *out);
 void report_csv_row(FILE *out, const struct report_interval *interval);
 
-/* Of these: -1 when nothing was measured; "812 us", "12.3 ms", "4.56 s"; a second. */
+/* Of these: not below the true one, and no more than the largest value; -1 when nothing was measured; "812
+ * us", "12.3 ms", "4.56 s"; a second. */
 usec_t report_quantile(const struct load_stats *stats, double q);
 const char *report_latency(char *out, size_t size, usec_t value);
 double report_rate(uint64_t count, usec_t length);

@@ -98,6 +98,7 @@ static void tell_progress(struct run *run, usec_t now)
     load_stats_subtract(&interval, &run->before);
     struct report_interval what = {
         .options = run->options,
+        .url = run->team.plan->targets[0].url,
         .elapsed = run->team.seen_at - run->team.start,
         .length = run->team.seen_at - run->counted_at,
         .total = &run->team.stats,

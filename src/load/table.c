@@ -35,7 +35,7 @@ static void add_head(struct canvas *canvas, const struct report_interval *what)
     if (what->options->duration != USEC_NEVER)
         units_format_clock(end, sizeof end, what->options->duration);
     size_t more = what->options->urls.count - 1;
-    add_line(canvas, "%s%s%s  %s%s", elapsed, end[0] != '\0' ? " of " : "", end, what->options->urls.text[0],
+    add_line(canvas, "%s%s%s  %s%s", elapsed, end[0] != '\0' ? " of " : "", end, what->url,
              more > 0 ? " and others" : "");
 }
 
@@ -82,25 +82,28 @@ static usec_t band_end(int i)
     return end;
 }
 
-static int count_bands(const struct histogram *latency, uint64_t counts[BANDS])
+/* A bucket counts where its upper edge does, which is what the percentiles tell of it. */
+static int count_bands(const struct load_stats *stats, uint64_t counts[BANDS])
 {
     int band = 0, count = 0;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        while (band < BANDS - 1 && histogram_bucket_low(i) >= band_end(band))
+        usec_t edge = histogram_bucket_high(i);
+        edge = edge < stats->max_us ? edge : stats->max_us;
+        while (band < BANDS - 1 && edge >= band_end(band))
             band++;
-        counts[band] += latency->buckets[i];
-        if (latency->buckets[i] > 0)
+        counts[band] += stats->latency.buckets[i];
+        if (stats->latency.buckets[i] > 0)
             count = band + 1;
     }
     return count;
 }
 
 /* Where not all fit, the first shown has those before it too. */
-static void add_histogram(struct canvas *canvas, const struct histogram *latency, unsigned shown)
+static void add_histogram(struct canvas *canvas, const struct load_stats *stats, unsigned shown)
 {
     static const char bar[BAR_MAX + 1] = "############################################################";
     uint64_t counts[BANDS] = {0}, most = 1;
-    int count = count_bands(latency, counts), first = 0;
+    int count = count_bands(stats, counts), first = 0;
     while (first + 1 < count && (counts[first] == 0 || count - first > (int)shown)) {
         counts[first + 1] += counts[first];
         first++;
@@ -110,7 +113,7 @@ static void add_histogram(struct canvas *canvas, const struct histogram *latency
     for (int i = first; i < count; i++) {
         char label[24];
         add_line(canvas, "  < %-7s %5.1f%% %.*s", report_latency(label, sizeof label, band_end(i)),
-                 100 * (double)counts[i] / (double)latency->count,
+                 100 * (double)counts[i] / (double)stats->latency.count,
                  (int)((counts[i] * BAR_MAX + most - 1) / most), bar);
     }
 }
@@ -138,7 +141,7 @@ void table_draw(FILE *out, struct table *table, const struct report_interval *wh
     unsigned used = canvas.lines + 1; /* the cursor stands on one */
     if (table->rows >= used + BANDS_LEAST) {
         unsigned left = table->rows - used;
-        add_histogram(&canvas, &what->total->latency, left < BANDS_SHOWN ? left : BANDS_SHOWN);
+        add_histogram(&canvas, what->total, left < BANDS_SHOWN ? left : BANDS_SHOWN);
     } else {
         canvas = (struct canvas){.columns = table->columns};
         add_one_line(&canvas, what);

@@ -169,6 +169,14 @@ def test_progress_on_a_terminal_is_a_table_in_place(serve, terminal):
     assert "requests in 2.5" in term.screen_text() and "req/s" not in term.screen_text()
 
 
+def test_a_table_names_the_url_without_its_weight(serve, terminal):
+    server = serve()
+    term = terminal([program("ascale-load"), "--threads", 1, "--duration", "1500ms", "--url", f"{server.url}a@2"],
+                    columns=70, lines=30)
+    term.wait_for_text(rf"^00:00:01 of .*  {server.url}a *$")
+    assert term.wait() == 0
+
+
 def test_progress_on_a_small_terminal_is_one_line(serve, terminal):
     server = serve()
     term = terminal([program("ascale-load"), "--threads", 1, "--duration", "2500ms", "--url", server.url],

@@ -41,7 +41,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void quantiles_are_within_three_percent(void **state)
+/* Never too low, and at most 3.2% too high. */
+static void quantiles_are_upper_bounds_within_three_percent(void **state)
 {
     (void)state;
     enum { N = 20000 };
@@ -60,7 +61,7 @@ static void quantiles_are_within_three_percent(void **state)
     for (size_t i = 0; i < sizeof(qs) / sizeof(qs[0]); i++) {
         usec_t exact = values[(size_t)(qs[i] * N) - 1];
         double error = (double)(histogram_quantile(&h, qs[i]) - exact) / (double)exact;
-        assert_true(error < 0.03 && error > -0.03);
+        assert_true(error < 0.032 && error >= 0);
     }
 }
 
@@ -112,7 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets_tile_the_range),
         cmocka_unit_test(odd_values_are_kept_in_range),
-        cmocka_unit_test(quantiles_are_within_three_percent),
+        cmocka_unit_test(quantiles_are_upper_bounds_within_three_percent),
         cmocka_unit_test(a_quantile_is_the_first_value_with_its_share_below),
         cmocka_unit_test(an_empty_one_has_no_quantile),
         cmocka_unit_test(merge_and_subtract_are_inverse),

@@ -205,9 +205,9 @@ static void orders_are_read_or_refused(void **state)
 
 static char *draw(struct table *table, const struct load_stats *stats)
 {
-    struct load_options options = {.urls = {{"http://127.0.0.1:8000/a/rather/long/path"}, 1},
-                                   .duration = USEC_PER_MIN};
+    struct load_options options = {.urls.count = 1, .duration = USEC_PER_MIN};
     struct report_interval what = {.options = &options,
+                                   .url = "http://127.0.0.1:8000/a/rather/long/path",
                                    .elapsed = USEC_PER_SEC,
                                    .length = USEC_PER_SEC,
                                    .total = stats,
@@ -262,6 +262,37 @@ static void a_histogram_shows_every_answer_once(void **state)
     free(text);
 }
 
+/* A bucket that 500 ms lies within: percentiles, bands and the largest value tell the same of it. */
+static void a_table_does_not_contradict_itself(void **state)
+{
+    (void)state;
+    static const struct {
+        usec_t value, max;
+        const char *p50, *band, *most;
+    } cases[] = {
+        {504000, 504000, "504 ms", "  < 1 s     100.0% #", "504 ms"},
+        {496000, 496000, "496 ms", "  < 500 ms  100.0% #", "496 ms"},
+        {499900, 900000, "508 ms", "  < 1 s     100.0% #", "900 ms"},
+        {65, 65, "65 us", "  < 100 us  100.0% #", "65 us"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct table table = {.columns = 100, .rows = 40};
+        struct load_stats stats = {0};
+        for (int k = 0; k < 3; k++)
+            load_stats_answer(&stats, 200, cases[i].value, true);
+        if (cases[i].max != cases[i].value)
+            load_stats_answer(&stats, 200, cases[i].max, true);
+        char *text = draw(&table, &stats), row[64];
+        snprintf(row, sizeof row, "%10s%14s%14s", "p50", cases[i].p50, cases[i].p50);
+        assert_non_null(strstr(text, row));
+        snprintf(row, sizeof row, "%10s%14s%14s", "max", cases[i].most, cases[i].most);
+        assert_non_null(strstr(text, row));
+        if (strstr(text, cases[i].band) == NULL)
+            fail_msg("case %zu: %s", i, text);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +303,7 @@ int main(void)
         cmocka_unit_test(expectations_are_checked_at_their_edges),
         cmocka_unit_test(a_table_keeps_within_its_terminal),
         cmocka_unit_test(a_histogram_shows_every_answer_once),
+        cmocka_unit_test(a_table_does_not_contradict_itself),
         cmocka_unit_test(orders_are_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
