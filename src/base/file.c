@@ -76,6 +76,16 @@ int file_read(const char *path, size_t max, char **out, size_t *out_size)
     return read_checked(path, max, false, out, out_size);
 }
 
+int file_read_stream(const char *path, size_t max, char **out, size_t *out_size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    int error = read_all(fd, max, out, out_size);
+    close(fd);
+    return error;
+}
+
 int file_read_private(const char *path, size_t max, char **out, size_t *out_size)
 {
     return read_checked(path, max, true, out, out_size);

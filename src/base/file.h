@@ -9,6 +9,9 @@
  * 0 or -errno: -EISDIR a directory, -EINVAL not a regular file, -EFBIG larger than max. */
 int file_read(const char *path, size_t max, char **out, size_t *out_size);
 
+/* As file_read(), but of a pipe or a device, too; waits for all they have. */
+int file_read_stream(const char *path, size_t max, char **out, size_t *out_size);
+
 /* As file_read(), but refuses (-EPERM) a file that others than its owner may read, or that is not ours or
  * root's. */
 int file_read_private(const char *path, size_t max, char **out, size_t *out_size);

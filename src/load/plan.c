@@ -226,7 +226,7 @@ static int read_trace(struct load_plan *plan)
 static int read_body(struct load_plan *plan)
 {
     const char *path = plan->options->body_file;
-    int error = path != NULL ? file_read(path, BODY_MAX, &plan->body, &plan->body_size) : 0;
+    int error = path != NULL ? file_read_stream(path, BODY_MAX, &plan->body, &plan->body_size) : 0;
     return error < 0 ? refuse(EXIT_BAD_USAGE, "cannot read body %s: %s", path, strerror(-error)) : 0;
 }
 

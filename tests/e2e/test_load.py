@@ -58,6 +58,15 @@ def test_what_a_request_looks_like(serve, load, tmp_path):
     assert b"\r\nContent-Length: 256" in head and sent == bytes(range(256))
 
 
+def test_a_body_may_come_through_a_pipe(serve):
+    """It is read once, and sent with every request."""
+    server = serve()
+    ended = subprocess.run([program("ascale-load"), "--requests", "2", "--threads", "1", "--quiet", "--body-file",
+                            "/dev/stdin", "--url", server.url], input=b"one two", capture_output=True, timeout=20 * SLOW)
+    assert ended.returncode == 0, ended.stderr
+    assert [request.split(b"\r\n\r\n", 1)[1] for request in server.requests] == [b"one two"] * 2
+
+
 def test_a_body_that_is_expected_has_a_length_even_when_there_is_none(serve, load):
     server = serve()
     load("--requests", 1, "--threads", 1, "--url", server.url, "--method", "POST")

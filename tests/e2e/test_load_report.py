@@ -258,6 +258,7 @@ def test_an_order_to_stop_a_load_that_was_never_answered_is_a_failure(serve, con
     (["--header", "a: \x01"], "up to 32 of 'Name: value'"),
     (["--header", "a(b): c"], "up to 32 of 'Name: value'"),
     (["--body-file", "/nonexistent"], "cannot read body /nonexistent"),
+    (["--body-file", "/"], "cannot read body /: Is a directory"),
     (["--method", "GET /"], "a method such as POST"),
     (["--bogus"], "unknown option '--bogus'"),
 ])

@@ -94,6 +94,30 @@ static void reading_has_a_cap_and_knows_its_files(void **state)
     free(text);
 }
 
+/* The writer may come later than who reads, and write in pieces. */
+static void a_stream_is_waited_for(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size;
+    assert_int_equal(mkfifo(in("stream"), 0600), 0);
+    pid_t writer = fork();
+    if (writer == 0) {
+        int fd = open(in("stream"), O_WRONLY);
+        _exit(write(fd, "01234", 5) == 5 && write(fd, "56789", 5) == 5 ? 0 : 1);
+    }
+    assert_int_equal(file_read_stream(in("stream"), 10, &text, &size), 0);
+    assert_int_equal(size, 10);
+    assert_string_equal(text, "0123456789");
+    free(text);
+    int status;
+    assert_int_equal(waitpid(writer, &status, 0), writer);
+    assert_int_equal(status, 0);
+    assert_int_equal(file_read_stream("/dev/zero", 10, &text, NULL), -EFBIG);
+    assert_int_equal(file_read_stream(directory, 10, &text, NULL), -EISDIR);
+    assert_int_equal(file_read_stream(in("none"), 10, &text, NULL), -ENOENT);
+}
+
 static void a_large_file_is_read_whole(void **state)
 {
     (void)state;
@@ -205,10 +229,15 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_directory, remove_directory)
     const struct CMUnitTest tests[] = {
-        TEST(reading_has_a_cap_and_knows_its_files),    TEST(a_large_file_is_read_whole),
-        TEST(secrets_must_be_the_owners_alone),         TEST(replacing_keeps_mode_and_follows_links),
-        TEST(a_failed_replacement_leaves_the_old_file), TEST(directories_are_made_with_their_parents),
-        TEST(a_lock_has_one_holder_and_names_it),       TEST(closed_standard_descriptors_are_filled),
+        TEST(reading_has_a_cap_and_knows_its_files),
+        TEST(a_large_file_is_read_whole),
+        TEST(a_stream_is_waited_for),
+        TEST(secrets_must_be_the_owners_alone),
+        TEST(replacing_keeps_mode_and_follows_links),
+        TEST(a_failed_replacement_leaves_the_old_file),
+        TEST(directories_are_made_with_their_parents),
+        TEST(a_lock_has_one_holder_and_names_it),
+        TEST(closed_standard_descriptors_are_filled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
