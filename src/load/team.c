@@ -78,7 +78,7 @@ static int count_workers(const struct team *team)
     if (options->control && options->requests > 0)
         most = 1;
     else if (options->control)
-        most = options->connections > 0 ? options->connections : TEAM_MAX;
+        most = team->connections;
     else if (options->threads < most)
         most = options->threads;
     return most < cpu_count() ? (int)most : cpu_count();

@@ -170,6 +170,9 @@ static void under_orders_requests_are_not_dealt_out(void **state)
     options.requests = 0;
     start_team(&options, 4);
     assert_int_equal(made, 4);
+    options.connections = 3;
+    start_team(&options, 4);
+    assert_int_equal(made, 3);
 }
 
 /* What a single worker has seen. */
