@@ -127,13 +127,21 @@ static struct backend *backend_new(const struct registry *r, const struct backen
     return b;
 }
 
-static struct backend *find_backend(const struct view *view, const struct backend_spec *spec)
+static bool is_named(const struct backend *b, const struct backend_spec *spec)
 {
-    for (unsigned i = 0; i < view->count; i++) {
-        struct backend *b = view->backends[i];
-        if (strcmp(b->id, spec->id) == 0 && strcmp(b->address, spec->address) == 0)
+    return strcmp(b->id, spec->id) == 0 && strcmp(b->address, spec->address) == 0;
+}
+
+/* One that left with requests under way and comes back is the same: two of one id could not be told apart. */
+static struct backend *find_backend(const struct registry *r, const struct backend_spec *spec)
+{
+    const struct view *view = registry_view(r);
+    for (unsigned i = 0; i < view->count; i++)
+        if (is_named(view->backends[i], spec))
+            return view->backends[i];
+    for (struct backend *b = r->gone; b != NULL; b = b->gone_next)
+        if (is_named(b, spec))
             return b;
-    }
     return NULL;
 }
 
@@ -199,18 +207,27 @@ static void retire(struct registry *r, const struct view *old, const struct view
     }
 }
 
+static void take_back(struct registry *r, const struct view *next)
+{
+    for (unsigned i = 0; i < next->count; i++)
+        for (struct backend **link = &r->gone; *link != NULL; link = &(*link)->gone_next)
+            if (*link == next->backends[i]) {
+                *link = (*link)->gone_next;
+                break;
+            }
+}
+
 /* Fills the new view; false: out of memory, and what was made for it is freed. */
 static bool fill_view(struct registry *r, struct view *next, const struct backend_spec *specs, usec_t now)
 {
-    const struct view *old = registry_view(r);
     for (unsigned i = 0; i < next->count; i++) {
-        next->backends[i] = find_backend(old, &specs[i]);
+        next->backends[i] = find_backend(r, &specs[i]);
         if (next->backends[i] == NULL)
             next->backends[i] = backend_new(r, &specs[i], now);
         if (next->backends[i] != NULL)
             continue;
         while (i-- > 0)
-            if (find_backend(old, &specs[i]) == NULL)
+            if (find_backend(r, &specs[i]) == NULL)
                 free(next->backends[i]);
         return false;
     }
@@ -230,6 +247,7 @@ int registry_set(struct registry *r, const struct backend_spec *specs, unsigned 
         snprintf(err, err_size, "out of memory; the backends stay as they were");
         return -ENOMEM;
     }
+    take_back(r, next);
     for (unsigned i = 0; i < count; i++)
         set_state(r, next->backends[i], specs[i].drain ? BACKEND_DRAIN : BACKEND_READY, now);
     retire(r, old, next, now);

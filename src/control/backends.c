@@ -39,6 +39,14 @@ static struct backend *find(struct backends *b, int id)
     return NULL;
 }
 
+static void start_meter(const struct backends *b, struct meter *meter, usec_t now)
+{
+    if (b->adopted)
+        meter_start_unknown(meter, now);
+    else
+        meter_start(meter, now);
+}
+
 int backends_admit(struct backends *b, int id, const char *address, usec_t now)
 {
     struct backend *backend = find(b, id);
@@ -46,12 +54,12 @@ int backends_admit(struct backends *b, int id, const char *address, usec_t now)
         struct meter *meter = b->count < INSTANCES_MAX ? calloc(1, sizeof *meter) : NULL;
         if (!meter)
             return -ENOMEM;
-        meter_start(meter, now);
+        start_meter(b, meter, now);
         backend = &b->items[b->count++];
         *backend = (struct backend){.id = id, .meter = meter};
     }
     snprintf(backend->address, sizeof backend->address, "%s", address);
-    backend->draining = backend->drained = backend->idle = false;
+    backend->out = backend->draining = backend->drained = backend->idle = false;
     b->changed = true;
     return 0;
 }
@@ -62,8 +70,18 @@ bool backends_drain(struct backends *b, int id)
     if (!backend)
         return false;
     backend->draining = true;
+    backend->out = false;
     b->changed = true;
     return true;
+}
+
+void backends_eject(struct backends *b, int id)
+{
+    struct backend *backend = find(b, id);
+    if (!backend)
+        return;
+    backend->out = true;
+    b->changed = true;
 }
 
 bool backends_drained(struct backends *b, int id)
@@ -87,10 +105,10 @@ void backends_remove(struct backends *b, int id)
 
 void backends_restart(struct backends *b, bool adopted, usec_t now)
 {
-    void (*start)(struct meter *, usec_t) = adopted ? meter_start_unknown : meter_start;
-    start(b->total, now);
+    b->adopted = adopted;
+    start_meter(b, b->total, now);
     for (int i = 0; i < b->count; i++) {
-        start(b->items[i].meter, now);
+        start_meter(b, b->items[i].meter, now);
         b->items[i].in_flight = 0;
     }
     b->changed = true;
@@ -102,6 +120,8 @@ json_t *backends_to_json(const struct backends *b)
     for (int i = 0; i < b->count; i++) {
         const struct backend *backend = &b->items[i];
         char name[16];
+        if (backend->out)
+            continue;
         snprintf(name, sizeof name, "i%d", backend->id);
         json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "id", name, "address", backend->address,
                                               "state", backend->draining ? "drain" : "ready"));
@@ -185,6 +205,8 @@ bool backends_read(struct backends *b, json_t *stats, usec_t now)
     b->last.queue = get_int(total, "queue");
     b->last.connections = get_int(total, "connections");
     b->read_at = now;
+    for (int k = 0; k < b->count; k++)
+        b->items[k].in_flight = 0; /* of one that is out, nothing more is said once it has none */
     json_array_foreach(list, i, item)
     {
         struct backend *backend =

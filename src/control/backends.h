@@ -8,7 +8,8 @@
 #include <jansson.h>
 
 struct backend {
-    int id; /* of the instance */
+    int id;   /* of the instance */
+    bool out; /* takes nothing for now and is not in the set; what it has under way goes on */
     bool draining;
     bool drained; /* said so, once */
     bool idle;    /* the balancer drains it and has nothing in flight to it, as last read */
@@ -29,6 +30,7 @@ struct backends {
     struct meter *total;
     struct backend_totals last;
     usec_t read_at; /* 0 = never */
+    bool adopted;   /* the balancer counted before we looked */
 };
 
 /* 0 or -ENOMEM. */
@@ -38,7 +40,10 @@ void backends_fini(struct backends *b);
 /* The instance takes requests (again). -ENOMEM: it does not. */
 int backends_admit(struct backends *b, int id, const char *address, usec_t now);
 
-/* False: it takes none already. */
+/* For now it takes none; it may be admitted again, and is counted on. */
+void backends_eject(struct backends *b, int id);
+
+/* False: it is not known. */
 bool backends_drain(struct backends *b, int id);
 void backends_remove(struct backends *b, int id);
 

@@ -519,6 +519,11 @@ void balancer_drain(struct balancer *b, int instance)
         tell_drained(b, instance);
 }
 
+void balancer_eject(struct balancer *b, int instance)
+{
+    backends_eject(&b->backends, instance);
+}
+
 void balancer_remove(struct balancer *b, int instance)
 {
     backends_remove(&b->backends, instance);

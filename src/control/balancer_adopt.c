@@ -39,6 +39,8 @@ static void on_closed(void *context, const char *why)
 {
     struct question *q = context;
     (void)why;
+    if (q->listen_fd < 0)
+        q->listen_fd = -ECONNRESET;
     q->over = true;
 }
 

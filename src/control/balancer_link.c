@@ -84,8 +84,11 @@ static bool deliver_lines(struct balancer_link *link)
             fail(link, "it sent something that is not a JSON object");
             return false;
         }
-        int fd = link->passed_fd;
-        link->passed_fd = -1;
+        int fd = -1;
+        if (json_object_get(message, "reply")) { /* events may come between; only a reply brings one */
+            fd = link->passed_fd;
+            link->passed_fd = -1;
+        }
         link->message(link->context, message, fd);
         json_decref(message);
     }

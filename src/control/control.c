@@ -155,7 +155,9 @@ static void route_requests(struct control *c, const struct action *action)
         return;
     }
     set_ready(c, action->id, false);
-    if (action->kind != ACTION_DRAIN && c->balancer)
+    if (action->kind == ACTION_EJECT && c->balancer)
+        balancer_eject(c->balancer, action->id);
+    else if (action->kind != ACTION_DRAIN && c->balancer)
         balancer_remove(c->balancer, action->id);
     else if (c->balancer)
         balancer_drain(c->balancer, action->id);

@@ -66,6 +66,39 @@ def test_draining_waits_for_what_is_under_way(supervised):
     assert answers == [200]
 
 
+def test_one_that_comes_back_with_requests_under_way_is_the_same(supervised):
+    """It was out for a while; neither is it counted twice nor has it drained while the new ones last."""
+    control = Control(supervised.path)
+    gates = {b"/1": threading.Event(), b"/2": threading.Event()}
+    backend = Backend(lambda seen: gates[seen.line.split()[1]].wait(20 * SLOW) and OK)
+    answers = []
+
+    def ask(path):
+        thread = threading.Thread(target=lambda: answers.append(request(supervised.port, path, timeout=30).status))
+        thread.start()
+        wait_until(lambda: any(path.encode() in seen.line for seen in backend.requests))
+        return thread
+
+    control.backends(("i1", backend))
+    threads = [ask("/1")]
+    control.backends()
+    control.backends(("i1", backend))
+    threads.append(ask("/2"))
+    assert [(row["id"], row["state"], row["in_flight"], row["requests"]) for row in control.stats()["backends"]] == [
+        ("i1", "ready", 2, 2)]
+    control.backends(("i1", backend), drain=["i1"])
+    gates[b"/1"].set()
+    threads[0].join()
+    wait_for_stats(control, lambda stats: stats["backends"][0]["in_flight"] == 1)
+    assert not [event for event in control.events if event["event"] == "drained"]
+    gates[b"/2"].set()
+    control.event("drained", backend="i1")
+    threads[1].join()
+    assert answers == [200, 200]
+    control.backends()
+    wait_for_stats(control, lambda stats: not stats["backends"] and stats["total"]["requests"] == 2)
+
+
 @pytest.mark.parametrize("drain", [(), ("i1",)], ids=["removed", "drained"])
 def test_one_that_is_taken_out_loses_its_kept_connections(supervised, drain):
     control, backend = Control(supervised.path), Backend()

@@ -461,7 +461,7 @@ static void *hand_over(void *arg)
             return NULL;
         f->received_size += (size_t)count;
     }
-    char text[] = "{\"reply\":1,\"ok\":true}\n{\"reply\":2,\"ok\":true}\n",
+    char text[] = "{\"event\":\"burst\"}\n{\"reply\":1,\"ok\":true}\n{\"reply\":2,\"ok\":true}\n",
          control[CMSG_SPACE(sizeof(int))] = {0};
     struct iovec part = {.iov_base = text, .iov_len = sizeof text - 1};
     struct msghdr header = {

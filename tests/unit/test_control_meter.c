@@ -151,6 +151,15 @@ static void assert_json(json_t *json, const char *expected)
     json_decref(json);
 }
 
+static bool read_text(struct backends *b, const char *text, usec_t now)
+{
+    json_t *stats = json_loads(text, 0, NULL);
+    assert_non_null(stats);
+    bool good = backends_read(b, stats, now);
+    json_decref(stats);
+    return good;
+}
+
 static void test_the_set_is_absolute(void **state)
 {
     (void)state;
@@ -164,6 +173,38 @@ static void test_the_set_is_absolute(void **state)
     backends_remove(b, 1);
     assert_json(backends_to_json(b), "[{\"id\":\"i2\",\"address\":\"127.0.0.1:5001\",\"state\":\"drain\"}]");
     assert_false(backends_drain(b, 1));
+    free_backends(b);
+}
+
+/* Its health is doubtful: nothing new, but what it has goes on and is waited for when it is to leave. */
+static void test_one_that_is_out_is_not_forgotten(void **state)
+{
+    (void)state;
+    struct backends *b = new_backends();
+    struct sample *sample = calloc(1, sizeof *sample);
+    sample->rpm = NAN;
+    sample->instance_count = 1;
+    sample->instances[0] = (struct instance_sample){.id = 1, .rpm = NAN};
+    backends_admit(b, 1, "127.0.0.1:5000", START);
+    assert_true(read_text(b, "{\"total\":{},\"backends\":[{\"id\":\"i1\",\"requests\":600,\"in_flight\":1}]}",
+                          START + USEC_PER_SEC));
+    b->changed = false;
+    backends_eject(b, 1);
+    assert_true(b->changed);
+    assert_json(backends_to_json(b), "[]");
+    assert_true(read_text(b, "{\"total\":{},\"backends\":[]}", START + 2 * USEC_PER_SEC));
+    backends_admit(b, 1, "127.0.0.1:5000", START + 2 * USEC_PER_SEC);
+    assert_true(read_text(b, "{\"total\":{},\"backends\":[{\"id\":\"i1\",\"requests\":601}]}",
+                          START + 3 * USEC_PER_SEC));
+    backends_sample(b, sample, START + 3 * USEC_PER_SEC);
+    assert_float_equal(sample->instances[0].rpm, 601, 0.1);
+    assert_int_equal(sample->instances[0].in_flight, 0);
+
+    backends_eject(b, 1);
+    assert_false(backends_drained(b, 1));
+    assert_true(backends_drain(b, 1));
+    assert_json(backends_to_json(b), "[{\"id\":\"i1\",\"address\":\"127.0.0.1:5000\",\"state\":\"drain\"}]");
+    free(sample);
     free_backends(b);
 }
 
@@ -191,15 +232,6 @@ static void test_names(void **state)
     assert_int_equal(backends_parse_name("i-3"), 0);
     assert_int_equal(backends_parse_name("i99999999999"), 0);
     assert_int_equal(backends_parse_name(NULL), 0);
-}
-
-static bool read_text(struct backends *b, const char *text, usec_t now)
-{
-    json_t *stats = json_loads(text, 0, NULL);
-    assert_non_null(stats);
-    bool good = backends_read(b, stats, now);
-    json_decref(stats);
-    return good;
 }
 
 static void test_stats_reach_the_sample(void **state)
@@ -256,14 +288,18 @@ static void test_only_a_new_balancer_begins_at_zero(void **state)
     (void)state;
     static const char text[] =
         "{\"total\":{\"requests\":1000},\"backends\":[{\"id\":\"i1\",\"requests\":600}]}";
-    for (int adopted = 0; adopted < 2; adopted++) {
+    for (int turn = 0; turn < 4; turn++) {
+        int adopted = turn % 2, first = turn / 2; /* what is known first: the instance or the balancer */
         struct backends *b = new_backends();
         struct sample *sample = calloc(1, sizeof *sample);
         sample->rpm = NAN;
         sample->instance_count = 1;
         sample->instances[0] = (struct instance_sample){.id = 1, .rpm = NAN};
-        backends_admit(b, 1, "127.0.0.1:5000", START);
+        if (first == 0)
+            backends_admit(b, 1, "127.0.0.1:5000", START);
         backends_restart(b, adopted != 0, START);
+        if (first != 0)
+            backends_admit(b, 1, "127.0.0.1:5000", START);
         assert_true(read_text(b, text, START + USEC_PER_SEC));
         backends_sample(b, sample, START + USEC_PER_SEC);
         assert_float_equal(sample->rpm, adopted ? 0 : 1000, 0.1);
@@ -316,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_latencies_age_out),
         cmocka_unit_test(test_the_set_is_absolute),
         cmocka_unit_test(test_drained_is_told_once_and_only_when_draining),
+        cmocka_unit_test(test_one_that_is_out_is_not_forgotten),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_stats_reach_the_sample),
         cmocka_unit_test(test_only_a_new_balancer_begins_at_zero),
