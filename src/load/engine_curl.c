@@ -243,17 +243,19 @@ static bool begin_due_calls(struct curl_engine *engine, usec_t now)
     return begun;
 }
 
-static void turn(struct curl_engine *engine)
+/* The wait comes first, so that the end is seen right after the last answer. Returns the time it is then. */
+static usec_t turn(struct curl_engine *engine, usec_t now)
 {
     int running;
-    curl_multi_perform(engine->multi, &running);
-    usec_t now = clock_now_us();
-    end_calls(engine, now);
     usec_t pause_ends = end_pauses(engine, now), wake_at = engine_wake_at(engine->worker, now);
     if (pause_ends < wake_at)
         wake_at = pause_ends;
     if (!begin_due_calls(engine, now) && wake_at > now)
         wait_for_news(engine, wake_at);
+    curl_multi_perform(engine->multi, &running);
+    now = clock_now_us();
+    end_calls(engine, now);
+    return now;
 }
 
 static void free_calls(struct curl_engine *engine)
@@ -318,8 +320,9 @@ bool engine_curl_run(struct worker *worker)
     engine_on_wake(worker, wake_multi, engine.multi);
     prctl(PR_SET_TIMERSLACK, 1000UL);
     engine_await_start(worker);
-    while (engine_turn(worker, clock_now_us()))
-        turn(&engine);
+    usec_t now = clock_now_us();
+    while (engine_turn(worker, now))
+        now = turn(&engine, now);
     engine_on_wake(worker, NULL, NULL);
     free_calls(&engine);
     curl_multi_cleanup(engine.multi);

@@ -44,6 +44,18 @@ def test_an_https_user_goes_on_as_soon_as_it_is_answered(serve, load, certificat
     assert summary["duration_s"] < 3 * summary["latency_us"]["mean"] * 100 / 1e6
 
 
+def test_an_https_run_ends_with_its_last_answer(serve, load, certificate):
+    """And not when it would next show how it goes, which it does ten times a second."""
+    server = serve(tls=certificate[1])
+
+    def waited_s():
+        _, summary = load("--requests", 1, "--connections", 2, "--insecure", "--url", server.url)
+        assert summary["requests"] == 1
+        return summary["duration_s"] - summary["latency_us"]["max"] / 1e6
+
+    assert min(waited_s() for _ in range(5)) < 0.02
+
+
 def test_https_latency_is_not_rounded_to_what_libcurl_waits(serve, load, certificate):
     """Its waits are whole milliseconds: a request due in between must not wait for the next, half of one in the mean.
     What the machine costs at the moment, the same requests without TLS tell: they have an engine of their own."""
