@@ -240,8 +240,10 @@ static void preset_shape(struct arrivals_shape *shape)
 
 static bool set_key(struct arrivals_shape *shape, const struct shape_key *key, const char *value)
 {
-    if (key->offset != SIZE_MAX)
-        return units_parse_duration(value, duration_field(shape, key));
+    if (key->offset != SIZE_MAX) {
+        usec_t *duration = duration_field(shape, key);
+        return units_parse_duration(value, duration) && *duration <= ARRIVALS_DURATION_MAX;
+    }
     double pct;
     if (!units_parse_percent(value, &pct) || pct > 100)
         return false;
@@ -283,7 +285,7 @@ static bool parse_keys(const char *text, struct arrivals_shape *shape, char *err
         text = take_word(value, sizeof value, next + 1, ",");
         if (text == NULL || !set_key(shape, key, value)) {
             snprintf(error, error_size, "%s=%s: it takes %s", name, next + 1,
-                     key->offset == SIZE_MAX ? "0% to 100%" : "a duration such as 30s");
+                     key->offset == SIZE_MAX ? "0% to 100%" : "a duration such as 30s, at most 1000000000s");
             return false;
         }
     }

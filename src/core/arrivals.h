@@ -7,6 +7,9 @@
 #include "core/random.h"
 #include "core/units.h"
 
+/* Of a shape, and of whatever else a load is told: sums of some of them and an instant fit a usec_t. */
+#define ARRIVALS_DURATION_MAX (INT64_C(1000000000) * USEC_PER_SEC)
+
 enum arrivals_shape_kind {
     ARRIVALS_CONSTANT,
     ARRIVALS_RAMP,  /* from low to 1 over period, then 1 */

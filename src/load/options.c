@@ -49,8 +49,8 @@ static bool read_duration(const char *text, void *field)
     double seconds;
     usec_t *duration = field;
     if (!units_parse_double(text, &seconds))
-        return units_parse_duration(text, duration) && *duration > 0;
-    if (seconds < 1e-6 || seconds > 1e9)
+        return units_parse_duration(text, duration) && *duration > 0 && *duration <= ARRIVALS_DURATION_MAX;
+    if (seconds < 1e-6 || seconds * 1e6 > (double)ARRIVALS_DURATION_MAX)
         return false;
     *duration = (usec_t)(seconds * 1e6);
     return true;
@@ -150,7 +150,7 @@ static bool read_max_errors(const char *text, void *field)
 }
 
 #define A_COUNT     "1 to 100000"
-#define A_DURATION  "a duration such as 120, 250ms, 30s or 2m, above 0"
+#define A_DURATION  "a duration such as 120, 250ms, 30s or 2m, above 0, at most 1000000000s"
 #define FIELD(name) offsetof(struct load_options, name)
 
 static const struct args_option rows[] = {

@@ -257,6 +257,8 @@ static void bad_shapes_are_refused_with_the_reason(void **state)
         {"ramp,low", "no setting of ramp"},
         {"ramp,over=fast", "over=fast"},
         {"ramp,over=0", "above 0"},
+        {"ramp,over=1000000001s", "at most 1000000000s"},
+        {"spike,at=2562047788h,for=2562047788h,every=1h", "at=2562047788h"},
         {"sine,period=0", "1ms or more"},
         {"sine,period=1us", "1ms or more"},
         {"sine,low=101%", "0% to 100%"},
