@@ -283,6 +283,22 @@ static void add_header(struct curl_engine *engine, const char *text)
         engine->headers = longer;
 }
 
+/* To libcurl a header without a value is one to leave out, unless a semicolon stands for its colon. */
+static void add_own_header(struct curl_engine *engine, const char *text)
+{
+    size_t name = strcspn(text, ":");
+    if (text[name + 1 + strspn(text + name + 1, " \t")] != '\0') {
+        add_header(engine, text);
+        return;
+    }
+    char *empty = strndup(text, name + 1);
+    if (empty == NULL)
+        return;
+    empty[name] = ';';
+    add_header(engine, empty);
+    free(empty);
+}
+
 /* The head our own engine would send: without what libcurl adds by itself. */
 static void add_headers(struct curl_engine *engine)
 {
@@ -301,7 +317,7 @@ static void add_headers(struct curl_engine *engine)
     if (options->no_keepalive && !load_plan_has_header(options, "Connection"))
         add_header(engine, "Connection: close");
     for (size_t i = 0; i < options->headers.count; i++)
-        add_header(engine, options->headers.text[i]);
+        add_own_header(engine, options->headers.text[i]);
 }
 
 bool engine_curl_run(struct worker *worker)

@@ -15,19 +15,25 @@ def test_https_with_a_trusted_certificate(serve, load, certificate):
     assert summary["errors"] == 0 and summary["requests"] + summary["missed"] == pytest.approx(80, abs=2)
 
 
-def test_https_requests_look_like_the_others(serve, load, certificate, tmp_path):
+@pytest.mark.parametrize("path, more", [
+    ("", []),
+    ("", ["--method", "POST"]),
+    ("", ["--body-file", "BODY", "--header", "User-Agent: me"]),
+    ("", ["--no-keepalive"]),
+    ("", ["--header", "X-Empty:", "--header", "X-Blank: \t", "--header", "X-One:1"]),
+    ("", ["--header", "Host:", "--header", "User-Agent:", "--header", "Accept:"]),
+], ids=["get", "post", "body", "close", "empty", "emptied"])
+def test_https_requests_look_like_the_others(serve, load, certificate, tmp_path, path, more):
     body = tmp_path / "body"
     body.write_bytes(b"abc")
-    plain, secret = serve(), serve(tls=certificate[1])
-    for more in [], ["--method", "POST"], ["--body-file", body, "--header", "User-Agent: me"], ["--no-keepalive"]:
-        for server in plain, secret:
-            load("--requests", 1, "--threads", 1, "--insecure", "--url", server.url, *more)
-    for one, other in zip(plain.requests, secret.requests, strict=True):
-        def lines(request, port):
-            head, sent = request.split(b"\r\n\r\n", 1)
-            return sorted(head.replace(str(port).encode(), b"PORT").split(b"\r\n")), sent
+    more = [body if word == "BODY" else word for word in more]
 
-        assert lines(one, plain.port) == lines(other, secret.port)
+    def sent(server):
+        load("--requests", 1, "--threads", 1, "--insecure", "--url", f"{server.url}{path}", *more)
+        head, sent = server.requests[0].replace(str(server.port).encode(), b"PORT").split(b"\r\n\r\n", 1)
+        return sorted(line.rstrip() for line in head.split(b"\r\n")), sent
+
+    assert sent(serve()) == sent(serve(tls=certificate[1]))
 
 
 def test_an_https_request_is_never_sent_twice(serve, load, certificate):
