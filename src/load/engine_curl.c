@@ -67,6 +67,7 @@ static void set_request(struct curl_engine *engine, CURL *easy)
     }
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, plan->options->method);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, engine->headers);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, plan->close ? 1L : 0L);
 }
 

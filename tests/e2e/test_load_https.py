@@ -22,7 +22,8 @@ def test_https_with_a_trusted_certificate(serve, load, certificate):
     ("", ["--no-keepalive"]),
     ("", ["--header", "X-Empty:", "--header", "X-Blank: \t", "--header", "X-One:1"]),
     ("", ["--header", "Host:", "--header", "User-Agent:", "--header", "Accept:"]),
-], ids=["get", "post", "body", "close", "empty", "emptied"])
+    ("a/../b/./%2e%2E/c//d?e=/../f#g", []),
+], ids=["get", "post", "body", "close", "empty", "emptied", "dots"])
 def test_https_requests_look_like_the_others(serve, load, certificate, tmp_path, path, more):
     body = tmp_path / "body"
     body.write_bytes(b"abc")
