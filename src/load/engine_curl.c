@@ -19,6 +19,7 @@
 
 struct call {
     CURL *easy;
+    struct curl_engine *engine;
     struct call *next; /* of the free ones */
     struct call *next_made;
     const struct load_target *target;
@@ -43,6 +44,16 @@ static size_t discard(char *data, size_t size, size_t count, void *context)
     struct curl_engine *engine = context;
     engine->worker->stats.bytes += size * count;
     return size * count;
+}
+
+/* What is no status of an answer ends it here, as in our own engine; after a 101 libcurl would wait. */
+static size_t take_header(char *data, size_t size, size_t count, void *context)
+{
+    struct call *call = context;
+    long code = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &code);
+    size_t taken = discard(data, size, count, call->engine);
+    return code < LOAD_CODES && code != 101 ? taken : 0;
 }
 
 /* libcurl would send a request again when its kept connection turns out closed; what is counted once is sent
@@ -82,8 +93,6 @@ static void set_transport(struct curl_engine *engine, CURL *easy)
                      (long)((options->timeout + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, engine);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, discard);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, engine);
     if (options->ca_file != NULL || options->insecure) {
         /* Reading the system's certificates for each connection is most of what connecting costs. */
         curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
@@ -103,9 +112,12 @@ static struct call *make_call(struct curl_engine *engine)
         free(call);
         return NULL;
     }
+    call->engine = engine;
     curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(call->easy, CURLOPT_PREREQFUNCTION, allow_once);
     curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
+    curl_easy_setopt(call->easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(call->easy, CURLOPT_HEADERDATA, call);
     set_request(engine, call->easy);
     set_transport(engine, call->easy);
     call->next_made = engine->made;
@@ -165,6 +177,7 @@ static enum load_error error_of(CURLcode result)
     case CURLE_SSL_ISSUER_ERROR:
         return LOAD_ERROR_TLS;
     case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_WRITE_ERROR: /* take_header() */
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_CONTENT_ENCODING:
         return LOAD_ERROR_PROTOCOL;

@@ -51,6 +51,23 @@ def test_an_https_user_goes_on_as_soon_as_it_is_answered(serve, load, certificat
     assert summary["duration_s"] < 3 * summary["latency_us"]["mean"] * 100 / 1e6
 
 
+@pytest.mark.parametrize("head", [
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n",
+    b"HTTP/1.1 600 Beyond\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 999 Denied\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 099 Below\r\nContent-Length: 0\r\n\r\n",
+], ids=["101", "late101", "600", "999", "099"])
+@pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
+def test_a_status_that_is_none_is_not_http(serve, load, certificate, head, secret):
+    """No answer, so no code of one either; and its connection is used no more."""
+    server = serve(lambda request, number: head if number % 2 else OK, tls=certificate[1] if secret else None)
+    status, summary = load("--requests", 4, "--threads", 1, "--timeout", "20s", "--insecure", "--url", server.url)
+    assert status == 0
+    assert summary["errors"] == summary["errors_by_kind"]["protocol"] == 2
+    assert summary["codes"] == {"200": 2} and server.connections == 3
+
+
 def test_an_https_run_ends_with_its_last_answer(serve, load, certificate):
     """And not when it would next show how it goes, which it does ten times a second."""
     server = serve(tls=certificate[1])
