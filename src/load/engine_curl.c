@@ -326,9 +326,9 @@ static void add_headers(struct curl_engine *engine)
     };
     const struct load_options *options = engine->worker->plan->options;
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
-        if (!load_plan_has_header(options, defaults[i].name))
+        if (load_options_header(options, defaults[i].name) == NULL)
             add_header(engine, defaults[i].text);
-    if (options->no_keepalive && !load_plan_has_header(options, "Connection"))
+    if (options->no_keepalive && load_options_header(options, "Connection") == NULL)
         add_header(engine, "Connection: close");
     for (size_t i = 0; i < options->headers.count; i++)
         add_own_header(engine, options->headers.text[i]);

@@ -177,7 +177,7 @@ static const struct args_option rows[] = {
     {"header", 'H', "'NAME: VALUE'", "up to 32 of 'Name: value'", read_header, FIELD(headers),
      "sent with every request"},
     {"body-file", 'b', "FILE", "a path", args_read_text, FIELD(body_file),
-     "sent as the body of every request"},
+     "sent as the body of every request, as it is and with its length; not with HEAD"},
     {"expect-status", 0, "CODE", "100 to 599", read_status, FIELD(expect_status),
      "any other counts as an error (by default 400 and above do)"},
     {"no-keepalive", 0, NULL, NULL, NULL, FIELD(no_keepalive), "a new connection for every request"},
@@ -216,8 +216,23 @@ static const struct args_program program = {
     "ascale-load", "Sends HTTP requests and says how they went.", notes, rows, sizeof rows / sizeof rows[0],
 };
 
+const char *load_options_header(const struct load_options *options, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; i < options->headers.count; i++) {
+        const char *text = options->headers.text[i];
+        if (strncasecmp(text, name, length) == 0 && text[length] == ':')
+            return text + length + 1;
+    }
+    return NULL;
+}
+
 static const char *find_contradiction(const struct load_options *options)
 {
+    if (options->body_file != NULL && options->method != NULL && strcmp(options->method, "HEAD") == 0)
+        return "a request for HEAD has no body: leave --body-file out";
+    if (load_options_header(options, "Transfer-Encoding") != NULL)
+        return "a body is sent with its length, never in chunks: leave --header Transfer-Encoding out";
     if (options->even && options->poisson)
         return "--even and --poisson exclude each other";
     if ((options->even || options->poisson) && options->rate_rps <= 0 && options->trace == NULL)

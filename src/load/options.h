@@ -50,4 +50,7 @@ struct load_options {
 /* -1: go on; otherwise the exit status: 0 after --help or --version, 2 after an error on stderr. */
 int load_options_read(struct load_options *options, int argc, char **argv);
 
+/* What follows the colon of the first --header of that name; NULL when there is none. */
+const char *load_options_header(const struct load_options *options, const char *name);
+
 #endif

@@ -112,39 +112,21 @@ static int find_origin(struct load_plan *plan, const struct url_parts *parts, si
     return resolve(&plan->origins[plan->origin_count++]);
 }
 
-/* The value of the first header of that name, NULL when there is none. */
-static const char *header_value(const struct load_options *options, const char *name)
-{
-    size_t length = strlen(name);
-    for (size_t i = 0; i < options->headers.count; i++) {
-        const char *text = options->headers.text[i];
-        if (strncasecmp(text, name, length) == 0 && text[length] == ':')
-            return text + length + 1;
-    }
-    return NULL;
-}
-
-bool load_plan_has_header(const struct load_options *options, const char *name)
-{
-    return header_value(options, name) != NULL;
-}
-
 /* A header of the user's replaces ours. */
 static void write_head(FILE *out, const struct load_plan *plan, const struct url_parts *parts)
 {
     const struct load_options *options = plan->options;
     fprintf(out, "%s %s%.*s HTTP/1.1\r\n", options->method, parts->path[0] == '/' ? "" : "/",
             parts->path_size, parts->path);
-    if (!load_plan_has_header(options, "Host"))
+    if (load_options_header(options, "Host") == NULL)
         fprintf(out, "Host: %.*s\r\n", parts->authority_size, parts->authority);
-    if (!load_plan_has_header(options, "User-Agent"))
+    if (load_options_header(options, "User-Agent") == NULL)
         fputs("User-Agent: ascale-load/" PACKAGE_VERSION "\r\n", out);
     for (size_t i = 0; i < options->headers.count; i++)
         fprintf(out, "%s\r\n", options->headers.text[i]);
-    if (options->no_keepalive && !load_plan_has_header(options, "Connection"))
+    if (options->no_keepalive && load_options_header(options, "Connection") == NULL)
         fputs("Connection: close\r\n", out);
-    if (plan->sends_length && !load_plan_has_header(options, "Content-Length") &&
-        !load_plan_has_header(options, "Transfer-Encoding"))
+    if (plan->sends_length && load_options_header(options, "Content-Length") == NULL)
         fprintf(out, "Content-Length: %zu\r\n", plan->body_size);
     fputs("\r\n", out);
 }
@@ -261,7 +243,7 @@ static int fill_plan(struct load_plan *plan)
 /* Connection: close is how users of other tools ask for it. */
 static bool wants_close(const struct load_options *options)
 {
-    const char *value = header_value(options, "Connection");
+    const char *value = load_options_header(options, "Connection");
     return options->no_keepalive || (value != NULL && strcasecmp(value + strspn(value, " \t"), "close") == 0);
 }
 

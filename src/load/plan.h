@@ -48,9 +48,6 @@ struct load_plan {
 struct load_plan *load_plan_new(const struct load_options *options, int *status);
 void load_plan_free(struct load_plan *plan);
 
-/* Whether the options hold a header of that name. */
-bool load_plan_has_header(const struct load_options *options, const char *name);
-
 /* Which target takes a request, for unit in [0, 1). */
 size_t load_plan_pick(const struct load_plan *plan, double unit);
 

@@ -265,6 +265,10 @@ def test_an_order_to_stop_a_load_that_was_never_answered_is_a_failure(serve, con
     (["--body-file", "/nonexistent"], "cannot read body /nonexistent"),
     (["--body-file", "/"], "cannot read body /: Is a directory"),
     (["--method", "GET /"], "a method such as POST"),
+    (["--method", "HEAD", "--body-file", __file__], "a request for HEAD has no body: leave --body-file out"),
+    (["--header", "transfer-encoding: chunked", "--body-file", __file__],
+     "never in chunks: leave --header Transfer-Encoding out"),
+    (["--header", "Transfer-Encoding:"], "never in chunks: leave --header Transfer-Encoding out"),
     (["--bogus"], "unknown option '--bogus'"),
 ])
 def test_usage_errors(house, options, says):
