@@ -53,6 +53,10 @@ static bool split_authority(struct url_parts *parts)
     }
     parts->host_size = (int)(host_end - parts->host);
     const char *rest = *host_end == ']' ? host_end + 1 : host_end;
+    if (rest + 1 == end && *rest == ':') { /* a port may be empty, and is not sent then */
+        parts->authority_size--;
+        end--;
+    }
     if (rest == end)
         return parts->host_size > 0;
     parts->port = rest + 1;
@@ -62,10 +66,11 @@ static bool split_authority(struct url_parts *parts)
            atoi(parts->port) <= 65535;
 }
 
-static bool split_url(const char *url, struct url_parts *parts)
+/* All but what the authority is made of. */
+static bool split_ends(const char *url, struct url_parts *parts)
 {
-    *parts = (struct url_parts){.tls = strncmp(url, "https://", 8) == 0};
-    if (!parts->tls && strncmp(url, "http://", 7) != 0)
+    *parts = (struct url_parts){.tls = strncasecmp(url, "https://", 8) == 0};
+    if (!parts->tls && strncasecmp(url, "http://", 7) != 0)
         return false;
     for (const unsigned char *c = (const unsigned char *)url; *c != '\0'; c++)
         if (*c <= ' ' || *c >= 0x7f)
@@ -76,7 +81,21 @@ static bool split_url(const char *url, struct url_parts *parts)
     parts->authority_size = (int)strcspn(parts->authority, "/?#");
     parts->path = parts->authority + parts->authority_size;
     parts->path_size = (int)strcspn(parts->path, "#");
-    return memchr(parts->authority, '@', (size_t)parts->authority_size) == NULL && split_authority(parts);
+    return true;
+}
+
+/* A user name is refused without showing the password that may be with it. */
+static int split_url(const char *url, struct url_parts *parts)
+{
+    bool good = split_ends(url, parts);
+    const char *at = good ? memrchr(parts->authority, '@', (size_t)parts->authority_size) : NULL;
+    if (at != NULL)
+        return refuse(EXIT_BAD_USAGE,
+                      "user names in URLs are not supported: ask %.*s with --header 'Authorization: ...'",
+                      (int)(parts->path - at - 1), at + 1);
+    if (!good || !split_authority(parts))
+        return refuse(EXIT_BAD_USAGE, "'%s' is not a URL such as http://127.0.0.1:8000/", url);
+    return 0;
 }
 
 static int resolve(struct load_origin *origin)
@@ -163,9 +182,9 @@ static int add_target(struct load_plan *plan, const char *text)
     if (target->upto <= 0)
         return refuse(EXIT_BAD_USAGE, "the weight of '%s' is not above 0", text);
     struct url_parts parts;
-    if (!split_url(target->url, &parts))
-        return refuse(EXIT_BAD_USAGE, "'%s' is not a URL such as http://127.0.0.1:8000/", text);
-    int status = find_origin(plan, &parts, &target->origin);
+    int status = split_url(target->url, &parts);
+    if (status == 0)
+        status = find_origin(plan, &parts, &target->origin);
     return status != 0 ? status : build_request(plan, target, &parts);
 }
 

@@ -37,6 +37,12 @@ def test_https_requests_look_like_the_others(serve, load, certificate, tmp_path,
     assert sent(serve()) == sent(serve(tls=certificate[1]))
 
 
+def test_the_case_of_a_scheme_does_not_matter(serve, load, certificate):
+    for server in serve(), serve(tls=certificate[1]):
+        _, summary = load("--requests", 1, "--threads", 1, "--insecure", "--url", server.url.upper())
+        assert summary["requests"] == len(server.requests) == 1
+
+
 def test_an_https_request_is_never_sent_twice(serve, load, certificate):
     server = serve(lambda request, number: OK if number % 2 else None, tls=certificate[1])
     _, summary = load("--requests", 10, "--threads", 1, "--insecure", "--url", server.url)

@@ -233,7 +233,7 @@ def test_an_order_to_stop_a_load_that_was_never_answered_is_a_failure(serve, con
 @pytest.mark.parametrize("options, says", [
     (["--url", "ftp://127.0.0.1/"], "is not a URL such as"),
     (["--url", "http://"], "is not a URL such as"),
-    (["--url", "http://user@host/"], "is not a URL such as"),
+    (["--url", "http://user:pass@host/"], "user names in URLs are not supported: ask host with --header 'Authorization: "),
     (["--url", "http://127.0.0.1:99999/"], "is not a URL such as"),
     (["--url", "http://127.0.0.1/a b"], "is not a URL such as"),
     (["--url", "http://127.0.0.1/@0"], "the weight of 'http://127.0.0.1/@0' is not above 0"),

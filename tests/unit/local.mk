@@ -117,7 +117,8 @@ test_engine_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_scenarios_SOURCES = tests/unit/test_scenarios.c tests/unit/world.c tests/unit/world.h
 test_scenarios_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 
-unit_programs += test_args test_fleet_model test_pacer test_load_report test_load_answer test_load_trace test_load_team
+unit_programs += test_args test_fleet_model test_pacer
+unit_programs += test_load_report test_load_answer test_load_plan test_load_trace test_load_team
 test_args_SOURCES = tests/unit/test_args.c
 test_args_LDADD = libbase.a $(CMOCKA_LIBS)
 test_fleet_model_SOURCES = tests/unit/test_fleet_model.c src/app/fleet_model.c
@@ -134,6 +135,8 @@ test_load_team_SOURCES = tests/unit/test_load_team.c src/load/pacer.c src/load/s
 test_load_team_LDADD = libbase.a libcore.a $(CMOCKA_LIBS) -lm
 test_load_answer_SOURCES = tests/unit/test_load_answer.c src/load/answer.c
 test_load_answer_LDADD = libhttp.a libbase.a libcore.a $(CMOCKA_LIBS) -lm
+test_load_plan_SOURCES = tests/unit/test_load_plan.c src/load/options.c src/load/plan.c src/load/trace.c
+test_load_plan_LDADD = libbase.a libcore.a $(CMOCKA_LIBS) -lm
 test_load_report_SOURCES = tests/unit/test_load_report.c src/load/commands.c src/load/report.c src/load/stats.c src/load/table.c
 test_load_report_LDADD = libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
 
