@@ -37,6 +37,14 @@ def test_https_requests_look_like_the_others(serve, load, certificate, tmp_path,
     assert sent(serve()) == sent(serve(tls=certificate[1]))
 
 
+@pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
+def test_redirects_are_not_followed_and_no_errors(serve, load, certificate, secret):
+    server = serve(lambda request, number: b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
+                   tls=certificate[1] if secret else None)
+    _, summary = load("--requests", 3, "--threads", 1, "--insecure", "--url", server.url)
+    assert summary["errors"] == 0 and summary["codes"] == {"302": 3} and len(server.requests) == 3
+
+
 def test_the_case_of_a_scheme_does_not_matter(serve, load, certificate):
     for server in serve(), serve(tls=certificate[1]):
         _, summary = load("--requests", 1, "--threads", 1, "--insecure", "--url", server.url.upper())
