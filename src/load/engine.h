@@ -64,7 +64,7 @@ void engine_on_wake(struct worker *worker, void (*wake)(void *context), void *co
 
 const struct load_target *engine_pick(struct worker *worker);
 
-/* A whole answer to a request that was due at scheduled. */
+/* A whole answer to a request that was due at scheduled; its code is below LOAD_CODES. */
 void engine_answered(struct worker *worker, unsigned code, usec_t scheduled, usec_t now);
 
 #endif

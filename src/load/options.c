@@ -29,13 +29,34 @@ static bool read_requests(const char *text, void *field)
     return true;
 }
 
-static bool read_status(const char *text, void *field)
+/* One code, or all of a class: 204, 2xx. */
+static bool mark_expected(const char *word, size_t length, bool *codes)
 {
-    int64_t value;
-    if (!units_parse_int(text, &value) || value < 100 || value > 599)
+    if (length != 3 || word[0] < '1' || word[0] > '5')
         return false;
-    *(int64_t *)field = value;
+    size_t first = (size_t)(word[0] - '0') * 100;
+    if (strncasecmp(word + 1, "xx", 2) == 0) {
+        memset(&codes[first], true, 100);
+        return true;
+    }
+    if (strspn(word + 1, "0123456789") < 2)
+        return false;
+    codes[first + (size_t)(word[1] - '0') * 10 + (size_t)(word[2] - '0')] = true;
     return true;
+}
+
+static bool read_expected(const char *text, void *field)
+{
+    struct load_expected *expected = field;
+    expected->times_said++;
+    for (const char *word = text;; word++) {
+        size_t length = strcspn(word, ",");
+        if (!mark_expected(word, length, expected->codes))
+            return false;
+        word += length;
+        if (*word == '\0')
+            return true;
+    }
 }
 
 static bool read_seed(const char *text, void *field)
@@ -178,7 +199,7 @@ static const struct args_option rows[] = {
      "sent with every request"},
     {"body-file", 'b', "FILE", "a path", args_read_text, FIELD(body_file),
      "sent as the body of every request, as it is and with its length; not with HEAD"},
-    {"expect-status", 0, "CODE", "100 to 599", read_status, FIELD(expect_status),
+    {"expect-status", 0, "CODE,...", "codes such as 404, 200,204 or 2xx", read_expected, FIELD(expected),
      "any other counts as an error (by default 400 and above do)"},
     {"no-keepalive", 0, NULL, NULL, NULL, FIELD(no_keepalive), "a new connection for every request"},
     {"timeout", 0, "DURATION", A_DURATION, read_duration, FIELD(timeout), "of a request (10s)"},
@@ -229,6 +250,8 @@ const char *load_options_header(const struct load_options *options, const char *
 
 static const char *find_contradiction(const struct load_options *options)
 {
+    if (options->expected.times_said > 1)
+        return "--expect-status can be given once: 200,204 names two";
     if (options->body_file != NULL && options->method != NULL && strcmp(options->method, "HEAD") == 0)
         return "a request for HEAD has no body: leave --body-file out";
     if (load_options_header(options, "Transfer-Encoding") != NULL)
@@ -260,6 +283,8 @@ static void settle(struct load_options *options)
     options->output = options->json ? LOAD_OUTPUT_JSON : options->csv ? LOAD_OUTPUT_CSV : LOAD_OUTPUT_TEXT;
     if (options->quiet)
         options->progress = LOAD_PROGRESS_NONE;
+    if (options->expected.times_said == 0)
+        memset(options->expected.codes, true, 400);
     if (options->urls.count == 0)
         read_words("http://127.0.0.1:8000/", &options->urls);
     if (options->method == NULL)

@@ -3,6 +3,7 @@
 #ifndef LOAD_OPTIONS_H
 #define LOAD_OPTIONS_H
 #include "core/arrivals.h"
+#include "load/stats.h"
 
 #define LOAD_WORDS_MAX 32
 
@@ -12,13 +13,19 @@ struct load_words {
     size_t count;
 };
 
+/* The statuses that are no errors. */
+struct load_expected {
+    bool codes[LOAD_CODES];
+    int times_said; /* 0: all below 400 */
+};
+
 enum load_output { LOAD_OUTPUT_TEXT, LOAD_OUTPUT_JSON, LOAD_OUTPUT_CSV };
 enum load_progress { LOAD_PROGRESS_AUTO, LOAD_PROGRESS_LINE, LOAD_PROGRESS_JSON, LOAD_PROGRESS_NONE };
 
 struct load_options {
     struct load_words urls, headers;
     const char *method, *body_file;
-    int64_t expect_status; /* 0: anything below 400 */
+    struct load_expected expected;
     bool no_keepalive;
     usec_t timeout;
     const char *ca_file;

@@ -103,9 +103,7 @@ const struct load_target *engine_pick(struct worker *worker)
 
 void engine_answered(struct worker *worker, unsigned code, usec_t scheduled, usec_t now)
 {
-    int64_t expected = worker->plan->options->expect_status;
-    bool good = expected != 0 ? code == (unsigned)expected : code < 400;
-    load_stats_answer(&worker->stats, code, now - scheduled, good);
+    load_stats_answer(&worker->stats, code, now - scheduled, worker->plan->options->expected.codes[code]);
     worker->last_answer_at = now;
 }
 

@@ -168,12 +168,21 @@ def test_errors_are_counted_by_kind(serve, load, answer, kind):
     assert len(server.requests) == 10
 
 
-def test_expected_status(serve, load):
-    server = serve(lambda request, number: b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-    _, summary = load("--requests", 5, "--threads", 1, "--url", server.url, "--expect-status", 404)
-    assert summary["errors"] == 0
-    _, summary = load("--requests", 5, "--threads", 1, "--url", server.url)
-    assert summary["errors"] == 5
+@pytest.mark.parametrize("expected, wrong", [
+    ([], ["404", "503"]),
+    (["--expect-status", "404"], ["200", "204", "301", "503"]),
+    (["--expect-status", "200,204"], ["301", "404", "503"]),
+    (["--expect-status", "2xx"], ["301", "404", "503"]),
+    (["--expect-status=503,3XX,204"], ["200", "404"]),
+])
+def test_expected_status(serve, load, expected, wrong):
+    """Each kind of answer comes another number of times, so the sum tells which of them were errors."""
+    times = {"200": 1, "204": 2, "301": 4, "404": 8, "503": 16}
+    codes = [code for code, count in times.items() for _ in range(count)]
+    server = serve(lambda request, number: f"HTTP/1.1 {codes[number - 1]} X\r\nContent-Length: 0\r\n\r\n".encode())
+    _, summary = load("--requests", len(codes), "--threads", 1, "--url", server.url, *expected)
+    assert summary["codes"] == times
+    assert summary["errors"] == summary["errors_by_kind"]["status"] == sum(times[code] for code in wrong)
 
 
 def test_timeouts_are_errors(serve, load):

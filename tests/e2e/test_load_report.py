@@ -255,6 +255,9 @@ def test_an_order_to_stop_a_load_that_was_never_answered_is_a_failure(serve, con
     (["--shape", "zigzag"], "no such shape"),
     (["--poisson"], "need --rate"),
     (["--json", "--csv"], "exclude each other"),
+    *[(["--expect-status", codes], f"--expect-status '{codes}': it takes codes such as")
+      for codes in ("", "0", "99", "600", "6xx", "20x", "2x", "2000", "+20", "200,", ",200", "200,,204", "200 204", "ok")],
+    (["--expect-status", "200", "--expect-status", "204"], "--expect-status can be given once: 200,204 names two"),
     (["--quiet", "--progress", "json"], "exclude each other"),
     (["--trace-speed", "2"], "--trace-speed needs --trace FILE"),
     (["--trace", "/nonexistent"], "trace /nonexistent: it cannot be read: No such file"),
