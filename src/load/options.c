@@ -214,7 +214,7 @@ static const struct args_option rows[] = {
     {"control", 0, "stdin", "stdin", read_control, FIELD(control),
      "obey JSON lines on standard input; its end stops the load"},
     {"expect-p99", 0, "DURATION", A_DURATION, read_duration, FIELD(expect_p99),
-     "exit 1 when the 99th percentile is above it"},
+     "exit 1 when the 99th percentile is above it, or over 1% got no answer"},
     {"max-errors", 0, "N|SHARE", "a count such as 0, or a share such as 0.1% or 0.001", read_max_errors, 0,
      "exit 1 when there are more: 10, or 0.1%"},
 };
