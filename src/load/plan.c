@@ -84,18 +84,21 @@ static bool split_ends(const char *url, struct url_parts *parts)
     return true;
 }
 
-/* A user name is refused without showing the password that may be with it. */
-static int split_url(const char *url, struct url_parts *parts)
+/* False: what is wrong has been said; a user name is refused without showing the password that may be with
+ * it. */
+static bool split_url(const char *url, struct url_parts *parts)
 {
     bool good = split_ends(url, parts);
     const char *at = good ? memrchr(parts->authority, '@', (size_t)parts->authority_size) : NULL;
+    if (at == NULL && good && split_authority(parts))
+        return true;
     if (at != NULL)
-        return refuse(EXIT_BAD_USAGE,
-                      "user names in URLs are not supported: ask %.*s with --header 'Authorization: ...'",
-                      (int)(parts->path - at - 1), at + 1);
-    if (!good || !split_authority(parts))
-        return refuse(EXIT_BAD_USAGE, "'%s' is not a URL such as http://127.0.0.1:8000/", url);
-    return 0;
+        refuse(EXIT_BAD_USAGE,
+               "user names in URLs are not supported: ask %.*s with --header 'Authorization: ...'",
+               (int)(parts->path - at - 1), at + 1);
+    else
+        refuse(EXIT_BAD_USAGE, "'%s' is not a URL such as http://127.0.0.1:8000/", url);
+    return false;
 }
 
 static int resolve(struct load_origin *origin)
@@ -182,9 +185,9 @@ static int add_target(struct load_plan *plan, const char *text)
     if (target->upto <= 0)
         return refuse(EXIT_BAD_USAGE, "the weight of '%s' is not above 0", text);
     struct url_parts parts;
-    int status = split_url(target->url, &parts);
-    if (status == 0)
-        status = find_origin(plan, &parts, &target->origin);
+    if (!split_url(target->url, &parts))
+        return EXIT_BAD_USAGE;
+    int status = find_origin(plan, &parts, &target->origin);
     return status != 0 ? status : build_request(plan, target, &parts);
 }
 
