@@ -29,6 +29,8 @@ struct member {
     int owner;
     int fd; /* of its stat file, -1: opened for each reading */
     bool leader, gone;
+    bool settled;          /* gone, and its time is nobody's to inherit any more */
+    bool waited;           /* gone since the scan before */
     struct proc_stat stat; /* as of the last scan */
 };
 
@@ -265,9 +267,12 @@ static bool bury(const struct proctree *tree, const struct member *member)
 static void refresh(struct proctree *tree, struct member *member)
 {
     struct proc_stat stat;
+    if (member->gone)
+        return;
     int error = read_member(member, &stat);
     if (error == -ESRCH) {
         member->gone = true;
+        member->settled = find_account(tree, member->owner) == NULL;
         close_member(tree, member);
     }
     if (error != 0)
@@ -279,18 +284,23 @@ static void refresh(struct proctree *tree, struct member *member)
     }
     member->stat = stat;
     if (stat.state == 'Z' && bury(tree, member)) {
-        member->gone = true;
+        member->gone = member->settled = true;
         close_member(tree, member);
     }
 }
 
-/* What a waited child had used was counted while it lived; its parent has inherited it now. */
-static void settle_account(const struct proctree *tree, struct account *account)
+/* What a waited child had used was counted while it lived; its parent has inherited it now. One that was
+ * waited for after its parent was looked at is found inherited by the next scan. */
+static void settle_account(struct proctree *tree, struct account *account)
 {
     for (int i = 0; i < tree->member_count; i++) {
-        const struct member *member = &tree->members[i];
+        struct member *member = &tree->members[i];
         uint64_t counted = member->stat.cpu_us + member->stat.child_us;
-        if (member->gone && member->owner == account->owner && counted <= account->inherited_us)
+        if (!member->gone || member->settled || member->owner != account->owner)
+            continue;
+        member->settled = member->waited || counted <= account->inherited_us;
+        member->waited = true;
+        if (counted <= account->inherited_us)
             account->inherited_us -= counted;
     }
     account->cpu_us += account->inherited_us;
@@ -301,7 +311,7 @@ static void drop_gone(struct proctree *tree)
 {
     int kept = 0;
     for (int i = 0; i < tree->member_count; i++)
-        if (!tree->members[i].gone)
+        if (!tree->members[i].gone || !tree->members[i].settled)
             tree->members[kept++] = tree->members[i];
     tree->member_count = kept;
 }
@@ -357,7 +367,7 @@ void proctree_remove(struct proctree *tree, int owner)
     for (int i = 0; i < tree->member_count; i++)
         if (tree->members[i].owner == owner) {
             close_member(tree, &tree->members[i]);
-            tree->members[i].gone = true;
+            tree->members[i].gone = tree->members[i].settled = true;
         }
     drop_gone(tree);
     struct account *account = find_account(tree, owner);
