@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: MIT
 """ascale-load over https, which libcurl carries: the same figures as without."""
 
+import collections
+import contextlib
+import pathlib
+import re
+import time
+
 import pytest
 
+from house import program, wait_until
 from loading import OK
 
 
@@ -94,16 +101,35 @@ def test_an_https_run_ends_with_its_last_answer(serve, load, certificate):
     assert min(waited_s() for _ in range(5)) < 0.02
 
 
-def test_https_latency_is_not_rounded_to_what_libcurl_waits(serve, load, certificate):
-    """Its waits are whole milliseconds: a request due in between must not wait for the next, half of one in the mean.
-    What the machine costs at the moment, the same requests without TLS tell: they have an engine of their own."""
-    plain, secure = serve(), serve(tls=certificate[1])
+def alarm(pid):
+    """When its timer is due: the earliest and the latest that can be, in seconds of this clock. None: it has none."""
+    for path in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        before = time.monotonic()
+        with contextlib.suppress(OSError):  # closed in between
+            left = re.search(r"^it_value: \((\d+), (\d+)\)$", path.read_text(), re.M)
+            if left and left.groups() != ("0", "0"):
+                left = int(left.group(1)) + int(left.group(2)) / 1e9
+                return before + left, time.monotonic() + left
+    return None
 
-    def p50(server):
-        _, summary = load("--rate", "170/s", "--connections", 1, "--duration", "1s", "--insecure", "--url", server.url)
-        return summary["latency_us"]["p50"]
 
-    assert any(p50(secure) - p50(plain) < 400 for _ in range(8))
+def test_https_requests_are_due_to_the_microsecond(serve, house, certificate):
+    """libcurl waits whole milliseconds. Every 10.3 ms one is due, so a timer in step with that cannot be one of those."""
+    server, rate = serve(tls=certificate[1]), 97
+    process = house.spawn([program("ascale-load"), "--rate", rate, "--even", "--connections", 1, "--infinite", "--insecure",
+                           "--url", server.url])
+
+    looks = collections.deque(maxlen=9)
+
+    def in_step():
+        """Most of the last looks agree on when in its period one is due; others met a turn for another reason."""
+        look = alarm(process.pid)
+        if look and look[1] - look[0] < 0.0002:
+            looks.append(look[0] * rate % 1 / rate)
+        apart = [[abs((look - one + 0.5 / rate) % (1 / rate) - 0.5 / rate) for look in looks] for one in looks]
+        return any(sum(each < 0.0002 for each in from_one) > 5 for from_one in apart)
+
+    wait_until(in_step)
 
 
 def test_https_with_an_unknown_certificate_is_an_error(serve, load, certificate):
