@@ -275,6 +275,19 @@ static void put_connection(struct writer *w, const struct exchange *x)
         PUT(w, "Connection: keep-alive\r\n");
 }
 
+/* RFC 9110, 6.6.1: an answer without one gets it where it passes. */
+static void put_date(struct writer *w, struct worker *worker)
+{
+    time_t now = time(NULL);
+    if (now != worker->date_at) {
+        struct tm tm;
+        strftime(worker->date, sizeof(worker->date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
+                 gmtime_r(&now, &tm));
+        worker->date_at = now;
+    }
+    put_text(w, worker->date);
+}
+
 bool compose_response(struct exchange *x)
 {
     struct writer w;
@@ -291,6 +304,8 @@ bool compose_response(struct exchange *x)
         if (response_passes(&h->fields[i], x))
             put_field(&w, from, &h->fields[i]);
     put_framing(&w, x);
+    if (x->code >= 200 && h->index[HTTP1_DATE] < 0)
+        put_date(&w, x->session->worker);
     put_cookie(&w, x);
     if (settings_of(x)->options.via && x->code >= 200)
         put_text(&w, h->minor == 1 ? "Via: 1.1 ascale\r\n" : "Via: 1.0 ascale\r\n");
@@ -328,7 +343,9 @@ bool compose_reply(struct exchange *x, unsigned code, const char *why)
     put_number(&w, code);
     PUT(&w, " ");
     put_text(&w, reason);
-    PUT(&w, "\r\nContent-Type: text/plain\r\n");
+    PUT(&w, "\r\n");
+    put_date(&w, x->session->worker);
+    PUT(&w, "Content-Type: text/plain\r\n");
     put_length(&w, strlen(reason) + strlen(why) + 3);
     if (code == 503) {
         PUT(&w, "Retry-After: ");

@@ -9,6 +9,7 @@
 #include "http/relay.h"
 #include "http/slab.h"
 #include <pthread.h>
+#include <time.h>
 
 #define TRIED_MAX 8 /* backends one request is offered to after failed connects */
 
@@ -105,6 +106,8 @@ struct worker {
     bool stopping;
     struct pick pick;
     struct pick_candidate candidates[BACKENDS_MAX];
+    time_t date_at;        /* what date says */
+    char date[40];         /* a field line for answers without one */
     struct buffer *access; /* lines not yet written */
     bool access_lost;      /* the last ones could not be */
     bool short_of;         /* descriptors or memory: accepting pauses */

@@ -42,6 +42,7 @@ enum http1_field_id {
     HTTP1_X_FORWARDED_PROTO,
     HTTP1_X_REAL_IP,
     HTTP1_VIA,
+    HTTP1_DATE,
     HTTP1_FIELD_IDS
 };
 

@@ -40,6 +40,7 @@ static const struct known known[] = {
     {"te", HTTP1_TE, true},
     {"via", HTTP1_VIA, false},
     {"host", HTTP1_HOST, false},
+    {"date", HTTP1_DATE, false},
     {"cookie", HTTP1_COOKIE, false},
     {"expect", HTTP1_EXPECT, false},
     {"trailer", HTTP1_TRAILER, false},
@@ -60,8 +61,8 @@ static const struct known known[] = {
 };
 
 #define LONGEST_KNOWN 19
-static const uint8_t first_of_length[LONGEST_KNOWN + 2] = {0,  0,  0,  1,  2,  3,  3,  5,  7,  7, 9,
-                                                           11, 11, 11, 11, 13, 14, 16, 18, 19, 20};
+static const uint8_t first_of_length[LONGEST_KNOWN + 2] = {0,  0,  0,  1,  2,  4,  4,  6,  8,  8, 10,
+                                                           12, 12, 12, 12, 14, 15, 17, 19, 20, 21};
 
 bool http1_same(const char *a, size_t len, const char *b)
 {

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """ascale-balance where one request ends and the next begins, and where it is not plain who is to blame."""
 
+import calendar
 import re
 import socket
 import threading
+import time
 
 import pytest
 
@@ -11,6 +13,7 @@ from balancing import Backend, Balancer, Control, Refuser, read_answer
 from house import SLOW, raw_request
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+CLOSE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"
 TRAILERS = b"2\r\nab\r\n0\r\nX-Hop: 1\r\nX-End: 2\r\nIf-Unmodified-Since: 3\r\nContent_Type: 4\r\n\r\n"
 
@@ -112,3 +115,21 @@ def test_an_upgrade_that_concerns_another_connection_is_a_bad_answer(house, answ
     balancer = Balancer(house, [Backend(lambda request: answer)])
     got = raw_request(balancer.port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 502 ") and b"secret" not in got
+
+
+@pytest.mark.parametrize("date", [b"", b"Date: Fri, 27 Nov 2026 09:00:59 GMT\r\n"], ids=["without", "with"])
+def test_every_answer_has_a_date(house, date):
+    """RFC 9110, 6.6.1: who passes an answer on adds what its origin left out. Interim ones have none."""
+    answer = b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n" + date + b"Content-Length: 0\r\n\r\n"
+    balancer = Balancer(house, [Backend(serve=lambda peer: peer.head() and peer.send(answer))])
+    before = int(time.time())
+    hints, passed = raw_request(balancer.port, CLOSE).split(b"\r\n\r\n")[:2]
+    refusal = raw_request(balancer.port, b"GET / HTTP/1.1\r\n\r\n")
+    assert b" 103 " in hints and b"Date:" not in hints
+    for head, given in ((passed, date), (refusal, b"")):
+        written, = re.findall(rb"^(Date: .*?\r\n)", head + b"\r\n", re.M)
+        if given:
+            assert written == given
+        else:
+            at = calendar.timegm(time.strptime(written.decode(), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n"))
+            assert before <= at <= time.time()
