@@ -10,6 +10,7 @@
 #include "base/spawn.h"
 #include "control/backends.h"
 #include "control/balancer_adopt.h"
+#include "control/balancer_args.h"
 #include "control/balancer_link.h"
 #include "control/listener.h"
 #include "control/process.h"
@@ -87,25 +88,6 @@ static usec_t now_of(const struct balancer *b)
     return loop_now(b->setup.loop);
 }
 
-/* --queue-limit 1024 and so on: the options of the program are those of the ini. */
-static void add_options(struct process_args *args, const struct config *config)
-{
-    for (size_t i = 0; i < options_count; i++) {
-        const struct option *option = &options[i];
-        char name[64], value[CONFIG_TEXT_MAX];
-        if (strcmp(option->section, "balancer") != 0 || strcmp(option->key, "enabled") == 0 ||
-            strcmp(option->key, "listen") == 0)
-            continue;
-        snprintf(name, sizeof name, "%s", option->key);
-        for (char *c = name; *c; c++)
-            if (*c == '_')
-                *c = '-';
-        config_get_text(config, option, value, sizeof value);
-        if (value[0])
-            process_args_add(args, "--%s=%s", name, value);
-    }
-}
-
 /* Anew for each program: the file may have been moved away. */
 static int open_log(struct balancer *b)
 {
@@ -122,10 +104,7 @@ static void check_log(struct balancer *b)
 static int spawn_program(struct balancer *b)
 {
     struct process_args args = {0};
-    process_args_add(&args, "%s", b->setup.program);
-    process_args_add(&args, "--listen-fd=%d", LISTEN_FD);
-    process_args_add(&args, "--control=%s", b->socket_path);
-    add_options(&args, &b->config);
+    balancer_args_make(&args, b->setup.program, LISTEN_FD, b->socket_path, &b->config);
     if (args.overflow)
         return -E2BIG;
     int error = open_log(b);
@@ -412,6 +391,17 @@ static void on_stop_due(struct loop_timer *timer, int64_t now)
     loop_timer_set(b->setup.loop, &b->stop_timer, now + STOP_SLACK);
 }
 
+static void tell_adopted(struct balancer *b)
+{
+    char kept[160];
+    pid_t pid = b->process.identity.pid;
+    say(b, LEVEL_INFO, 0, "took over the running balancer (pid %d)", pid);
+    balancer_args_kept(pid, &b->config, kept, sizeof kept);
+    if (kept[0])
+        say(b, LEVEL_WARNING, 0,
+            "the balancer keeps what it was started with until all is stopped and started anew: %s", kept);
+}
+
 /* One that we cannot talk to would keep the address for itself, so it is ended; it is ours for certain. */
 static bool adopt_program(struct balancer *b)
 {
@@ -433,7 +423,7 @@ static bool adopt_program(struct balancer *b)
     backends_restart(&b->backends, true, now_of(b));
     connect_soon(b);
     expect_report(b);
-    say(b, LEVEL_INFO, 0, "took over the running balancer (pid %d)", b->setup.adopt.pid);
+    tell_adopted(b);
     return true;
 }
 

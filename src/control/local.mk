@@ -9,6 +9,8 @@ libcontrol_a_SOURCES = \
 	src/control/balancer.h \
 	src/control/balancer_adopt.c \
 	src/control/balancer_adopt.h \
+	src/control/balancer_args.c \
+	src/control/balancer_args.h \
 	src/control/balancer_link.c \
 	src/control/balancer_link.h \
 	src/control/commands.c \

@@ -395,11 +395,23 @@ def test_killed_controller_is_followed_by_one_that_takes_over(house, room):
         stop.set()
         user.join()
     assert not failures
+    assert "what it was started with" not in second.process.output()
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: len(second.ready()) == 2 and victim not in second.ready(), 10, "a replacement")
     below = [balancer, *second.ready()]
     assert second.process.terminate(20) == 0, second.process.output()
     assert not [pid for pid in below if alive(pid)]
+
+
+def test_settings_that_an_adopted_balancer_cannot_take_are_told(room):
+    address = f"127.0.0.1:{free_port()}"
+    first = room(settings={"balancer.listen": address, "balancer.user": "nobody"})
+    first.serve()
+    first.process.signal(signal.SIGKILL)
+    first.process.wait()
+    second = room(settings={"balancer.listen": address, "balancer.max_connections": "99", "balancer.via": "yes"})
+    second.says(r"keeps what it was started with until .*: max_connections=20000, user=nobody$")
+    second.end()
 
 
 @pytest.mark.threads
