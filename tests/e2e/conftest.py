@@ -7,8 +7,9 @@ import pytest
 
 import house as helpers
 from balancing import supervised  # noqa: F401 (a fixture)
+from certificates import certificate  # noqa: F401 (a fixture)
 from headless import ControlRoom
-from loading import certificate, controlled, load, serve  # noqa: F401 (fixtures)
+from loading import controlled, load, serve  # noqa: F401 (fixtures)
 
 TEST_TIMEOUT_S = 180
 HOUSE = pytest.StashKey()

@@ -4,9 +4,7 @@
 import contextlib
 import json
 import re
-import shutil
 import socket
-import ssl
 import subprocess
 import threading
 
@@ -144,17 +142,3 @@ def controlled():
     yield start
     for one in running:
         one.close()
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    """A self-signed certificate for 127.0.0.1: (certificate file, server context)."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not installed")
-    files = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
-                   check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
-    return files[0], context

@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import signal
 import ssl
 import subprocess
@@ -329,21 +328,10 @@ def test_twin_asks_for_its_token(twin):
     assert request(process.port, "/health").status == 200
 
 
-@pytest.fixture
-def certificate(tmp_path):
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not installed")
-    files = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", files[0], "-keyout", files[1]],
-                   check=True, capture_output=True)
-    return files
-
-
 def test_twin_over_tls_takes_no_old_version(twin, certificate):
-    process = twin("--tls-cert", certificate[0], "--tls-key", certificate[1])
+    process = twin("--tls-cert", certificate.file, "--tls-key", certificate.key)
     assert "https://127.0.0.1:" in process.output()
-    context = ssl.create_default_context(cafile=certificate[0])
+    context = ssl.create_default_context(cafile=certificate.file)
     with urllib.request.urlopen(f"https://127.0.0.1:{process.port}/app/status", context=context) as answer:
         assert json.load(answer)["replicas"] == 10
     for option in ("-tls1", "-tls1_1"):
@@ -355,7 +343,7 @@ def test_twin_over_tls_takes_no_old_version(twin, certificate):
 def test_a_key_of_another_certificate_is_refused(house, certificate, tmp_path):
     other = tmp_path / "other.pem"
     subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-out", other], check=True, capture_output=True)
-    status, output = house.run([program("ascale-app"), "--tls-cert", certificate[0], "--tls-key", other])
+    status, output = house.run([program("ascale-app"), "--tls-cert", certificate.file, "--tls-key", other])
     assert status == 1 and "is the key that of the certificate?" in output
-    status, output = house.run([program("ascale-app"), "--tls-cert", certificate[0], "--tls-key", tmp_path / "none"])
+    status, output = house.run([program("ascale-app"), "--tls-cert", certificate.file, "--tls-key", tmp_path / "none"])
     assert status == 1 and "cannot read" in output and "No such file" in output

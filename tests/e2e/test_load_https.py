@@ -14,8 +14,8 @@ from loading import OK
 
 
 def test_https_with_a_trusted_certificate(serve, load, certificate):
-    server = serve(tls=certificate[1])
-    _, summary = load("--requests", 40, "--threads", 2, "--ca-file", certificate[0], "--url", server.url)
+    server = serve(tls=certificate.context)
+    _, summary = load("--requests", 40, "--threads", 2, "--ca-file", certificate.file, "--url", server.url)
     assert summary["requests"] == len(server.requests) == 40 and summary["errors"] == 0
     assert server.connections == summary["connections"] == 2
     _, summary = load("--rate", "40/s", "--connections", 2, "--duration", "2s", "--insecure", "--url", server.url)
@@ -41,32 +41,32 @@ def test_https_requests_look_like_the_others(serve, load, certificate, tmp_path,
         head, sent = server.requests[0].replace(str(server.port).encode(), b"PORT").split(b"\r\n\r\n", 1)
         return sorted(line.rstrip() for line in head.split(b"\r\n")), sent
 
-    assert sent(serve()) == sent(serve(tls=certificate[1]))
+    assert sent(serve()) == sent(serve(tls=certificate.context))
 
 
 @pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
 def test_redirects_are_not_followed_and_no_errors(serve, load, certificate, secret):
     server = serve(lambda request, number: b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
-                   tls=certificate[1] if secret else None)
+                   tls=certificate.context if secret else None)
     _, summary = load("--requests", 3, "--threads", 1, "--insecure", "--url", server.url)
     assert summary["errors"] == 0 and summary["codes"] == {"302": 3} and len(server.requests) == 3
 
 
 def test_the_case_of_a_scheme_does_not_matter(serve, load, certificate):
-    for server in serve(), serve(tls=certificate[1]):
+    for server in serve(), serve(tls=certificate.context):
         _, summary = load("--requests", 1, "--threads", 1, "--insecure", "--url", server.url.upper())
         assert summary["requests"] == len(server.requests) == 1
 
 
 def test_an_https_request_is_never_sent_twice(serve, load, certificate):
-    server = serve(lambda request, number: OK if number % 2 else None, tls=certificate[1])
+    server = serve(lambda request, number: OK if number % 2 else None, tls=certificate.context)
     _, summary = load("--requests", 10, "--threads", 1, "--insecure", "--url", server.url)
     assert len(server.requests) == 10
     assert summary["errors"] == summary["errors_by_kind"]["closed"] == summary["requests"] == 5
 
 
 def test_an_https_user_goes_on_as_soon_as_it_is_answered(serve, load, certificate):
-    server = serve(tls=certificate[1])
+    server = serve(tls=certificate.context)
     _, summary = load("--requests", 100, "--threads", 1, "--insecure", "--url", server.url)
     assert summary["requests"] == 100
     assert summary["duration_s"] < 3 * summary["latency_us"]["mean"] * 100 / 1e6
@@ -82,7 +82,7 @@ def test_an_https_user_goes_on_as_soon_as_it_is_answered(serve, load, certificat
 @pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
 def test_a_status_that_is_none_is_not_http(serve, load, certificate, head, secret):
     """No answer, so no code of one either; and its connection is used no more."""
-    server = serve(lambda request, number: head if number % 2 else OK, tls=certificate[1] if secret else None)
+    server = serve(lambda request, number: head if number % 2 else OK, tls=certificate.context if secret else None)
     status, summary = load("--requests", 4, "--threads", 1, "--timeout", "20s", "--insecure", "--url", server.url)
     assert status == 0
     assert summary["errors"] == summary["errors_by_kind"]["protocol"] == 2
@@ -91,7 +91,7 @@ def test_a_status_that_is_none_is_not_http(serve, load, certificate, head, secre
 
 def test_an_https_run_ends_with_its_last_answer(serve, load, certificate):
     """And not when it would next show how it goes, which it does ten times a second."""
-    server = serve(tls=certificate[1])
+    server = serve(tls=certificate.context)
 
     def waited_s():
         _, summary = load("--requests", 1, "--connections", 2, "--insecure", "--url", server.url)
@@ -115,7 +115,7 @@ def alarm(pid):
 
 def test_https_requests_are_due_to_the_microsecond(serve, house, certificate):
     """libcurl waits whole milliseconds. Every 10.3 ms one is due, so a timer in step with that cannot be one of those."""
-    server, rate = serve(tls=certificate[1]), 97
+    server, rate = serve(tls=certificate.context), 97
     process = house.spawn([program("ascale-load"), "--rate", rate, "--even", "--connections", 1, "--infinite", "--insecure",
                            "--url", server.url])
 
@@ -133,7 +133,7 @@ def test_https_requests_are_due_to_the_microsecond(serve, house, certificate):
 
 
 def test_https_with_an_unknown_certificate_is_an_error(serve, load, certificate):
-    server = serve(tls=certificate[1])
+    server = serve(tls=certificate.context)
     status, summary = load("--requests", 3, "--threads", 1, "--url", server.url)
     assert status == 1
     assert summary["errors_by_kind"]["tls"] == summary["errors"] == 3

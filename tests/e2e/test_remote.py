@@ -5,13 +5,12 @@ import json
 import re
 import socket
 import ssl
-import subprocess
 import threading
 import time
-from shutil import which
 
 import pytest
 
+from certificates import make_certificate
 from house import SLOW, program, wait_until
 
 QUICK = {
@@ -361,27 +360,14 @@ def test_tokens(house, application):
     assert re.search(r"token.*others than its owner may read it", room.process.output())
 
 
-def make_certificate(directory, name):
-    """A certificate for 127.0.0.1 that is its own authority, and its key."""
-    key, certificate = directory / f"{name}.key", directory / f"{name}.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=127.0.0.1",
-                    "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-    return key, certificate
-
-
-@pytest.mark.skipif(not which("openssl"), reason="makes its certificates with openssl")
-def test_an_unknown_authority_is_refused(house):
-    key, certificate = make_certificate(house.directory, "server")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    app = Application(tls=context)
+def test_an_unknown_authority_is_refused(house, certificate):
+    app = Application(tls=certificate.context)
     try:
         room = Room(house, app, scheme="https")
         room.says(r"fails: .*\(GET /app/status: .*certificate.*http\.ca_file", 30)
         assert not app.seen()
         room.end()
-        room = Room(house, app, scheme="https", http__ca_file=str(certificate))
+        room = Room(house, app, scheme="https", http__ca_file=str(certificate.file))
         room.says(r"HOLD 10 ")
         room.end()
         room = Room(house, app, scheme="https", http__ca_file=str(house.directory / "missing.pem"))
@@ -391,27 +377,24 @@ def test_an_unknown_authority_is_refused(house):
         app.close()
 
 
-@pytest.mark.skipif(not which("openssl"), reason="makes its certificates with openssl")
-def test_a_certificate_of_our_own_is_shown(house):
-    key, certificate = make_certificate(house.directory, "server")
-    own_key, own_certificate = make_certificate(house.directory, "client")
-    own_key.chmod(0o600)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    context.load_verify_locations(own_certificate)
-    context.verify_mode = ssl.CERT_REQUIRED
-    app = Application(tls=context)
-    own = {"http__ca_file": str(certificate), "http__cert_file": str(own_certificate), "http__key_file": str(own_key)}
+def test_a_certificate_of_our_own_is_shown(house, certificate):
+    own = make_certificate(house.directory, "client")
+    own.key.chmod(0o600)
+    certificate.context.load_verify_locations(own.file)
+    certificate.context.verify_mode = ssl.CERT_REQUIRED
+    app = Application(tls=certificate.context)
+    trusting = {"http__ca_file": str(certificate.file)}
+    shown = {"http__cert_file": str(own.file), "http__key_file": str(own.key)}
     try:
-        room = Room(house, app, scheme="https", http__ca_file=str(certificate))
+        room = Room(house, app, scheme="https", **trusting)
         room.says(r"fails: ", 30)
         assert not app.seen()
         room.end()
-        room = Room(house, app, scheme="https", **own)
+        room = Room(house, app, scheme="https", **trusting, **shown)
         room.says(r"HOLD 10 ")
         room.end()
-        own_key.chmod(0o640)
-        room = Room(house, app, scheme="https", **own)
+        own.key.chmod(0o640)
+        room = Room(house, app, scheme="https", **trusting, **shown)
         assert room.process.wait() == 2
         assert re.search(r"http\.key_file \(.*client\.key\): others than its owner may read it", room.process.output())
     finally:
