@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* "--max-in-flight 10" sets balancer.max_in_flight: the option table reads, checks and describes. */
 #include "balance/cli.h"
+#include "base/args.h"
 #include "config.h"
 #include "core/options.h"
 #include "http/conn.h"
@@ -92,7 +93,7 @@ static void print_help(void)
         printf(" VALUE\n      %s (%s; default %s)\n", o->help, range,
                o->preset[0] != '\0' ? o->preset : "none");
     }
-    printf("  --help\n  --version\n\n"
+    printf("  -h, --help\n  -V, --version\n\n"
            "Without --control, --hold-when-empty is no unless it is given.\n"
            "It speaks neither TLS nor HTTP/2 to clients: put Caddy, nginx or hitch before it for that.\n");
 }
@@ -159,11 +160,11 @@ int cli_read(struct cli *cli, int argc, char **argv)
     config_init(&cli->config);
     cli->listen_fd = -1;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
+        if (args_ask_help(argv[i])) {
             print_help();
             return 0;
         }
-        if (strcmp(argv[i], "--version") == 0) {
+        if (args_ask_version(argv[i])) {
             printf("ascale-balance " VERSION "\n");
             return 0;
         }

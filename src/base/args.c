@@ -61,8 +61,8 @@ static void print_help(const struct args_program *program)
     printf("usage: %s [OPTION]...\n%s\n\n", program->name, program->about);
     for (size_t i = 0; i < program->count; i++)
         print_option(&program->options[i]);
-    printf("%-*sshow this and stop\n%-*sshow the version and stop\n", HELP_COLUMN, "      --help",
-           HELP_COLUMN, "      --version");
+    printf("%-*sshow this and stop\n%-*sshow the version and stop\n", HELP_COLUMN, "  -h, --help",
+           HELP_COLUMN, "  -V, --version");
     if (program->notes != NULL)
         printf("\n%s\n", program->notes);
 }
@@ -130,14 +130,24 @@ static bool set_option(const struct args_program *program, const struct args_opt
     return true;
 }
 
+bool args_ask_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+bool args_ask_version(const char *word)
+{
+    return strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0;
+}
+
 int args_read(const struct args_program *program, int argc, char **argv, void *config)
 {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
+        if (args_ask_help(argv[i])) {
             print_help(program);
             return 0;
         }
-        if (strcmp(argv[i], "--version") == 0) {
+        if (args_ask_version(argv[i])) {
             printf("%s %s\n", program->name, PACKAGE_VERSION);
             return 0;
         }

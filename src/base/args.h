@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line of a program as a table: one row an option drives the reading, the error and --help. Knows
- * "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE", "--switch", "--help", "--version"; no operands. */
+ * "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE", "--switch", --help and --version; no operands. */
 #ifndef BASE_ARGS_H
 #define BASE_ARGS_H
 #include <stdbool.h>
@@ -29,6 +29,10 @@ struct args_program {
 /* Fills *config. -1: go on; otherwise the exit status: 0 after --help or --version, 2 after an error on
  * stderr. */
 int args_read(const struct args_program *program, int argc, char **argv, void *config);
+
+/* "--help" or "-h"; "--version" or "-V". */
+bool args_ask_help(const char *word);
+bool args_ask_version(const char *word);
 
 /* A reader for options whose operand is kept as it is; the text belongs to argv. */
 bool args_read_text(const char *text, void *field);

@@ -112,7 +112,9 @@ static void help_and_version_end_it_well(void **state)
     (void)state;
     struct config config;
     assert_int_equal(read_line("--help", &config), 0);
+    assert_int_equal(read_line("-h", &config), 0);
     assert_int_equal(read_line("--fast --version --bogus", &config), 0);
+    assert_int_equal(read_line("-V", &config), 0);
 }
 
 int main(void)
