@@ -6,16 +6,16 @@ import re
 import signal
 import threading
 
-from house import alive, command_line, descendants, process_stat, program, request, wait_until
+from house import SLOW, alive, command_line, descendants, process_stat, program, request, wait_until
 
 # Quick timers, so that a fault is seen and mended within a test; ports are any free ones.
 QUICK = {
     "app.command": "ascale-app --work 0 --port {port}",
     "app.base_port": "0",
     "app.health_interval": "200ms",
-    "app.health_timeout": "500ms",
+    "app.health_timeout": f"{500 * SLOW:g}ms",
     "app.start_timeout": "10s",
-    "app.stop_timeout": "2s",
+    "app.stop_timeout": f"{2 * SLOW:g}s",
     "app.drain_timeout": "10s",
     "balancer.listen": "127.0.0.1:0",
     "scaling.polling_interval": "200ms",

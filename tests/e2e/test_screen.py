@@ -16,7 +16,7 @@ QUICK = {
     "app.base_port": "0",
     "app.command": "ascale-app --port {port}",
     "app.health_interval": "100ms",
-    "app.stop_timeout": "3s",
+    "app.stop_timeout": f"{3 * SLOW:g}s",
     "balancer.listen": "127.0.0.1:0",
     "scaling.polling_interval": "1s",
     "scaling.cooldown_up": "0s",

@@ -21,7 +21,7 @@ QUICK = {
     "app.command": "ascale-app --port {port}",
     "app.health_interval": "100ms",
     "app.drain_timeout": "10s",
-    "app.stop_timeout": "3s",
+    "app.stop_timeout": f"{3 * SLOW:g}s",
     "balancer.listen": "127.0.0.1:0",
     "scaling.polling_interval": "200ms",
     "scaling.stabilization": "400ms",

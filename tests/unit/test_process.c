@@ -522,7 +522,7 @@ static void a_chatty_instance_is_kept_within_its_cap(void **state)
     char path[128], lines[64][200];
     char err[CONFIG_ERROR_SIZE];
     assert_true(config_set(&rig->config, "log", "max_size", "2M", err, sizeof err));
-    pid_t pid = spawn(rig, 1, "sh -c 'yes chatter | head -c 200000000; echo done; exec sleep 1000'")->pid;
+    pid_t pid = spawn(rig, 1, "sh -c 'yes chatter | head -c 40000000; echo done; exec sleep 1000'")->pid;
     snprintf(path, sizeof path, "%s/log/i1.log", rig->directory);
     int64_t deadline = clock_now_us() + DEADLINE_US;
     do {
