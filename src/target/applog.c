@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns the controller's descriptor of a program's log. Invariant: the file a program writes to is never
- * replaced, only cut, because the program holds it open. Lines written between the copy and the cut are
- * lost; that is the price of never making the program wait. */
+ * replaced, only cut, because the program holds it open. Lines written in the instant before the
+ * cut are lost; that is the price of never making the program wait. */
 #include "target/applog.h"
 #include <dirent.h>
 #include <errno.h>
@@ -45,12 +45,21 @@ static size_t read_before(int fd, int64_t end, char *out, size_t size)
     return length < 0 ? 0 : (size_t)length;
 }
 
-static bool write_file(const char *path, const char *data, size_t size)
+static bool write_whole(int fd, const char *data, size_t size)
+{
+    return write(fd, data, size) == (ssize_t)size;
+}
+
+/* The last bytes of what is there, and those that come while they are written. */
+static bool copy_end(const struct applog *log, int64_t size, const char *path, char *buffer, size_t keep)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return false;
-    bool written = write(fd, data, size) == (ssize_t)size;
+    bool written = write_whole(fd, buffer, read_before(log->fd, size, buffer, keep));
+    int64_t came = size_of(log->fd) - size;
+    if (written && came > 0 && came <= (int64_t)keep)
+        written = write_whole(fd, buffer, read_before(log->fd, size + came, buffer, (size_t)came));
     close(fd);
     return written;
 }
@@ -61,10 +70,10 @@ static void cut(struct applog *log, int64_t size, int64_t max_bytes)
     size_t keep = max_bytes / 2 < APPLOG_KEEP_BYTES ? (size_t)(max_bytes / 2) : APPLOG_KEEP_BYTES;
     char old[sizeof log->path + 2];
     snprintf(old, sizeof old, "%s.1", log->path);
-    char *kept = malloc(keep);
-    if (kept == NULL || !write_file(old, kept, read_before(log->fd, size, kept, keep)))
+    char *buffer = malloc(keep);
+    if (buffer == NULL || !copy_end(log, size, old, buffer, keep))
         unlink(old);
-    free(kept);
+    free(buffer);
     if (ftruncate(log->fd, 0) == 0)
         log->seen_bytes = 0;
 }

@@ -6,11 +6,10 @@
 #define TARGET_APPLOG_H
 #include "core/units.h"
 
-#define APPLOG_KEEP_BYTES                                                                                    \
-    (1 << 20) /* so much of one that is cut stays in FILE.1, at most half its maximum                        \
-               */
-#define APPLOG_OLD_MAX   16
-#define APPLOG_LINE_SIZE 200
+/* So much of one that is cut stays in FILE.1, at most half its maximum; and what came during the copy. */
+#define APPLOG_KEEP_BYTES (1 << 20)
+#define APPLOG_OLD_MAX    16
+#define APPLOG_LINE_SIZE  200
 
 struct applog {
     char path[512];

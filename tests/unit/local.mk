@@ -21,6 +21,10 @@ unit_programs += test_argv
 test_argv_SOURCES = tests/unit/test_argv.c
 test_argv_LDADD = libcore.a $(CMOCKA_LIBS)
 
+unit_programs += test_applog
+test_applog_SOURCES = tests/unit/test_applog.c
+test_applog_LDADD = libtarget.a libbase.a libcore.a $(CMOCKA_LIBS) -lm
+
 unit_programs += test_proctree
 test_proctree_SOURCES = tests/unit/test_proctree.c
 test_proctree_LDADD = libtarget.a libbase.a libcore.a $(CMOCKA_LIBS)
