@@ -158,11 +158,12 @@ static void on_line(void *context, struct client *client, char *line)
 void runtime_stop(struct runtime *rt)
 {
     usec_t drain = rt->config.balancer.drain_timeout;
+    char span[32];
     if (rt->stopping)
         return;
     rt->stopping = true;
-    log_info("stopping: no new connections; requests under way have %lld ms",
-             (long long)(drain / USEC_PER_MSEC));
+    units_format_duration(span, sizeof(span), drain);
+    log_info("stopping: no new connections; requests under way have %s", span);
     atomic_store(&rt->hub.stopping, true);
     for (unsigned i = 0; i < rt->hub.worker_count; i++)
         worker_wake(rt->hub.workers[i]);
