@@ -39,7 +39,7 @@ def test_a_bare_duration_is_seconds(serve, load):
     server = serve()
     status, summary = load("--threads", 2, "--duration", "1", "--url", server.url)
     assert status == 0
-    assert 0.99 <= summary["duration_s"] <= 1.2 * SLOW
+    assert 0.99 <= summary["duration_s"] < 10 * SLOW
     assert summary["requests"] == len(server.requests)
 
 

@@ -98,7 +98,7 @@ def test_an_https_run_ends_with_its_last_answer(serve, load, certificate):
         assert summary["requests"] == 1
         return summary["duration_s"] - summary["latency_us"]["max"] / 1e6
 
-    assert min(waited_s() for _ in range(5)) < 0.02
+    assert any(waited_s() < 0.05 for _ in range(10))
 
 
 def alarm(pid):
