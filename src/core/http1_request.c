@@ -136,18 +136,52 @@ static bool port_valid(const char *text, size_t len)
     return port <= 65535;
 }
 
-/* Length of "[v6]", 0 when it is none. */
-static size_t bracketed_length(const char *text, size_t len)
+/* Length of the IPv4 address this begins with, 0 when there is none. */
+static size_t v4_length(const char *text, size_t len)
 {
-    unsigned colons = 0;
-    for (size_t i = 1; i < len; i++) {
-        if (text[i] == ']')
-            return colons >= 2 ? i + 1 : 0;
-        colons += text[i] == ':';
-        if (!http1_is(text[i], CHAR_HEX) && text[i] != ':' && text[i] != '.')
+    size_t at = 0;
+    for (unsigned part = 0; part < 4; part++) {
+        if (part > 0 && (at == len || text[at++] != '.'))
+            return 0;
+        size_t from = at;
+        unsigned value = 0;
+        for (; at < len && at - from < 3 && text[at] >= '0' && text[at] <= '9'; at++)
+            value = value * 10 + (unsigned)(text[at] - '0');
+        if (at == from || value > 255 || (at - from > 1 && text[from] == '0'))
             return 0;
     }
-    return 0;
+    return at;
+}
+
+/* Length of "[v6]", 0 when it is none: eight groups, of which "::" stands for some once and IPv4 for the last
+ * two. */
+static size_t bracketed_length(const char *text, size_t len)
+{
+    unsigned groups = 0;
+    bool shortened = false;
+    size_t at = 1;
+    for (; at < len && text[at] != ']'; groups++) {
+        if (len - at > 1 && text[at] == ':' && text[at + 1] == ':') {
+            if (shortened)
+                return 0;
+            shortened = true;
+            at += 2;
+            if (at < len && text[at] == ']')
+                break;
+        } else if (groups > 0 && text[at++] != ':') {
+            return 0;
+        }
+        size_t n = v4_length(text + at, len - at);
+        groups += n > 0;
+        if (n > 0 && (at + n == len || text[at + n] != ']'))
+            return 0;
+        while (at + n < len && n < 4 && http1_is(text[at + n], CHAR_HEX))
+            n++;
+        if (n == 0)
+            return 0;
+        at += n;
+    }
+    return at < len && (shortened ? groups < 8 : groups == 8) ? at + 1 : 0;
 }
 
 /* The name's length without a port; 0 when the authority is not host[:port]. */
