@@ -121,11 +121,22 @@ static void refuse_head(struct session *s, unsigned code, const char *why)
     session_reply(s, code, why);
 }
 
+/* Some clients send an empty line behind a body: it begins no request, and none is due because of it. */
+static bool is_empty(const struct buffer *in)
+{
+    return in->start == in->end ||
+           (in->end - in->start == 2 && memcmp(in->bytes + in->start, "\r\n", 2) == 0);
+}
+
 static void session_expired(struct event_timer *timer)
 {
     struct session *s = (struct session *)((char *)timer - offsetof(struct session, timer));
     switch (s->state) {
     case SESSION_HEAD:
+        if (is_empty(s->exchange->in)) {
+            session_close(s);
+            return;
+        }
         refuse_head(s, 408, "the head of the request took too long");
         break;
     case SESSION_QUEUED:
@@ -250,13 +261,6 @@ static bool take_head(struct session *s)
     default:
         return false;
     }
-}
-
-/* Some clients send an empty line behind a body: it begins no request, and none is due because of it. */
-static bool is_empty(const struct buffer *in)
-{
-    return in->start == in->end ||
-           (in->end - in->start == 2 && memcmp(in->bytes + in->start, "\r\n", 2) == 0);
 }
 
 /* Nothing more comes now: an exchange without a byte is given back, one with some has a deadline. */

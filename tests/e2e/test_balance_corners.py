@@ -45,6 +45,19 @@ def test_an_empty_line_of_its_own_is_no_request(house):
         assert stream.read() == b""
 
 
+@pytest.mark.parametrize("behind, answers", [(b"", 0), (GET, 1)], ids=["alone", "before a request"])
+def test_an_empty_line_in_two_pieces_begins_no_request_either(house, behind, answers):
+    balancer = Balancer(house, [Backend()], "--header-timeout", "300ms", "--idle-timeout", "300ms")
+    with balancer.connect() as connection:
+        stream = connection.makefile("rb")
+        connection.sendall(POST + b"\r")
+        assert read_answer(stream)[0] == 200
+        connection.sendall(b"\n" + behind)
+        for _ in range(answers):
+            assert read_answer(stream)[0] == 200
+        assert stream.read() == b"", "an answer without a request"
+
+
 def test_who_does_not_ask_for_a_body_that_waits_for_it_is_late(house):
     """The client did nothing wrong; neither is an instance ejected for what a client alone could bring about."""
     silent = threading.Event()
