@@ -321,7 +321,8 @@ static void mark_hop(struct http1_head *h, const char *buf, struct http1_span na
 {
     for (unsigned i = 0; i < h->field_count; i++) {
         struct http1_field *f = &h->fields[i];
-        f->hop |= f->id == HTTP1_OTHER && http1_same_spans(buf, f->name, buf, name);
+        f->hop |= f->id == HTTP1_OTHER && http1_same_spans(buf, f->name, buf, name) &&
+                  !http1_speaks_for_proxy(buf + f->name.at, f->name.len);
     }
 }
 

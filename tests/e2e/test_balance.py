@@ -133,7 +133,7 @@ def test_what_concerns_one_connection_stays_there(house):
 def test_forwarding_fields_are_believed_from_trusted_peers_only(house):
     data = (b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 1.2.3.4\r\n"
             b"Forwarded: for=1.2.3.4\r\nX-Forwarded-Prefix: /evil\r\nX_forwarded_Ssl: on\r\nX-Forwarder: 1\r\n"
-            b"Connection: close, X-Forwarded-For, X-Forwarded-Proto, Forwarded\r\n\r\n")
+            b"Connection: close, X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Prefix, Forwarded\r\n\r\n")
     backend = Backend()
     raw_request(Balancer(house, [backend], "--forwarded", "both").port, data)
     raw_request(Balancer(house, [backend], "--forwarded", "both", "--trusted-proxies", "10.0.0.0/8, 127.0.0.0/8").port, data)
