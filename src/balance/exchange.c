@@ -89,23 +89,32 @@ static void blame_backend(struct exchange *x)
     upstream_failed(worker_of(x), x->backend, EJECT_FAILURES);
 }
 
-/* The client went away, or what it gets cannot be completed: a cut answer must look cut. */
+/* What the client gets cannot be completed: a cut answer must look cut. */
 static enum flow cut(struct exchange *x)
 {
     static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     struct session *s = x->session;
-    counter_add(&worker_of(x)->counters.aborted, 1);
     if (x->head_done)
         setsockopt(s->conn.source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     session_close(s);
     return FLOW_OVER;
 }
 
+/* The client went away, or takes or sends no more. */
+static enum flow abandon(struct exchange *x)
+{
+    counter_add(&worker_of(x)->counters.aborted, 1);
+    return cut(x);
+}
+
 /* An answer of ours in place of the backend's, as long as the client has seen nothing of that one. */
 static enum flow refuse(struct exchange *x, unsigned code, const char *why)
 {
-    if (x->head_done && x->down.sent > x->answer_at)
+    if (x->head_done && x->down.sent > x->answer_at) {
+        if (code < 500)
+            counter_add(&worker_of(x)->counters.rejected, 1);
         return cut(x);
+    }
     if (x->head_done) {
         buffer_return(&worker_of(x)->buffers, x->down.head);
         x->down.head = NULL;
@@ -327,7 +336,7 @@ static bool refill_request(struct exchange *x, enum flow *flow)
         if (n == -EAGAIN)
             return false;
         if (n <= 0) {
-            *flow = n == 0 ? refuse(x, 400, "the body ends before its time") : cut(x);
+            *flow = n == 0 ? refuse(x, 400, "the body ends before its time") : abandon(x);
             return false;
         }
     }
@@ -497,13 +506,13 @@ static enum flow pull(struct exchange *x, unsigned *turns)
         if (error == -EAGAIN)
             return FLOW_WAITS;
         if (error < 0)
-            return cut(x);
+            return abandon(x);
         if (x->down.ended)
             return finish(x);
         if (x->upstream == NULL || !x->upstream->conn.readable)
             return FLOW_WAITS;
         if (x->down.buffer == NULL && (x->down.buffer = buffer_lend(&w->buffers)) == NULL)
-            return cut(x);
+            return abandon(x);
         ssize_t n = relay_read(&x->down, &x->upstream->conn);
         if (n == -EAGAIN)
             return FLOW_WAITS;
@@ -522,7 +531,7 @@ bool exchange_pump(struct exchange *x)
 {
     unsigned turns = TURNS_MAX;
     if (x->session->conn.failed && !x->replied) {
-        cut(x);
+        abandon(x);
         return true;
     }
     if (push(x, &turns) == FLOW_OVER || pull(x, &turns) == FLOW_OVER)
@@ -553,7 +562,7 @@ void exchange_expired(struct exchange *x)
 {
     bool client_owes = !x->up.ended && !relay_pending(&x->up); /* the rest of its body */
     if (x->replied) {
-        cut(x);
+        abandon(x);
     } else if (!x->upstream->connected) {
         connect_failed(x, -ETIMEDOUT);
     } else if (x->request_sent && !x->head_done) {
@@ -565,7 +574,7 @@ void exchange_expired(struct exchange *x)
     } else if (client_owes && !x->head_done) {
         session_reply(x->session, 408, "the body of the request took too long");
     } else if (client_owes || relay_pending(&x->down)) {
-        cut(x);
+        abandon(x);
     } else {
         fail(x, 504, "the instance did not go on in time");
     }

@@ -333,8 +333,10 @@ static bool step(struct session *s)
     case SESSION_HEAD:
         return read_head(s);
     case SESSION_QUEUED:
-        if (s->conn.failed)
+        if (s->conn.failed) {
+            counter_add(&s->worker->counters.aborted, 1);
             session_close(s);
+        }
         return false;
     case SESSION_EXCHANGE:
         return exchange_pump(s->exchange);

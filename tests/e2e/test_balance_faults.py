@@ -226,7 +226,27 @@ def test_a_backend_that_dies_spares_the_others(house, moment):
     assert statuses.count(200) == 5
     assert statuses.count(0 if moment == "in the body" else 502) == 5
     assert len(bad.requests) == len(good.requests) == 5, "a request that may have arrived was sent twice"
-    assert settled(control)["errors"] == 5
+    total = settled(control)
+    assert (total["errors"], total["aborted"]) == (5, 0)
+
+
+def test_clients_that_leave_while_they_wait_are_counted(house):
+    gate = threading.Event()
+    backend = Backend(lambda seen: gate.wait(20 * SLOW) and OK)
+    balancer, control = with_control(house, [backend], "--max-in-flight", "1", "--queue-timeout", "1h")
+    connections = [balancer.connect() for _ in range(6)]
+    for number, connection in enumerate(connections):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: control.stats()["total"]["queue"] == number and backend.requests)
+    for connection in connections[1:]:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connection.close()
+    wait_until(lambda: control.stats()["total"]["queue"] == 0)
+    gate.set()
+    assert read_answer(connections[0].makefile("rb"))[0] == 200
+    connections[0].close()
+    total = settled(control)
+    assert (total["requests"], total["aborted"], sum(count for _, count in total["wait"])) == (1, 5, 5)
 
 
 def test_clients_that_leave_take_nothing_with_them(house):
@@ -290,6 +310,23 @@ def test_a_client_that_stops_sending_is_not_held_against_an_instance_that_answer
     total = settled(control)
     assert (total["aborted"], total["errors"]) == (6, 0)
     assert control.stats()["backends"][0]["state"] == "ready"
+
+
+def test_a_body_that_turns_bad_after_the_answer_began_was_refused_by_us(house):
+    def serve(peer):
+        peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
+        while peer.fill():
+            pass
+
+    balancer, control = with_control(house, [Backend(serve=serve)])
+    with balancer.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"no chunk\r\n")
+        read_to_end(connection)
+    total = settled(control)
+    assert (total["rejected"], total["aborted"], total["errors"]) == (1, 0, 0)
 
 
 def test_a_flood_of_pipelined_requests_takes_turns_with_others(house):
