@@ -175,7 +175,7 @@ static void route_nowhere(struct exchange *x, bool empty)
 {
     const struct config_balancer *o = options_of(x);
     if (!empty || o->hold_when_empty)
-        session_enqueue(x->session);
+        session_enqueue(x->session, empty ? NULL : x->bound);
     else if (x->tried_count > 0)
         session_reply(x->session, 502, "no instance accepts connections");
     else
@@ -192,7 +192,7 @@ static bool attempt(struct exchange *x)
     }
     leave_unconnected(x, error);
     if (is_ours(error))
-        session_enqueue(x->session); /* until others have ended */
+        session_enqueue(x->session, NULL); /* until others have ended */
     return is_ours(error);
 }
 
@@ -206,13 +206,12 @@ void exchange_route(struct exchange *x)
 {
     bool empty = true;
     if (x->tried_count == 0 && worker_others_wait(worker_of(x))) {
-        session_enqueue(x->session);
+        session_enqueue(x->session, NULL);
         return;
     }
     while (x->tried_count < TRIED_MAX && (x->backend = choose(x, &empty)) != NULL)
         if (attempt(x))
             return;
-    x->awaited = empty ? NULL : x->bound;
     route_nowhere(x, empty || x->tried_count == TRIED_MAX);
 }
 
@@ -220,8 +219,10 @@ bool exchange_retry(struct exchange *x)
 {
     bool empty;
     struct backend *b = choose(x, &empty);
-    if (b == NULL && (!empty || options_of(x)->hold_when_empty))
+    if (b == NULL && (!empty || options_of(x)->hold_when_empty)) {
+        session_await(x->session, empty ? NULL : x->bound);
         return false;
+    }
     session_dequeue(x->session);
     x->backend = b;
     if (b == NULL)

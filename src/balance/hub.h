@@ -25,6 +25,7 @@ struct lane {
     struct upstream *idle; /* kept alive for the next request, the latest first */
     _Atomic float mean_us; /* of the time to its first byte; the worker's, read for outliers */
     _Atomic int64_t measured_at;
+    _Atomic int64_t waits_since; /* the first in the worker's queue bound to it; USEC_NEVER: none is */
 };
 
 struct backend {

@@ -124,6 +124,8 @@ static struct backend *backend_new(const struct registry *r, const struct backen
     b->key = hash_text(spec->id) ^ hash_text(spec->address) << 1;
     atomic_store(&b->ready_since, now);
     b->admitted_at = now;
+    for (unsigned i = 0; i < r->hub->worker_count; i++)
+        atomic_init(&b->lanes[i].waits_since, USEC_NEVER);
     return b;
 }
 

@@ -391,13 +391,53 @@ void session_answered(struct session *s)
     }
 }
 
-static void note_queue(struct worker *w)
+static usec_t since_of(const struct session *s)
 {
-    usec_t since = w->queue != NULL ? w->queue->exchange->queued_at : USEC_NEVER;
-    atomic_store_explicit(&w->waits_since, since, memory_order_relaxed);
+    return s != NULL ? s->exchange->queued_at : USEC_NEVER;
 }
 
-void session_enqueue(struct session *s)
+/* What other workers go by to know whose turn it is: of all that wait, and of those that wait for this one.
+ */
+static void note_queue(struct worker *w, struct backend *awaited)
+{
+    _Atomic usec_t *of_those = awaited != NULL ? &upstream_lane(w, awaited)->waits_since : &w->unbound_since;
+    const struct session *first = w->queue;
+    atomic_store_explicit(&w->waits_since, since_of(first), memory_order_relaxed);
+    while (first != NULL && first->exchange->awaited != awaited)
+        first = first->queue_next;
+    atomic_store_explicit(of_those, since_of(first), memory_order_relaxed);
+}
+
+static void count_awaited(struct exchange *x, struct backend *b)
+{
+    if (x->awaited != NULL)
+        atomic_fetch_sub_explicit(&x->awaited->waiting, 1, memory_order_relaxed);
+    if (b != NULL)
+        atomic_fetch_add_explicit(&b->waiting, 1, memory_order_relaxed);
+    x->awaited = b;
+}
+
+void session_await(struct session *s, struct backend *b)
+{
+    struct backend *before = s->exchange->awaited;
+    if (b == before)
+        return;
+    count_awaited(s->exchange, b);
+    note_queue(s->worker, before);
+    note_queue(s->worker, b);
+}
+
+void session_forget_awaited(struct worker *w, const struct view *old)
+{
+    for (struct session *s = w->queue; s != NULL; s = s->queue_next)
+        count_awaited(s->exchange, NULL);
+    for (unsigned i = 0; i < old->count; i++)
+        atomic_store_explicit(&upstream_lane(w, old->backends[i])->waits_since, USEC_NEVER,
+                              memory_order_relaxed);
+    note_queue(w, NULL);
+}
+
+void session_enqueue(struct session *s, struct backend *awaited)
 {
     struct worker *w = s->worker;
     struct exchange *x = s->exchange;
@@ -418,9 +458,8 @@ void session_enqueue(struct session *s)
     *w->queue_end = s;
     w->queue_end = &s->queue_next;
     w->queue_count++;
-    note_queue(w);
-    if (x->awaited != NULL)
-        atomic_fetch_add_explicit(&x->awaited->waiting, 1, memory_order_relaxed);
+    count_awaited(x, awaited);
+    note_queue(w, awaited);
     atomic_fetch_add(&w->hub->waiting, 1); /* see upstream_leave: room is looked for again after this */
     hub_tell(w->hub, NEWS_BURST);
     worker_hurry(w);
@@ -440,10 +479,9 @@ void session_dequeue(struct session *s)
         w->queue_end = s->queue_link;
     s->queue_link = NULL;
     w->queue_count--;
-    note_queue(w);
-    if (x->awaited != NULL)
-        atomic_fetch_sub_explicit(&x->awaited->waiting, 1, memory_order_relaxed);
-    x->awaited = NULL;
+    struct backend *awaited = x->awaited;
+    count_awaited(x, NULL);
+    note_queue(w, awaited);
     atomic_fetch_sub_explicit(&w->hub->waiting, 1, memory_order_relaxed);
 }
 

@@ -32,9 +32,16 @@ void session_answered(struct session *s);
  * yet. */
 void session_reply(struct session *s, unsigned code, const char *why);
 
-/* Waiting for a backend. A request may leave the queue and come back before it is sent. */
-void session_enqueue(struct session *s);
+/* Waiting for a backend: this one, or NULL: any. A request may leave the queue and come back before it is
+ * sent. */
+void session_enqueue(struct session *s, struct backend *awaited);
 void session_dequeue(struct session *s);
+
+/* One that waits does so for this backend, or NULL: any, from now on. */
+void session_await(struct session *s, struct backend *b);
+
+/* All wait for any, until they are looked at with the next view. */
+void session_forget_awaited(struct worker *w, const struct view *old);
 
 /* Its wait is over and recorded, all of it as one; false: it has not waited. */
 bool session_waited(struct session *s);

@@ -26,7 +26,31 @@ static float latency_of(const struct lane *lane, usec_t now)
     return pick_aged(mean, now - atomic_load_explicit(&lane->measured_at, memory_order_relaxed));
 }
 
-static void fill_candidate(struct worker *w, struct backend *b, struct pick_candidate *c)
+static bool waits_before(const _Atomic usec_t *since, usec_t than)
+{
+    return atomic_load_explicit(since, memory_order_relaxed) < than;
+}
+
+/* Where requests may be bound, does its room belong to another, who waits for it or for any and came first?
+ * One that has only just come is behind all of them; the queue of one's own worker is in order. */
+static bool is_claimed(const struct worker *w, const struct exchange *x, const struct backend *b)
+{
+    bool has_waited = x->queued_at > 0;
+    usec_t than = has_waited ? x->queued_at - UNFAIR_AFTER : USEC_NEVER;
+    if (atomic_load_explicit(&w->hub->waiting, memory_order_relaxed) == 0 ||
+        (!has_waited && x->tried_count > 0))
+        return false;
+    for (unsigned i = 0; i < w->hub->worker_count; i++) {
+        const struct worker *other = w->hub->workers[i];
+        if ((other != w || !has_waited) &&
+            (waits_before(&other->unbound_since, than) || waits_before(&b->lanes[i].waits_since, than)))
+            return true;
+    }
+    return false;
+}
+
+static void fill_candidate(struct worker *w, const struct exchange *x, struct backend *b,
+                           struct pick_candidate *c)
 {
     const struct config_balancer *o = &w->view->settings.options;
     usec_t now = event_now(w->loop);
@@ -35,6 +59,8 @@ static void fill_candidate(struct worker *w, struct backend *b, struct pick_cand
     c->share = pick_share(now - atomic_load_explicit(&b->ready_since, memory_order_relaxed), o->slow_start);
     if (o->algorithm == CONFIG_P2C_EWMA) /* nobody else asks: with many backends it is not for nothing */
         c->latency_us = latency_of(upstream_lane(w, b), now);
+    if (o->algorithm == CONFIG_STICKY && is_claimed(w, x, b))
+        c->in_flight = c->limit = UINT32_MAX; /* no room */
 }
 
 /* Ejected ones are left out while there are others: with all of them out, all are in. */
@@ -49,7 +75,7 @@ static unsigned fill_candidates(struct worker *w, const struct exchange *x, bool
                     !was_tried(x, b) &&
                     (ejected_too || atomic_load_explicit(&b->ejected, memory_order_relaxed) == EJECT_NONE);
         if (c->usable) {
-            fill_candidate(w, b, c);
+            fill_candidate(w, x, b, c);
             usable++;
         }
     }
@@ -105,6 +131,7 @@ struct backend *upstream_choose(struct exchange *x, bool *empty)
         bool room = c->limit == 0 || c->in_flight < c->limit;
         return room && enter(w, view->backends[bound]) ? view->backends[bound] : NULL;
     }
+    x->bound = NULL; /* any will do */
     for (unsigned attempt = 0; attempt < usable; attempt++) {
         int chosen = pick_choose(&w->pick, algorithm, w->candidates, view->count);
         if (chosen < 0)

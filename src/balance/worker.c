@@ -22,7 +22,6 @@
 #define TICK_SHORT     (50 * USEC_PER_MSEC)
 #define UPSTREAM_IDLE  (5 * USEC_PER_SEC) /* many servers close after little more than that */
 #define BUFFERS_KEPT   256
-#define UNFAIR_AFTER   (5 * USEC_PER_MSEC) /* one that has waited so much longer elsewhere goes first */
 
 static void pause_accepting(struct worker *w)
 {
@@ -200,10 +199,10 @@ static bool wake_waiting(const struct worker *w, usec_t than)
 
 /* In order, here and roughly among workers: room is found by the one whose request has ended, and would stay
  * with it for ever while it is busy. Where requests may be bound to different backends, one that must wait
- * does not hold up the others. */
+ * does not hold up the others, and whose turn it is among workers is seen backend by backend (upstream.c). */
 static void serve_queue(struct worker *w)
 {
-    bool bound = is_bound(w);
+    bool bound = is_bound(w), served = false;
     struct session *next = w->queue;
     w->room = false;
     /* What comes back to the queue meanwhile is not tried twice. */
@@ -213,20 +212,20 @@ static void serve_queue(struct worker *w)
             return;
         next = s->queue_next;
         bool waits = !exchange_retry(s->exchange);
+        served |= !waits;
         if (!waits)
             session_run(s);
         if ((waits || s->queue_link != NULL) && !bound)
             return; /* the others would fare no better */
     }
-    if (w->queue == NULL)
+    if (w->queue == NULL || (bound && served))
         wake_waiting(w, USEC_NEVER);
 }
 
 void worker_room(struct worker *w)
 {
-    if (w->queue != NULL)
-        w->room = true;
-    else if (atomic_load(&w->hub->waiting) > 0)
+    w->room |= w->queue != NULL;
+    if ((w->queue == NULL || is_bound(w)) && atomic_load(&w->hub->waiting) > 0)
         wake_waiting(w, USEC_NEVER);
 }
 
@@ -262,12 +261,7 @@ static void forget(struct worker *w, const struct view *old)
     for (unsigned i = 0; i < old->count; i++)
         if (atomic_load_explicit(&old->backends[i]->state, memory_order_relaxed) != BACKEND_READY)
             upstream_sweep(w, old->backends[i], USEC_NEVER);
-    for (struct session *s = w->queue; s != NULL; s = s->queue_next) {
-        struct exchange *x = s->exchange;
-        if (x->awaited != NULL)
-            atomic_fetch_sub_explicit(&x->awaited->waiting, 1, memory_order_relaxed);
-        x->awaited = x->bound = NULL;
-    }
+    session_forget_awaited(w, old);
 }
 
 static void adopt(struct worker *w)
@@ -350,6 +344,7 @@ struct worker *worker_new(struct hub *hub, unsigned index)
     w->queue_end = &w->queue;
     atomic_init(&w->tick_at, USEC_NEVER);
     atomic_init(&w->waits_since, USEC_NEVER);
+    atomic_init(&w->unbound_since, USEC_NEVER);
     inbox_init(&w->inbox);
     w->pick.random.state = index + 1;
     buffer_pool_init(&w->buffers, BUFFERS_KEPT);

@@ -11,7 +11,8 @@
 #include <pthread.h>
 #include <time.h>
 
-#define TRIED_MAX 8 /* backends one request is offered to after failed connects */
+#define TRIED_MAX    8                   /* backends one request is offered to after failed connects */
+#define UNFAIR_AFTER (5 * USEC_PER_MSEC) /* one that has waited so much longer elsewhere goes first */
 
 enum session_state {
     SESSION_IDLE,     /* between requests, owns no buffer */
@@ -63,7 +64,7 @@ struct exchange {
     struct upstream *upstream;        /* NULL: none yet, or the answer is our own */
     struct backend *backend;          /* counted in its in_flight; NULL: none */
     struct backend *bound;            /* named by its cookie; valid while routing, later only compared */
-    struct backend *awaited;          /* bound to and full: counted in its waiting; until the next view */
+    struct backend *awaited;          /* bound to and full: counted in its waiting */
     struct buffer *in;                /* of the client's bytes, from the head's first one on */
     uint32_t head_at;                 /* where in it, until the body is read on */
     struct relay up, down;            /* to the backend, to the client */
@@ -115,7 +116,8 @@ struct worker {
     _Atomic uint64_t adopted; /* generation of the view it uses */
     _Atomic uint32_t load;    /* connections it has or will find in its inbox */
     _Atomic usec_t tick_at; /* when it is due: a hub that looks knows by it who hangs; USEC_NEVER: none is */
-    _Atomic usec_t waits_since; /* the first in its queue; USEC_NEVER: nobody waits */
+    _Atomic usec_t waits_since;   /* the first in its queue; USEC_NEVER: nobody waits */
+    _Atomic usec_t unbound_since; /* the first there that any backend would serve */
     struct inbox inbox;
 };
 

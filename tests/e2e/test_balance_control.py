@@ -127,6 +127,43 @@ def test_nobody_waits_for_instances_that_are_gone(supervised):
     assert statuses == [503, 503, 200]
 
 
+def test_who_waits_for_one_instance_is_counted_there(supervised):
+    """Through every change, and not where the cookie leads to one that gets no more requests."""
+    control, gate, statuses = Control(supervised.path), threading.Event(), []
+    for key, value in ("algorithm", "sticky"), ("max_in_flight", "1"), ("queue_timeout", "1h"):
+        assert control.command("set", key=key, value=value)["ok"]
+    one, two = (Backend(lambda seen: OK if b"/fast" in seen.line or gate.wait(20 * SLOW) else None) for _ in range(2))
+
+    def cookie(name, backend):
+        control.backends((name, backend))
+        return {"Cookie": request(supervised.port, "/fast").headers["Set-Cookie"].partition(";")[0]}
+
+    def ask(bound):
+        threading.Thread(target=lambda: statuses.append(request(supervised.port, headers=bound).status)).start()
+
+    def waiting(*expected):
+        def counts(stats):
+            return (stats["total"]["queue"], *(item["queue"] for item in stats["backends"]))
+        wait_for_stats(control, lambda stats: counts(stats) == expected)
+
+    of_one, of_two = cookie("i1", one), cookie("i2", two)
+    control.backends(("i1", one), ("i2", two))
+    ask(of_one)
+    ask(of_two)
+    wait_for_stats(control, lambda stats: stats["total"]["in_flight"] == 2)
+    ask(of_one)
+    waiting(1, 1, 0)
+    assert control.command("set", key="retry_after", value="9s")["ok"]
+    waiting(1, 1, 0)
+    control.backends(("i1", one), ("i2", two), drain=["i1"])
+    waiting(1, 0, 0)
+    ask(of_one)
+    waiting(2, 0, 0)
+    gate.set()
+    wait_until(lambda: statuses == [200] * 4)
+    waiting(0, 0, 0)
+
+
 def test_an_idle_backend_has_drained_at_once(supervised):
     control = Control(supervised.path)
     backend = Backend()

@@ -481,12 +481,13 @@ def test_a_refused_upload_without_end_holds_up_nobody(house):
 
 
 @pytest.mark.threads
-def test_no_thread_keeps_the_room_to_itself(house):
+@pytest.mark.parametrize("algorithm", ["least_in_flight", "sticky"])
+def test_no_thread_keeps_the_room_to_itself(house, algorithm):
     """Four threads and one request at a time: whoever's ends finds the room, and must not only give it to its own."""
     app = house.spawn([program("ascale-app"), "--work", "1us", "--quiet"])
     backend = app.wait_for(r"http://(127\.0\.0\.1:\d+)").group(1)
     balancer, control = with_control(house, [backend], "--threads", "4", "--max-in-flight", "1",
-                                     "--queue-timeout", f"{300 * SLOW:.0f}ms")
+                                     "--queue-timeout", f"{300 * SLOW:.0f}ms", "--algorithm", algorithm)
     load = house.spawn([program("ascale-load"), "--url", f"http://127.0.0.1:{balancer.port}/", "--connections", "50",
                         "--threads", "1", "--rate", "60000/s", "--duration", "3s", "--json"])
     result = json.loads(load.wait_for(r"(?s)^\{.*\}$").group(0))
