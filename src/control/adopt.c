@@ -73,11 +73,11 @@ void adopt_survivors(struct control *c, const struct state_record *left)
     int gone = left->instance_count - adopted, unrecorded = adopt_unrecorded(c);
     int ended = c->ops->end_rest ? c->ops->end_rest(c->target) : 0;
     if (adopted + gone + unrecorded + ended)
-        control_note(
-            c, LEVEL_WARNING,
-            "an earlier controller ended without stopping: %d of its instances taken over, %d were gone; "
-            "%d other processes of its ended",
-            adopted + unrecorded, gone, ended);
+        control_note(c, left->left && !gone && !ended ? LEVEL_INFO : LEVEL_WARNING,
+                     "an earlier controller %s: %d of its instances taken over, %d were gone; "
+                     "%d other processes of its ended",
+                     left->left ? "left them serving" : "ended without stopping", adopted + unrecorded, gone,
+                     ended);
 }
 
 static const struct state_instance *find_recorded(const struct state_record *record, int id, int pid)
@@ -114,6 +114,7 @@ void adopt_record(struct control *c)
     if (c->balancer)
         next->balancer = balancer_process(c->balancer);
     next->hold = *engine_hold(c->engine);
+    next->left = c->leaving;
     for (int i = 0; i < c->live_count; i++) {
         const struct live_instance *live = &c->live[i];
         const struct state_instance *known = find_recorded(&c->record, live->id, live->pid);

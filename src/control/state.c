@@ -221,9 +221,9 @@ static json_t *record_to_json(const struct state_record *record)
                                                    instance->port, "ready", instance->ready, "process",
                                                    process_to_json(&instance->process)));
     }
-    return json_pack("{s:i, s:s, s:o, s:o, s:o}", "version", STATE_VERSION, "boot", boot, "balancer",
-                     process_to_json(&record->balancer), "hold", hold_to_json(&record->hold), "instances",
-                     instances);
+    return json_pack("{s:i, s:s, s:b, s:o, s:o, s:o}", "version", STATE_VERSION, "boot", boot, "left",
+                     record->left, "balancer", process_to_json(&record->balancer), "hold",
+                     hold_to_json(&record->hold), "instances", instances);
 }
 
 static bool instance_from_json(json_t *json, struct state_instance *out)
@@ -241,12 +241,14 @@ static bool instance_from_json(json_t *json, struct state_instance *out)
 static bool record_from_json(json_t *json, struct state_record *out)
 {
     json_t *balancer, *hold = NULL, *instances, *item;
+    int left = 0;
     size_t i;
-    if (json_unpack(json, "{s:o, s?o, s:o}", "balancer", &balancer, "hold", &hold, "instances", &instances) <
-            0 ||
+    if (json_unpack(json, "{s:o, s?o, s?b, s:o}", "balancer", &balancer, "hold", &hold, "left", &left,
+                    "instances", &instances) < 0 ||
         !process_from_json(balancer, &out->balancer) || (hold && !hold_from_json(hold, &out->hold)) ||
         !json_is_array(instances) || json_array_size(instances) > INSTANCES_MAX)
         return false;
+    out->left = left;
     json_array_foreach(instances, i, item)
     {
         if (!instance_from_json(item, &out->instances[out->instance_count++]))

@@ -26,6 +26,7 @@ struct state_instance {
 struct state_record {
     struct state_process balancer;
     struct hold hold;
+    bool left; /* its operator has let them serve on; else it ended unasked */
     int instance_count;
     struct state_instance instances[INSTANCES_MAX];
 };

@@ -38,7 +38,7 @@ def test_left_instances_serve_on_and_are_taken_over(house):
         assert first.wait(20) == 0
         assert all(alive(pid) for pid in pids)
         second = enter(house)
-        second.wait_for_text(r"2 of its instances taken over", 20)
+        second.wait_for_text(r"event +an earlier controller left them serving: 2 of its instances taken over", 20)
         second.wait_for_text(r" 2 ready \(2\.\.5\)", 20)
         assert {int(second.wait_for_text(rf"i{number} +\d+ +(\d+) +READY").group(1)) for number in (1, 2)} == pids
     finally:
