@@ -144,9 +144,12 @@ def test_csv_has_a_row_a_second(serve, house):
 def test_the_rates_of_all_rows_are_those_of_what_they_count(serve, house, end):
     server = serve()
     status, output = house.run([program("ascale-load"), "--csv", *end, "--rate", "100", "--url", server.url])
-    rates = [float(row.split(",")[2]) for row in output.splitlines()[1:]]
-    assert status == 0 and len(rates) >= 2
-    assert all(50 < rate < 200 for rate in rates), output
+    rows = [[float(value) for value in row.split(",")[:3]] for row in output.splitlines()[1:]]
+    assert status == 0 and len(rows) >= 2
+    before = 0
+    for elapsed, count, rate in rows:
+        assert abs(rate * (elapsed - before) - count) <= 1 + 0.002 * rate, output  # elapsed has milliseconds
+        before = elapsed
 
 
 def test_text_summary_and_progress_lines(serve, house):

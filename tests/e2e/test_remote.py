@@ -208,6 +208,10 @@ def application():
     app.close()
 
 
+# A handshake takes its time on a busy machine, and an interval is all that a reading gets.
+PATIENT = {"http__timeout": "20s", "http__connect_timeout": "20s", "scaling__polling_interval": f"{2 * SLOW:g}s"}
+
+
 class Room:
     """A headless control room for it."""
 
@@ -362,13 +366,12 @@ def test_tokens(house, application):
 
 def test_an_unknown_authority_is_refused(house, certificate):
     app = Application(tls=certificate.context)
-    patient = {"http__timeout": "20s"}  # a handshake takes its time on a busy machine
     try:
-        room = Room(house, app, scheme="https", **patient)
+        room = Room(house, app, scheme="https", **PATIENT)
         room.says(r"fails: .*\(GET /app/status: .*certificate.*http\.ca_file", 30)
         assert not app.seen()
         room.end()
-        room = Room(house, app, scheme="https", **patient, http__ca_file=str(certificate.file))
+        room = Room(house, app, scheme="https", **PATIENT, http__ca_file=str(certificate.file))
         room.says(r"HOLD 10 ")
         room.end()
         room = Room(house, app, scheme="https", http__ca_file=str(house.directory / "missing.pem"))
@@ -384,7 +387,7 @@ def test_a_certificate_of_our_own_is_shown(house, certificate):
     certificate.context.load_verify_locations(own.file)
     certificate.context.verify_mode = ssl.CERT_REQUIRED
     app = Application(tls=certificate.context)
-    trusting = {"http__timeout": "20s", "http__ca_file": str(certificate.file)}
+    trusting = PATIENT | {"http__ca_file": str(certificate.file)}
     shown = {"http__cert_file": str(own.file), "http__key_file": str(own.key)}
     try:
         room = Room(house, app, scheme="https", **trusting)
