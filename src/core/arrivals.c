@@ -120,19 +120,40 @@ double arrivals_factor(const struct arrivals_shape *shape, usec_t at)
     return piece.a + slope(&piece) * ((double)at - piece.from);
 }
 
+int64_t arrivals_turns_below(const struct arrivals_turns *turns, int64_t count)
+{
+    int64_t own = (turns->cycle - turns->first + turns->step - 1) / turns->step;
+    int64_t rest = count % turns->cycle - turns->first;
+    return count / turns->cycle * own + (rest > 0 ? (rest + turns->step - 1) / turns->step : 0);
+}
+
+/* Moves on to the next turn; how many requests of the whole it is away. */
+static int64_t take_turn(struct arrivals *stream)
+{
+    const struct arrivals_turns *turns = &stream->plan.turns;
+    int64_t before = stream->turn;
+    stream->turn = before < 0 ? turns->first : before + turns->step;
+    if (stream->turn < turns->cycle)
+        return before < 0 ? turns->first : turns->step;
+    stream->turn = turns->first;
+    return turns->cycle - before + turns->first;
+}
+
 /* Requests' worth of area until the next one. */
 static double next_gap(struct arrivals *stream)
 {
     if (stream->plan.timing == ARRIVALS_POISSON)
         return -log1p(-random_unit(&stream->random));
-    double gap = stream->first ? stream->plan.phase : 1;
-    stream->first = false;
-    return gap;
+    return (double)take_turn(stream) / stream->whole;
 }
 
 void arrivals_init(struct arrivals *stream, const struct arrivals_plan *plan, usec_t start)
 {
-    *stream = (struct arrivals){.plan = *plan, .start = start, .random = {plan->seed}, .first = true};
+    *stream = (struct arrivals){.plan = *plan, .start = start, .random = {plan->seed}, .turn = -1};
+    struct arrivals_turns *turns = &stream->plan.turns;
+    if (turns->cycle == 0)
+        *turns = (struct arrivals_turns){1, 1, 0};
+    stream->whole = (double)turns->cycle / (double)arrivals_turns_below(turns, turns->cycle);
 }
 
 /* More pieces in a row without any area than a shape has pieces: it has none anywhere. */
@@ -178,15 +199,18 @@ int64_t arrivals_count(const struct arrivals *stream, usec_t until)
     double gaps = area * stream->plan.rate_rps / 1e6;
     if (stream->plan.timing == ARRIVALS_POISSON)
         return llround(gaps);
-    return gaps > 1 ? (int64_t)ceil(gaps - 1e-6) - 1
-                    : 0; /* one that is due at the very end is not before it */
+    /* One that is due at the very end is not before it. */
+    const struct arrivals_turns *turns = &stream->plan.turns;
+    int64_t seen = stream->turn + 1;
+    int64_t below = (int64_t)ceil(gaps * stream->whole - 1e-6) + (seen > 0 ? seen - 1 : 0);
+    return below > seen ? arrivals_turns_below(turns, below) - arrivals_turns_below(turns, seen) : 0;
 }
 
 void arrivals_set_rate(struct arrivals *stream, double rate_rps, usec_t now)
 {
     stream->plan.rate_rps = rate_rps;
     stream->at_us = (double)(now - stream->start);
-    stream->first = true;
+    stream->turn = -1;
 }
 
 /* Which keys a shape takes, where they go and what they are unless said. */

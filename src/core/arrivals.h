@@ -34,11 +34,17 @@ struct arrivals_shape {
 
 enum arrivals_timing { ARRIVALS_EVEN, ARRIVALS_POISSON };
 
+/* Several even streams interleave to an even whole: of every `cycle` of its requests this one has first,
+ * first + step and so on, counted from 0. Zeroed: all. */
+struct arrivals_turns {
+    int64_t cycle, step, first; /* first < step <= cycle */
+};
+
 struct arrivals_plan {
-    double rate_rps; /* base rate of this stream; 0: nothing is due */
+    double rate_rps; /* base rate of this stream, its turns' part of the whole; 0: nothing is due */
     enum arrivals_timing timing;
     uint64_t seed;
-    double phase; /* 0..1: how far into its first gap an even stream starts, so that several interleave */
+    struct arrivals_turns turns; /* of an even stream */
     struct arrivals_shape shape;
 };
 
@@ -47,7 +53,8 @@ struct arrivals {
     usec_t start;
     double at_us; /* of the last one, since start */
     struct random random;
-    bool first;
+    double whole; /* requests of the whole to one of this stream */
+    int64_t turn; /* of an even stream, the last one in its cycle; -1: none yet */
 };
 
 /* "constant", "ramp,low=10%,over=60s", "sine,low=20%,period=2m", "step,low=50%,at=30s",
@@ -60,13 +67,16 @@ double arrivals_factor(const struct arrivals_shape *shape, usec_t at);
 
 void arrivals_init(struct arrivals *stream, const struct arrivals_plan *plan, usec_t start);
 
+/* How many of the first `count` requests of the whole are the stream's; not of zeroed turns. */
+int64_t arrivals_turns_below(const struct arrivals_turns *turns, int64_t count);
+
 /* The due time of the next request; each call moves on. USEC_NEVER: none will ever come. */
 usec_t arrivals_next(struct arrivals *stream);
 
 /* How many more are due before a time, without moving on; of a Poisson process the number to expect. */
 int64_t arrivals_count(const struct arrivals *stream, usec_t until);
 
-/* Another base rate from now on, the first gap by the phase again. What was due before now and not yet asked
+/* Another base rate from now on, the turns from the first again. What was due before now and not yet asked
  * for is forgotten. */
 void arrivals_set_rate(struct arrivals *stream, double rate_rps, usec_t now);
 

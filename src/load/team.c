@@ -25,25 +25,11 @@ static int64_t share(const struct team *team, int64_t total, int i)
     return total / team->count + (i < total % team->count);
 }
 
-/* And that of all workers before it. */
-static int64_t share_before(const struct team *team, int64_t total, int i)
-{
-    int64_t rest = total % team->count;
-    return total / team->count * i + (i < rest ? i : rest);
-}
-
 /* How much each can do goes by its users or, in open loop, by its connections: so do rate and requests, or
- * one would still be at it long after the others. */
-static int64_t capacity(const struct team *team)
+ * one would still be at it long after the others. They take turns as share() deals, by ones. */
+static struct arrivals_turns turns_of(const struct team *team, int i)
 {
-    return team->rate_rps > 0 ? team->connections : team->users;
-}
-
-static int64_t requests_of(const struct team *team, int64_t total, int i)
-{
-    int64_t whole = capacity(team), before = share_before(team, whole, i), own = share(team, whole, i);
-    int64_t rest = total % whole;
-    return total / whole * own + rest * (before + own) / whole - rest * before / whole;
+    return (struct arrivals_turns){team->rate_rps > 0 ? team->connections : team->users, team->count, i};
 }
 
 static double rate_of(const struct team *team, double rate_rps, int i)
@@ -55,14 +41,15 @@ static struct pacer make_pacer(const struct team *team, int i)
 {
     struct arrivals_plan arrivals = team->plan->arrivals;
     arrivals.rate_rps = rate_of(team, arrivals.rate_rps, i);
-    arrivals.phase = (double)share_before(team, team->connections, i) / (double)team->connections;
+    arrivals.turns = (struct arrivals_turns){team->connections, team->count, i};
     arrivals.seed += (uint64_t)i * 0x9e3779b9u;
     struct pacer pacer;
     pacer_init(&pacer, &arrivals);
     pacer.users = share(team, team->users, i);
     pacer.in_flight_max = share(team, team->connections, i);
+    struct arrivals_turns turns = turns_of(team, i);
     if (team->plan->options->requests > 0)
-        pacer.left = requests_of(team, team->plan->options->requests, i);
+        pacer.left = arrivals_turns_below(&turns, team->plan->options->requests);
     if (team->plan->options->duration != USEC_NEVER)
         pacer.stop_at = team->plan->options->duration;
     return pacer;

@@ -85,17 +85,41 @@ static void what_is_still_due_can_be_counted(void **state)
     assert_true(llabs(arrivals_count(&poisson, START + 20 * USEC_PER_SEC) - 2000) < 10);
 }
 
-static void streams_with_phases_interleave(void **state)
+static void streams_with_turns_interleave(void **state)
 {
     (void)state;
     struct arrivals_plan plan = {.rate_rps = 100, .shape = shape_of("constant")};
     struct arrivals streams[4];
     for (int i = 0; i < 4; i++) {
-        plan.phase = i / 4.0;
+        plan.turns = (struct arrivals_turns){4, 4, i};
         arrivals_init(&streams[i], &plan, START);
     }
     for (int i = 0; i < 4000; i++)
         assert_int_equal(arrivals_next(&streams[i % 4]), START + i * 2500);
+}
+
+/* Of every ten, four are those of the first, three of each other: 0 3 6 9, 1 4 7 and 2 5 8. */
+static void turns_can_be_counted(void **state)
+{
+    (void)state;
+    static const int owners[] = {0, 1, 2, 0, 1, 2, 0, 1, 2, 0};
+    for (int64_t i = 0; i < 3; i++) {
+        struct arrivals_plan plan = {
+            .rate_rps = 10 * (i == 0 ? 4 : 3), .shape = shape_of("constant"), .turns = {10, 3, i}};
+        struct arrivals stream;
+        arrivals_init(&stream, &plan, START);
+        int64_t own = 0;
+        for (int k = 0; k < 100; k++) {
+            usec_t at = START + k * 10 * USEC_PER_MSEC;
+            assert_int_equal(arrivals_turns_below(&plan.turns, k), own);
+            if (owners[k % 10] != i)
+                continue;
+            assert_true(llabs(arrivals_next(&stream) - at) <= 1);
+            own++;
+            assert_int_equal(arrivals_count(&stream, START + 995 * USEC_PER_MSEC) + own,
+                             arrivals_turns_below(&plan.turns, 100));
+        }
+    }
 }
 
 static void poisson_has_the_mean_and_spread_of_one(void **state)
@@ -281,7 +305,8 @@ int main(void)
         cmocka_unit_test(even_is_even),
         cmocka_unit_test(what_is_due_after_all_time_is_never_due),
         cmocka_unit_test(what_is_still_due_can_be_counted),
-        cmocka_unit_test(streams_with_phases_interleave),
+        cmocka_unit_test(streams_with_turns_interleave),
+        cmocka_unit_test(turns_can_be_counted),
         cmocka_unit_test(poisson_has_the_mean_and_spread_of_one),
         cmocka_unit_test(a_seed_repeats_and_another_differs),
         cmocka_unit_test(counts_follow_every_shape),

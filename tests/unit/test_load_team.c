@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -124,8 +125,8 @@ static void a_rate_and_its_requests_are_dealt_by_connections(void **state)
     assert_int_equal(workers[1].pacer.in_flight_max, 1);
     assert_float_equal(workers[0].pacer.rate_rps, 28 * 2 / 3.0, 1e-9);
     assert_float_equal(workers[1].pacer.rate_rps, 28 / 3.0, 1e-9);
-    assert_int_equal(workers[0].pacer.left, 40);
-    assert_int_equal(workers[1].pacer.left, 21);
+    assert_int_equal(workers[0].pacer.left, 41);
+    assert_int_equal(workers[1].pacer.left, 20);
     team_set_rate(&team, 60);
     assert_float_equal(workers[0].rate_rps, 40, 1e-9);
     assert_float_equal(workers[1].rate_rps, 20, 1e-9);
@@ -155,6 +156,42 @@ static void what_is_dealt_out_adds_up(void **state)
             assert_int_equal(in_flight_max, connections);
             assert_float_equal(rate_rps, options.rate_rps, 1e-6);
         }
+    }
+}
+
+/* The worker whose next request is due first; NULL when all have run out. */
+static struct pacer *next_of_all(void)
+{
+    struct pacer *next = NULL;
+    for (int i = 0; i < made; i++) {
+        struct pacer *pacer = &workers[i].pacer;
+        if (pacer->left > 0 && (next == NULL || pacer->due < next->due))
+            next = pacer;
+    }
+    return next;
+}
+
+/* Also where the connections, and with them the rate, cannot be dealt out evenly, and for each of a number of
+ * requests: the last of few must not come from who has the longest gap before it. */
+static void all_workers_together_are_evenly_spaced(void **state)
+{
+    (void)state;
+    static const int64_t connections[] = {1, 2, 3, 5, 7, 64, 1000};
+    for (int i = 0; i < 7 * 6 * 30; i++) {
+        struct load_options options = options_of(connections[i % 7], 1 + i / 42, 10);
+        start_team(&options, 1 + i / 7 % 6);
+        for (int j = 0; j < made; j++)
+            pacer_start(&workers[j].pacer, START);
+        for (int k = 0; k < options.requests; k++) {
+            usec_t scheduled = -1, due = START + k * 100 * USEC_PER_MSEC;
+            struct pacer *next = next_of_all();
+            if (next == NULL || !pacer_take(next, next->due, &scheduled) || llabs(scheduled - due) > 1)
+                fail_msg("%lld connections on %d CPUs: number %d of %lld at %lld us, not %lld",
+                         (long long)options.connections, cpus, k, (long long)options.requests,
+                         (long long)(scheduled - START), (long long)(due - START));
+            pacer_give(next);
+        }
+        assert_null(next_of_all());
     }
 }
 
@@ -262,6 +299,7 @@ int main(void)
         cmocka_unit_test(requests_are_dealt_by_users),
         cmocka_unit_test(a_rate_and_its_requests_are_dealt_by_connections),
         cmocka_unit_test(what_is_dealt_out_adds_up),
+        cmocka_unit_test(all_workers_together_are_evenly_spaced),
         cmocka_unit_test(under_orders_requests_are_not_dealt_out),
         cmocka_unit_test(a_team_is_the_limit_when_much_of_what_it_tried_is_late),
         cmocka_unit_test(what_was_asked_does_not_depend_on_the_answers),
