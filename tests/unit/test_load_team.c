@@ -15,6 +15,7 @@
 
 struct worker {
     struct pacer pacer;
+    uint64_t seed;
     struct worker_view view;
     int64_t users;
     double rate_rps;
@@ -34,8 +35,8 @@ int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 
 struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed, int done_fd)
 {
-    (void)plan, (void)seed, (void)done_fd;
-    workers[made] = (struct worker){.pacer = *pacer};
+    (void)plan, (void)done_fd;
+    workers[made] = (struct worker){.pacer = *pacer, .seed = seed};
     return &workers[made++];
 }
 
@@ -84,7 +85,9 @@ static void start_team(const struct load_options *options, int on_cpus)
     cpus = on_cpus;
     made = 0;
     plan = (struct load_plan){.options = options,
-                              .arrivals = {.rate_rps = options->rate_rps, .shape = options->shape}};
+                              .arrivals = {.rate_rps = options->rate_rps,
+                                           .seed = (uint64_t)options->seed,
+                                           .shape = options->shape}};
     team = (struct team){.plan = &plan,
                          .users = options->connections > 0 ? options->connections : options->threads,
                          .connections = options->connections > 0 ? options->connections : 1000,
@@ -195,6 +198,24 @@ static void all_workers_together_are_evenly_spaced(void **state)
     }
 }
 
+/* Or the URL of a request would follow from the gap before it, and those of one URL would come in clumps. */
+static void choices_do_not_follow_the_arrivals(void **state)
+{
+    (void)state;
+    struct load_options options = options_of(8, 0, 10);
+    for (options.seed = -3; options.seed < 30; options.seed++) {
+        start_team(&options, 4);
+        for (int i = 0; i < 16; i++) {
+            struct random gaps = workers[i / 4].pacer.stream.random, choices = {workers[i % 4].seed};
+            int alike = 0;
+            for (int k = 0; k < 1000; k++)
+                alike +=
+                    random_unit(&gaps) < 0.5 ? random_unit(&choices) < 0.5 : random_unit(&choices) >= 0.5;
+            assert_in_range(alike, 400, 600);
+        }
+    }
+}
+
 /* Orders could leave a worker without users, and its requests would never be sent. */
 static void under_orders_requests_are_not_dealt_out(void **state)
 {
@@ -300,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_rate_and_its_requests_are_dealt_by_connections),
         cmocka_unit_test(what_is_dealt_out_adds_up),
         cmocka_unit_test(all_workers_together_are_evenly_spaced),
+        cmocka_unit_test(choices_do_not_follow_the_arrivals),
         cmocka_unit_test(under_orders_requests_are_not_dealt_out),
         cmocka_unit_test(a_team_is_the_limit_when_much_of_what_it_tried_is_late),
         cmocka_unit_test(what_was_asked_does_not_depend_on_the_answers),
