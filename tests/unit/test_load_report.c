@@ -166,6 +166,53 @@ static void expectations_are_checked_at_their_edges(void **state)
     }
 }
 
+/* A share of N is met by exactly so many, whatever its fraction is in binary. */
+static void a_share_is_met_by_exactly_so_many(void **state)
+{
+    (void)state;
+    for (int tenths = 1; tenths < 1000; tenths++) {
+        struct load_stats stats = {0};
+        struct load_options options = {
+            .max_errors = tenths / 10.0 / 100, .max_errors_said = true, .max_errors_share = true};
+        struct report_summary summary = {.options = &options, .stats = &stats};
+        char why[200];
+        stats.answered = 1000;
+        stats.errors[LOAD_ERROR_STATUS] = (uint64_t)tenths;
+        assert_true(report_expectations_met(&summary, why, sizeof why));
+        stats.errors[LOAD_ERROR_STATUS]++;
+        assert_false(report_expectations_met(&summary, why, sizeof why));
+    }
+}
+
+/* Two of 150 are not "expected at most 2". */
+static void what_is_allowed_is_told_in_whole_errors(void **state)
+{
+    (void)state;
+    struct load_stats stats = stats_of(148, 2, 0);
+    struct load_options options = {.max_errors = 0.0119, .max_errors_said = true, .max_errors_share = true};
+    struct report_summary summary = {.options = &options, .stats = &stats};
+    char why[200];
+    assert_false(report_expectations_met(&summary, why, sizeof why));
+    assert_string_equal(why, "2 errors in 150 requests, expected at most 1");
+}
+
+static void a_latency_is_told_in_three_digits(void **state)
+{
+    (void)state;
+    static const struct {
+        usec_t value;
+        const char *text;
+    } cases[] = {
+        {-1, "-"},           {0, "0 us"},          {999, "999 us"},       {1000, "1 ms"},
+        {12345, "12.3 ms"},  {999499, "999 ms"},   {999500, "1 s"},       {999999, "1 s"},
+        {1234567, "1.23 s"}, {999499999, "999 s"}, {999500000, "1000 s"}, {68719476735, "68719 s"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[24];
+        assert_string_equal(report_latency(text, sizeof text, cases[i].value), cases[i].text);
+    }
+}
+
 static void orders_are_read_or_refused(void **state)
 {
     (void)state;
@@ -304,6 +351,9 @@ int main(void)
         cmocka_unit_test(a_table_keeps_within_its_terminal),
         cmocka_unit_test(a_histogram_shows_every_answer_once),
         cmocka_unit_test(a_table_does_not_contradict_itself),
+        cmocka_unit_test(a_share_is_met_by_exactly_so_many),
+        cmocka_unit_test(what_is_allowed_is_told_in_whole_errors),
+        cmocka_unit_test(a_latency_is_told_in_three_digits),
         cmocka_unit_test(orders_are_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
