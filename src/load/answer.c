@@ -140,15 +140,9 @@ char *answer_room(struct answer_reader *reader, struct answer *answer, size_t *r
     return into->bytes + into->end;
 }
 
-enum answer_result answer_take(struct answer_reader *reader, struct answer *answer, size_t size,
-                               bool *surplus)
+static enum answer_result take_span(struct answer_reader *reader, struct answer *answer, struct span span,
+                                    bool *surplus)
 {
-    struct buffer *kept = answer->kept;
-    struct span span = {reader->input->bytes + BUFFER_BASE, size};
-    if (kept != NULL) {
-        kept->end += (uint32_t)size;
-        span = (struct span){kept->bytes + BUFFER_BASE, kept->end - BUFFER_BASE};
-    }
     enum http1_result result;
     do
         result = take_step(reader, answer, &span);
@@ -158,4 +152,48 @@ enum answer_result answer_take(struct answer_reader *reader, struct answer *answ
         return keep(reader, answer, &span) ? ANSWER_MORE : ANSWER_BAD;
     answer_drop(reader, answer);
     return result == HTTP1_MORE ? ANSWER_MORE : result == HTTP1_DONE ? ANSWER_DONE : ANSWER_BAD;
+}
+
+enum answer_result answer_take(struct answer_reader *reader, struct answer *answer, size_t size,
+                               bool *surplus)
+{
+    struct buffer *kept = answer->kept;
+    struct span span = {reader->input->bytes + BUFFER_BASE, size};
+    if (kept != NULL) {
+        kept->end += (uint32_t)size;
+        span = (struct span){kept->bytes + BUFFER_BASE, kept->end - BUFFER_BASE};
+    }
+    return take_span(reader, answer, span, surplus);
+}
+
+/* Behind what is kept they go by pieces: of what a head is to be kept of, there is no more than fits. */
+enum answer_result answer_feed(struct answer_reader *reader, struct answer *answer, const char *data,
+                               size_t size, bool *surplus)
+{
+    enum answer_result result = ANSWER_MORE;
+    while (result == ANSWER_MORE && answer->kept != NULL && size > 0) {
+        size_t room;
+        char *into = answer_room(reader, answer, &room);
+        size_t part = size < room ? size : room;
+        memcpy(into, data, part);
+        data += part;
+        size -= part;
+        result = answer_take(reader, answer, part, surplus);
+    }
+    if (result == ANSWER_DONE)
+        *surplus = *surplus || size > 0;
+    if (result != ANSWER_MORE || size == 0)
+        return result;
+    return take_span(reader, answer, (struct span){data, size}, surplus);
+}
+
+bool answer_hold(struct answer_reader *reader, struct answer *answer, const char *data, size_t size)
+{
+    if (answer->kept == NULL)
+        answer->kept = buffer_lend(&reader->pool);
+    if (answer->kept == NULL || size >= BUFFER_LIMIT - answer->kept->end)
+        return false;
+    memcpy(answer->kept->bytes + answer->kept->end, data, size);
+    answer->kept->end += (uint32_t)size;
+    return true;
 }

@@ -39,6 +39,12 @@ char *answer_room(struct answer_reader *reader, struct answer *answer, size_t *r
 enum answer_result answer_take(struct answer_reader *reader, struct answer *answer, size_t size,
                                bool *surplus);
 
+/* The same for bytes that came elsewhere. What is held is the start of a head: it is looked at with what is
+ * fed next. False: it is too long for one, or out of memory. */
+enum answer_result answer_feed(struct answer_reader *reader, struct answer *answer, const char *data,
+                               size_t size, bool *surplus);
+bool answer_hold(struct answer_reader *reader, struct answer *answer, const char *data, size_t size);
+
 /* Whether the end of the connection is the end of this answer, and not a cut. */
 bool answer_ends_by_close(const struct answer *answer);
 

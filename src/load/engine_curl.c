@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine for https, the only place where the load goes through libcurl: one multi handle a thread, an
  * easy handle a request in flight, kept for the next one. Plainer and slower than our own engine, with the
- * same pacing and statistics. */
+ * same pacing and statistics, and the same reader of answers: libcurl takes much for HTTP that is none. */
 #include "load/engine.h"
 
 #include <curl/curl.h>
@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "config.h"
+#include "load/answer.h"
 
 #define LONGEST_WAIT_MS 1000
 
@@ -27,6 +28,8 @@ struct call {
     usec_t paused_until; /* failed; its user waits. 0: not */
     bool busy;
     bool sent; /* the request is on its way, or has been */
+    struct answer answer;
+    bool whole; /* the answer has come to its end */
 };
 
 struct curl_engine {
@@ -36,24 +39,32 @@ struct curl_engine {
     struct curl_slist *headers;
     struct call *free, *made;
     size_t paused; /* of the made */
+    struct answer_reader reader;
 };
 
-static size_t discard(char *data, size_t size, size_t count, void *context)
+static size_t take_bytes(char *data, size_t size, size_t count, void *context)
 {
-    (void)data;
-    struct curl_engine *engine = context;
-    engine->worker->stats.bytes += size * count;
-    return size * count;
+    struct call *call = context;
+    bool surplus;
+    call->engine->worker->stats.bytes += size * count;
+    if (call->whole) /* libcurl closes the connection that brought more */
+        return size * count;
+    enum answer_result result =
+        answer_feed(&call->engine->reader, &call->answer, data, size * count, &surplus);
+    call->whole = result == ANSWER_DONE;
+    return result == ANSWER_BAD ? 0 : size * count;
 }
 
-/* What is no status of an answer ends it here, as in our own engine; after a 101 libcurl would wait. */
+/* A head comes line by line: only its end is worth a look. What is no answer to our own engine is none here;
+ * the callbacks return less than their size then, which ends the transfer. */
 static size_t take_header(char *data, size_t size, size_t count, void *context)
 {
     struct call *call = context;
-    long code = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &code);
-    size_t taken = discard(data, size, count, call->engine);
-    return code < LOAD_CODES && code != 101 ? taken : 0;
+    if (size * count > 2 || data[0] > ' ') {
+        call->engine->worker->stats.bytes += size * count;
+        return answer_hold(&call->engine->reader, &call->answer, data, size * count) ? size * count : 0;
+    }
+    return take_bytes(data, size, count, context);
 }
 
 /* libcurl would send a request again when its kept connection turns out closed; what is counted once is sent
@@ -91,8 +102,8 @@ static void set_transport(struct curl_engine *engine, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                      (long)((options->timeout + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, engine);
+    curl_easy_setopt(easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
+    curl_easy_setopt(easy, CURLOPT_EXPECT_100_TIMEOUT_MS, 1L); /* 0 is its default, a second */
     if (options->ca_file != NULL || options->insecure) {
         /* Reading the system's certificates for each connection is most of what connecting costs. */
         curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
@@ -118,6 +129,8 @@ static struct call *make_call(struct curl_engine *engine)
     curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(call->easy, CURLOPT_HEADERDATA, call);
+    curl_easy_setopt(call->easy, CURLOPT_WRITEFUNCTION, take_bytes);
+    curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call);
     set_request(engine, call->easy);
     set_transport(engine, call->easy);
     call->next_made = engine->made;
@@ -140,8 +153,9 @@ static void begin_call(struct curl_engine *engine, usec_t scheduled)
     call->target = engine_pick(engine->worker);
     call->scheduled = scheduled;
     call->busy = true;
-    call->sent = false;
+    call->sent = call->whole = false;
     call->paused_until = 0;
+    answer_begin(&call->answer);
     curl_easy_setopt(call->easy, CURLOPT_URL, call->target->url);
     curl_multi_add_handle(engine->multi, call->easy);
 }
@@ -177,7 +191,8 @@ static enum load_error error_of(CURLcode result)
     case CURLE_SSL_ISSUER_ERROR:
         return LOAD_ERROR_TLS;
     case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_WRITE_ERROR: /* take_header() */
+    case CURLE_WRITE_ERROR: /* take_bytes() */
+    case CURLE_OK:          /* our own engine would wait for more */
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_CONTENT_ENCODING:
         return LOAD_ERROR_PROTOCOL;
@@ -189,13 +204,14 @@ static enum load_error error_of(CURLcode result)
 static void end_call(struct curl_engine *engine, struct call *call, CURLcode result, usec_t now)
 {
     struct worker *worker = engine->worker;
-    long code = 0, connects = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &code);
+    long connects = 0;
     curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
     worker->stats.connects += (uint64_t)connects;
     curl_multi_remove_handle(engine->multi, call->easy);
-    if (result == CURLE_OK) {
-        engine_answered(worker, (unsigned)code, call->scheduled, now);
+    bool answered = result == CURLE_OK && (call->whole || answer_ends_by_close(&call->answer));
+    answer_drop(&engine->reader, &call->answer);
+    if (answered) {
+        engine_answered(worker, call->answer.code, call->scheduled, now);
         release_call(engine, call);
         return;
     }
@@ -280,6 +296,7 @@ static void free_calls(struct curl_engine *engine)
             engine->worker->stats.unfinished++;
             curl_multi_remove_handle(engine->multi, call->easy);
         }
+        answer_drop(&engine->reader, &call->answer);
         curl_easy_cleanup(call->easy);
         free(call);
     }
@@ -340,8 +357,10 @@ bool engine_curl_run(struct worker *worker)
     engine.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (engine.timer_fd < 0)
         return false;
-    engine.multi = curl_multi_init();
+    bool ready = answer_reader_init(&engine.reader, worker->plan->method);
+    engine.multi = ready ? curl_multi_init() : NULL;
     if (engine.multi == NULL) {
+        answer_reader_fini(&engine.reader);
         close(engine.timer_fd);
         errno = ENOMEM;
         return false;
@@ -357,6 +376,7 @@ bool engine_curl_run(struct worker *worker)
     free_calls(&engine);
     curl_multi_cleanup(engine.multi);
     curl_slist_free_all(engine.headers);
+    answer_reader_fini(&engine.reader);
     close(engine.timer_fd);
     return true;
 }

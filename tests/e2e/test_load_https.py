@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from house import program, wait_until
+from house import SLOW, program, wait_until
 from loading import OK
 
 
@@ -87,6 +87,54 @@ def test_a_status_that_is_none_is_not_http(serve, load, certificate, head, secre
     assert status == 0
     assert summary["errors"] == summary["errors_by_kind"]["protocol"] == 2
     assert summary["codes"] == {"200": 2} and server.connections == 3
+
+
+NO_HTTP = {
+    "chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "smuggled": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk",
+    "beyond": b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nok",
+    "newlines": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    "folded": b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\nok",
+    "version": b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "endless": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000,
+}
+
+
+@pytest.mark.parametrize("answer", NO_HTTP.values(), ids=NO_HTTP)
+@pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
+def test_what_is_not_http_is_not_http_over_https_either(serve, load, certificate, answer, secret):
+    server = serve(lambda request, number: answer if number % 2 else OK, tls=certificate.context if secret else None)
+    _, summary = load("--requests", 4, "--threads", 1, "--timeout", "20s", "--insecure", "--url", server.url)
+    assert summary["errors"] == summary["errors_by_kind"]["protocol"] == 2
+    assert summary["codes"] == {"200": 2}
+
+
+@pytest.mark.parametrize("answer", [
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000,
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n",
+], ids=["chunked", "hints", "empty", "unchanged"])
+@pytest.mark.parametrize("cut", [None, 3])
+def test_https_counts_the_bytes_that_the_server_sent(serve, load, certificate, answer, cut):
+    """Chunk sizes, trailers and heads before the last are among them, as they are over http."""
+    pieces = [answer[i:i + 3] for i in range(0, 120, 3)] + [answer[120:]] if cut else [answer]
+    server = serve(lambda request, number: pieces, tls=certificate.context)
+    _, summary = load("--requests", 6, "--threads", 2, "--insecure", "--url", server.url)
+    assert summary["errors"] == 0 and summary["requests"] == 6 and server.connections == 2
+    assert summary["bytes"] == 6 * len(answer)
+
+
+def test_https_does_not_wait_to_be_told_to_go_on(serve, load, certificate, tmp_path):
+    """The body follows its head at once, as over http; libcurl would wait a second each for a 100 that never comes."""
+    body = tmp_path / "body"
+    body.write_bytes(b"abc")
+    server = serve(tls=certificate.context)
+    _, summary = load("--requests", 30, "--threads", 1, "--insecure", "--body-file", body, "--header",
+                      "Expect: 100-continue", "--url", server.url)
+    assert summary["requests"] == 30 and all(request.endswith(b"\r\n\r\nabc") for request in server.requests)
+    assert summary["duration_s"] < 5 * SLOW
 
 
 def test_an_https_run_ends_with_its_last_answer(serve, load, certificate):

@@ -58,6 +58,41 @@ static enum answer_result feed(struct answer_reader *reader, struct answer *answ
     return result;
 }
 
+/* The same where they came elsewhere, and the first piece is held until the second comes. */
+static enum answer_result feed_held(struct answer_reader *reader, struct answer *answer, const char *text,
+                                    size_t cut, bool *surplus)
+{
+    enum answer_result result = ANSWER_MORE;
+    *surplus = false;
+    answer_begin(answer);
+    answer->code = 0;
+    size_t left = strlen(text), held = cut < left ? cut / 2 : 0;
+    assert_true(held == 0 || answer_hold(reader, answer, text, held));
+    for (text += held, left -= held; left > 0 && result == ANSWER_MORE;) {
+        size_t piece = left < cut ? left : cut;
+        result = answer_feed(reader, answer, text, piece, surplus);
+        text += piece;
+        left -= piece;
+        *surplus = *surplus || (result == ANSWER_DONE && left > 0);
+    }
+    return result;
+}
+
+static void no_head_is_held_that_is_too_long(void **state)
+{
+    (void)state;
+    struct answer_reader reader;
+    struct answer answer = {0};
+    assert_true(answer_reader_init(&reader, HTTP1_GET));
+    answer_begin(&answer);
+    size_t held = 0;
+    while (answer_hold(&reader, &answer, "X: y\r\n", 6))
+        held += 6;
+    assert_in_range(held, BUFFER_SIZE - 6, BUFFER_SIZE);
+    answer_drop(&reader, &answer);
+    answer_reader_fini(&reader);
+}
+
 static void answers_are_read_however_they_are_cut(void **state)
 {
     (void)state;
@@ -65,10 +100,11 @@ static void answers_are_read_however_they_are_cut(void **state)
     struct answer answer = {0};
     assert_true(answer_reader_init(&reader, HTTP1_GET));
     for (size_t cut = 1; cut < 200; cut++) {
-        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-            const struct answer_case *c = &cases[i];
+        for (size_t i = 0; i < 2 * (sizeof cases / sizeof cases[0]); i++) {
+            const struct answer_case *c = &cases[i / 2];
             bool surplus;
-            enum answer_result result = feed(&reader, &answer, c->text, cut, &surplus);
+            enum answer_result result =
+                (i % 2 == 0 ? feed : feed_held)(&reader, &answer, c->text, cut, &surplus);
             if (result != c->result || answer.code != c->code || answer.keep_alive != c->keep_alive ||
                 surplus != c->surplus || answer_ends_by_close(&answer) != c->ends_by_close)
                 fail_msg("case %zu in pieces of %zu: result %d, code %u", i, cut, result, answer.code);
@@ -126,6 +162,7 @@ static void a_head_answer_has_no_body(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_head_is_held_that_is_too_long),
         cmocka_unit_test(answers_are_read_however_they_are_cut),
         cmocka_unit_test(connections_do_not_mix),
         cmocka_unit_test(a_head_answer_has_no_body),
