@@ -142,6 +142,11 @@ static int64_t take_turn(struct arrivals *stream)
 /* Requests' worth of area until the next one. */
 static double next_gap(struct arrivals *stream)
 {
+    if (stream->left > 0) {
+        double left = stream->left;
+        stream->left = 0;
+        return left;
+    }
     if (stream->plan.timing == ARRIVALS_POISSON)
         return -log1p(-random_unit(&stream->random));
     return (double)take_turn(stream) / stream->whole;
@@ -187,15 +192,22 @@ usec_t arrivals_next(struct arrivals *stream)
     return USEC_NEVER;
 }
 
-int64_t arrivals_count(const struct arrivals *stream, usec_t until)
+/* Under the factor, from a time to another since the start. */
+static double area_between(const struct arrivals_shape *shape, double at, double end)
 {
-    double at = stream->at_us, end = (double)(until - stream->start), area = 0;
+    double area = 0;
     while (at < end) {
-        struct piece piece = piece_at(&stream->plan.shape, at);
+        struct piece piece = piece_at(shape, at);
         double to = piece.to < end ? piece.to : end, rise = slope(&piece);
         area += (piece.a + rise * ((at + to) / 2 - piece.from)) * (to - at);
         at = to;
     }
+    return area;
+}
+
+int64_t arrivals_count(const struct arrivals *stream, usec_t until)
+{
+    double area = area_between(&stream->plan.shape, stream->at_us, (double)(until - stream->start));
     double gaps = area * stream->plan.rate_rps / 1e6;
     if (stream->plan.timing == ARRIVALS_POISSON)
         return llround(gaps);
@@ -208,9 +220,12 @@ int64_t arrivals_count(const struct arrivals *stream, usec_t until)
 
 void arrivals_set_rate(struct arrivals *stream, double rate_rps, usec_t now)
 {
+    double at = fmax((double)(now - stream->start), 0);
+    stream->left = area_between(&stream->plan.shape, at, stream->at_us) * stream->plan.rate_rps / 1e6;
+    if (!(stream->left > 0))
+        stream->turn = -1;
     stream->plan.rate_rps = rate_rps;
-    stream->at_us = (double)(now - stream->start);
-    stream->turn = -1;
+    stream->at_us = at;
 }
 
 /* Which keys a shape takes, where they go and what they are unless said. */

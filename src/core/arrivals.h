@@ -55,6 +55,7 @@ struct arrivals {
     struct random random;
     double whole; /* requests of the whole to one of this stream */
     int64_t turn; /* of an even stream, the last one in its cycle; -1: none yet */
+    double left;  /* of the gap that a new rate met, in requests; 0: none */
 };
 
 /* "constant", "ramp,low=10%,over=60s", "sine,low=20%,period=2m", "step,low=50%,at=30s",
@@ -73,11 +74,13 @@ int64_t arrivals_turns_below(const struct arrivals_turns *turns, int64_t count);
 /* The due time of the next request; each call moves on. USEC_NEVER: none will ever come. */
 usec_t arrivals_next(struct arrivals *stream);
 
-/* How many more are due before a time, without moving on; of a Poisson process the number to expect. */
+/* How many more than were handed out are due before a time, without moving on; of a Poisson process the
+ * number to expect. */
 int64_t arrivals_count(const struct arrivals *stream, usec_t until);
 
-/* Another base rate from now on, the turns from the first again. What was due before now and not yet asked
- * for is forgotten. */
+/* Another base rate from now on. Of the gap to a request that is handed out already but due later, what is
+ * left goes by at the new rate: the next one handed out stands for it. Where none is, the turns begin anew,
+ * and what was due before now and not yet asked for is forgotten. */
 void arrivals_set_rate(struct arrivals *stream, double rate_rps, usec_t now);
 
 #endif

@@ -90,8 +90,18 @@ usec_t pacer_wake(const struct pacer *pacer, usec_t now)
     return at < end ? at : end;
 }
 
+/* How many were due before end and have not started. */
+static int64_t overdue(const struct pacer *pacer, usec_t end)
+{
+    return pacer->rate_rps > 0 && pacer->due < end ? 1 + arrivals_count(&pacer->stream, end) : 0;
+}
+
 void pacer_set_rate(struct pacer *pacer, double rate_rps, usec_t now)
 {
+    int64_t behind = overdue(pacer, now);
+    if (behind > 0 && rate_rps > 0)
+        behind--; /* it starts now, as the first at the new rate */
+    pacer->missed += (uint64_t)behind;
     pacer->rate_rps = rate_rps;
     arrivals_set_rate(&pacer->stream, rate_rps, now);
     pacer->due = arrivals_next(&pacer->stream);
@@ -123,9 +133,9 @@ void pacer_stop(struct pacer *pacer, usec_t now)
     if (pacer->ran_out)
         return;
     pacer->due_until = end;
-    if (pacer->rate_rps <= 0 || pacer->due >= end)
+    int64_t missed = overdue(pacer, end);
+    if (missed == 0)
         return;
-    int64_t missed = 1 + arrivals_count(&pacer->stream, end);
     pacer->ran_out = missed >= pacer->left;
     if (pacer->ran_out) {
         missed = pacer->left;

@@ -237,6 +237,41 @@ static void the_rate_changes_while_it_runs(void **state)
     assert_int_equal(take_all(&pacer, START + USEC_PER_SEC), 2);
 }
 
+/* Saying again what holds already is nothing new, however often; what is left of a gap goes by at the new
+ * rate. */
+static void a_new_rate_goes_on_in_the_gap_it_meets(void **state)
+{
+    (void)state;
+    struct pacer pacer = open_at(1, 50);
+    assert_int_equal(take_all(&pacer, START), 1);
+    for (int i = 1; i < 10; i++) {
+        pacer_set_rate(&pacer, 1, START + i * 100 * USEC_PER_MSEC);
+        assert_int_equal(take_all(&pacer, START + i * 100 * USEC_PER_MSEC), 0);
+    }
+    assert_int_equal(take_all(&pacer, START + USEC_PER_SEC + 1), 1);
+    pacer_set_rate(&pacer, 10, START + 1500 * USEC_PER_MSEC);
+    assert_int_equal(take_all(&pacer, START + 1549 * USEC_PER_MSEC), 0);
+    assert_int_equal(take_all(&pacer, START + 1551 * USEC_PER_MSEC), 1);
+    assert_int_equal(take_all(&pacer, START + 1649 * USEC_PER_MSEC), 0);
+    assert_int_equal(take_all(&pacer, START + 1651 * USEC_PER_MSEC), 1);
+    assert_int_equal(pacer.missed, 0);
+}
+
+/* The first of them is the first at the new rate. */
+static void what_a_new_rate_leaves_behind_is_missed(void **state)
+{
+    (void)state;
+    struct pacer pacer = open_at(100, 2);
+    assert_int_equal(take_all(&pacer, START + 999 * USEC_PER_MSEC), 2);
+    pacer_set_rate(&pacer, 10, START + 999 * USEC_PER_MSEC);
+    assert_int_equal(pacer.missed, 97);
+    pacer_give(&pacer);
+    assert_int_equal(take_all(&pacer, START + 999 * USEC_PER_MSEC), 1);
+    pacer_give(&pacer);
+    pacer_set_rate(&pacer, 0, START + 1999 * USEC_PER_MSEC);
+    assert_int_equal(pacer.missed, 97 + 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +289,8 @@ int main(void)
         cmocka_unit_test(the_missed_are_no_more_than_were_left),
         cmocka_unit_test(its_schedule_ends_with_the_last_that_was_due),
         cmocka_unit_test(the_rate_changes_while_it_runs),
+        cmocka_unit_test(a_new_rate_goes_on_in_the_gap_it_meets),
+        cmocka_unit_test(what_a_new_rate_leaves_behind_is_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
