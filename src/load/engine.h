@@ -17,6 +17,7 @@ struct worker {
     const struct load_plan *plan;
     struct pacer pacer;
     struct random random;
+    int64_t open_max; /* connections, idle ones included */
     struct load_stats stats;
     usec_t last_answer_at;
     usec_t drain_until; /* USEC_NEVER until the pacer is over */

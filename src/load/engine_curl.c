@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -365,6 +366,8 @@ bool engine_curl_run(struct worker *worker)
         errno = ENOMEM;
         return false;
     }
+    long open_max = worker->open_max < LONG_MAX ? (long)worker->open_max : 0; /* 0: any number */
+    curl_multi_setopt(engine.multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, open_max);
     add_headers(&engine);
     engine_on_wake(worker, wake_multi, engine.multi);
     prctl(PR_SET_TIMERSLACK, 1000UL);

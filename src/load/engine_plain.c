@@ -47,6 +47,7 @@ struct plain {
     struct client *idle[LOAD_WORDS_MAX]; /* by origin */
     uint8_t address[LOAD_WORDS_MAX];     /* of each origin, the address to try first */
     struct client *cold, *resting;
+    int64_t open; /* connections */
     struct client_block *blocks;
     struct answer_reader reader;
 };
@@ -90,13 +91,19 @@ static void wake_resting(struct plain *plain)
     }
 }
 
+static void close_connection(struct client *client)
+{
+    client->plain->open -= client->conn.source.fd >= 0;
+    conn_close(&client->conn);
+}
+
 static void disconnect(struct client *client)
 {
     if (client->link != NULL)
         leave_idle(client);
     answer_drop(&client->plain->reader, &client->answer);
     event_timer_clear(&client->timer);
-    conn_close(&client->conn);
+    close_connection(client);
 }
 
 static bool closed_loop(const struct plain *plain)
@@ -158,25 +165,43 @@ static void send_request(struct client *client)
         client->conn.failed = true;
 }
 
+/* Where no more may be open, an idle connection to another host gives way. */
+static void make_way(struct plain *plain)
+{
+    if (plain->open < plain->worker->open_max)
+        return;
+    for (size_t i = 0; i < plain->worker->plan->origin_count; i++) {
+        struct client *client = plain->idle[i];
+        if (client == NULL)
+            continue;
+        disconnect(client);
+        put_resting(client);
+        return;
+    }
+}
+
 /* Connects to the address to try first, and from there on to each of the others once. */
 static void connect_client(struct client *client)
 {
     struct plain *plain = client->plain;
     const struct load_origin *origin = origin_of(client);
     client->state = CLIENT_CONNECTING;
+    make_way(plain);
     for (; client->tries < origin->address_count; client->tries++) {
         client->address = (uint8_t)((client->address + (client->tries > 0)) % origin->address_count);
         if (conn_connect(&client->conn, plain->loop,
                          (const struct sockaddr *)&origin->addresses[client->address],
-                         origin->address_lengths[client->address], client_ready) == 0)
+                         origin->address_lengths[client->address], client_ready) == 0) {
+            plain->open++;
             return;
+        }
     }
     fail(client, LOAD_ERROR_CONNECT);
 }
 
 static void connect_failed(struct client *client)
 {
-    conn_close(&client->conn);
+    close_connection(client);
     client->tries++;
     connect_client(client);
 }

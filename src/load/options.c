@@ -180,7 +180,7 @@ static const struct args_option rows[] = {
     {"threads", 't', "N", A_COUNT, read_count, FIELD(threads),
      "users, each with one request at a time; at most a thread a CPU runs them (20)"},
     {"connections", 'c', "N", A_COUNT, read_count, FIELD(connections),
-     "users (instead of one a thread); with --rate the most connections at once (1000)"},
+     "users (instead of one a thread); with --rate the most requests in flight (1000)"},
     {"rate", 'r', "RATE", "a rate such as 500/s, 30/m or 2k/s", read_rate, FIELD(rate_rps),
      "open loop: requests start at this rate, whatever the answers"},
     {"even", 0, NULL, NULL, NULL, FIELD(even), "evenly spaced (the default of --rate)"},

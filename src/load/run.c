@@ -59,7 +59,7 @@ static int64_t allow_descriptors(void)
 static bool settle_connections(struct run *run)
 {
     const struct load_options *options = run->options;
-    int64_t allowed = allow_descriptors();
+    int64_t allowed = run->team.open_max = allow_descriptors();
     bool asked = options->connections > 0 || run->team.rate_rps <= 0;
     run->team.connections = options->connections > 0 ? options->connections : OPEN_LOOP_CONNECTIONS;
     int64_t wanted = run->team.rate_rps > 0 ? run->team.connections : run->team.users;

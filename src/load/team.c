@@ -76,7 +76,8 @@ static int make_worker(struct team *team, int i, int done_fd)
     struct pacer pacer = make_pacer(team, i);
     /* Not the numbers of its arrivals again, or a gap would tell which URL follows it. */
     struct random choices = {(uint64_t)team->plan->options->seed + (uint64_t)i};
-    team->workers[i] = worker_new(team->plan, &pacer, random_next(&choices), done_fd);
+    int64_t open_max = share(team, team->open_max, i);
+    team->workers[i] = worker_new(team->plan, &pacer, open_max, random_next(&choices), done_fd);
     return team->workers[i] != NULL ? worker_wait_ready(team->workers[i]) : -errno;
 }
 

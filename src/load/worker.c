@@ -142,13 +142,15 @@ static void *run(void *context)
     return NULL;
 }
 
-struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed, int done_fd)
+struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, int64_t open_max,
+                          uint64_t seed, int done_fd)
 {
     struct worker *worker = calloc(1, sizeof *worker);
     if (worker == NULL)
         return NULL;
     worker->plan = plan;
     worker->pacer = *pacer;
+    worker->open_max = open_max;
     worker->random.state = seed;
     worker->done_fd = done_fd;
     worker->drain_until = USEC_NEVER;

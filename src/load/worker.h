@@ -24,9 +24,10 @@ struct worker_view {
 };
 
 /* A thread that sets itself up and waits for worker_start(); NULL with errno set. The pacer, not started, is
- * its share of the load; its end is told to the eventfd. */
-struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed,
-                          int done_fd);
+ * its share of the load, open_max that of the connections that may be open; its end is told to the eventfd.
+ */
+struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, int64_t open_max,
+                          uint64_t seed, int done_fd);
 
 /* Waits until it is set up: 0, or -errno when that failed. */
 int worker_wait_ready(struct worker *worker);

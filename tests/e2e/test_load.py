@@ -255,6 +255,19 @@ def test_more_connections_than_open_files_are_refused(serve, house):
     assert status == 0 and len(server.requests) == 50
 
 
+@pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
+def test_connections_to_several_hosts_share_the_open_files(serve, house, certificate, secret):
+    """Each user has one request at a time, and whatever hosts it went to before: idle connections give way."""
+    servers = [serve(tls=certificate.context if secret else None) for _ in range(3)]
+    urls = [word for server in servers for word in ("--url", server.url)]
+    status, output = house.run(["prlimit", "--nofile=100:100", program("ascale-load"), "--json", "--connections", 66,
+                                "--requests", 3000, "--insecure", *urls])
+    summary = json.loads(output)
+    assert status == 0 and summary["errors"] == 0
+    assert summary["requests"] == sum(len(server.requests) for server in servers) == 3000
+    assert summary["connections"] > 68  # which may be open; or none had to give way
+
+
 def test_what_is_in_flight_at_the_end_is_waited_for(serve, load):
     server = serve(lambda request, number: time.sleep(0.7) or OK)
     _, summary = load("--threads", 3, "--duration", "1s", "--url", server.url)

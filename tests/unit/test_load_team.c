@@ -15,6 +15,7 @@
 
 struct worker {
     struct pacer pacer;
+    int64_t open_max;
     uint64_t seed;
     struct worker_view view;
     int64_t users;
@@ -33,10 +34,11 @@ int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
     return 0;
 }
 
-struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, uint64_t seed, int done_fd)
+struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, int64_t open_max,
+                          uint64_t seed, int done_fd)
 {
     (void)plan, (void)done_fd;
-    workers[made] = (struct worker){.pacer = *pacer, .seed = seed};
+    workers[made] = (struct worker){.pacer = *pacer, .open_max = open_max, .seed = seed};
     return &workers[made++];
 }
 
@@ -91,7 +93,8 @@ static void start_team(const struct load_options *options, int on_cpus)
     team = (struct team){.plan = &plan,
                          .users = options->connections > 0 ? options->connections : options->threads,
                          .connections = options->connections > 0 ? options->connections : 1000,
-                         .rate_rps = options->rate_rps};
+                         .rate_rps = options->rate_rps,
+                         .open_max = 1023};
     assert_true(team_start(&team, -1));
     assert_int_equal(team.count, made);
 }
@@ -145,18 +148,21 @@ static void what_is_dealt_out_adds_up(void **state)
         for (int on_cpus = 1; on_cpus <= 9; on_cpus += 2) {
             struct load_options options = options_of(connections, 1000003, connections % 2 ? 77 : 0);
             start_team(&options, on_cpus);
-            int64_t left = 0, users = 0, in_flight_max = 0;
+            int64_t left = 0, users = 0, in_flight_max = 0, open_max = 0;
             double rate_rps = 0;
             for (int i = 0; i < made; i++) {
                 left += workers[i].pacer.left;
                 users += workers[i].pacer.users;
                 in_flight_max += workers[i].pacer.in_flight_max;
                 rate_rps += workers[i].pacer.rate_rps;
+                open_max += workers[i].open_max;
+                assert_true(workers[i].open_max >= workers[i].pacer.in_flight_max);
                 assert_true(workers[i].pacer.left > 0);
             }
             assert_int_equal(left, 1000003);
             assert_int_equal(users, connections);
             assert_int_equal(in_flight_max, connections);
+            assert_int_equal(open_max, 1023);
             assert_float_equal(rate_rps, options.rate_rps, 1e-6);
         }
     }
