@@ -129,21 +129,23 @@ static enum flow fail(struct exchange *x, unsigned code, const char *why)
     return refuse(x, code, why);
 }
 
-/* The head goes into the relay; with a length, the first of the body along with it. */
-static bool load_request(struct exchange *x)
+/* What there is of the request's body goes into the relay. False: it was refused. */
+static bool take_body(struct exchange *x)
 {
-    const struct http1_head *h = &x->request.head;
-    relay_drop_head(&x->up, &worker_of(x)->buffers);
-    if (!compose_request(x))
-        return false;
-    if (h->framing == HTTP1_LENGTH && !relay_pending_body(&x->up) && x->in->start < x->in->end)
-        relay_take(&x->up);
-    return true;
+    const struct config_balancer *o = options_of(x);
+    if (!relay_take(&x->up))
+        refuse(x, 400, x->up.body.why);
+    else if (o->max_body_size > 0 && x->up.body.total > (uint64_t)o->max_body_size)
+        refuse(x, 413, "the body is larger than max_body_size");
+    else
+        return true;
+    return false;
 }
 
 static void dispatch(struct exchange *x)
 {
-    if (!load_request(x)) {
+    relay_drop_head(&x->up, &worker_of(x)->buffers);
+    if (!compose_request(x)) {
         session_reply(x->session, 431, "the head is too large to pass on");
         return;
     }
@@ -202,7 +204,7 @@ static struct backend *choose(struct exchange *x, bool *empty)
     return upstream_choose(x, empty);
 }
 
-void exchange_route(struct exchange *x)
+static void route(struct exchange *x)
 {
     bool empty = true;
     if (x->tried_count == 0 && worker_others_wait(worker_of(x))) {
@@ -213,6 +215,14 @@ void exchange_route(struct exchange *x)
         if (attempt(x))
             return;
     route_nowhere(x, empty || x->tried_count == TRIED_MAX);
+}
+
+/* What came of the body along with the head is read before any backend hears of the request. Of the head,
+ * from which that is composed later, a chunk's size line takes no more than the end. */
+void exchange_begin(struct exchange *x)
+{
+    if (x->up.ended || x->in->start == x->in->end || take_body(x))
+        route(x);
 }
 
 bool exchange_retry(struct exchange *x)
@@ -228,14 +238,14 @@ bool exchange_retry(struct exchange *x)
     if (b == NULL)
         route_nowhere(x, true);
     else if (!attempt(x))
-        exchange_route(x);
+        route(x);
     return true;
 }
 
 static enum flow connect_failed(struct exchange *x, int error)
 {
     leave_unconnected(x, error);
-    exchange_route(x);
+    route(x);
     return FLOW_OVER;
 }
 
@@ -320,15 +330,10 @@ static enum flow request_done(struct exchange *x)
 static bool refill_request(struct exchange *x, enum flow *flow)
 {
     struct session *s = x->session;
-    const struct config_balancer *o = options_of(x);
     *flow = FLOW_WAITS;
     for (bool fresh = x->in->start < x->in->end;; fresh = true) {
-        if (fresh && !relay_take(&x->up)) {
-            *flow = refuse(x, 400, x->up.body.why);
-            return false;
-        }
-        if (o->max_body_size > 0 && x->up.body.total > (uint64_t)o->max_body_size) {
-            *flow = refuse(x, 413, "the body is larger than max_body_size");
+        if (fresh && !take_body(x)) {
+            *flow = FLOW_OVER;
             return false;
         }
         if (relay_pending(&x->up) || x->up.ended)

@@ -5,7 +5,7 @@
 #include "balance/worker.h"
 
 /* The request's head is complete: sends it to a backend, lets it wait, or answers. */
-void exchange_route(struct exchange *x);
+void exchange_begin(struct exchange *x);
 
 /* One that waits: false when there is still no room; true: it has left the queue. */
 bool exchange_retry(struct exchange *x);

@@ -240,7 +240,7 @@ static void begin_request(struct session *s)
     if (o->max_body_size > 0 && h->framing == HTTP1_LENGTH && h->content_length > (uint64_t)o->max_body_size)
         session_reply(s, 413, "the body is larger than max_body_size");
     else
-        exchange_route(x);
+        exchange_begin(x);
 }
 
 /* Parses what there is of a head; false: more is needed. */
