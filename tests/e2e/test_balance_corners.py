@@ -102,6 +102,22 @@ def test_a_second_instance_counts_what_it_got_alone(supervised):
     assert stats["live"]["requests"] == 4
 
 
+def test_a_chunked_body_read_before_its_connect_failed_goes_to_another_whole(house):
+    """Its chunks are joined in place, behind the head from which the second instance's is composed."""
+    refuser, backend = Refuser(), Backend()
+    balancer = Balancer(house, [refuser, backend], "--algorithm", "round_robin", "--eject-failures", 0)
+    body = bytes(i % 251 for i in range(5000))
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nX-Last: 2\r\n\r\n"
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\nX-End: 1\r\n\r\n"
+    with balancer.connect() as connection:
+        stream = connection.makefile("rb")
+        for _ in range(4):
+            connection.sendall(head + chunks)
+            assert read_answer(stream)[0] == 200
+    assert [(seen.body == body, seen.values("X-Last")) for seen in backend.requests] == [(True, [b"2"])] * 4
+    assert backend.received().count(b"\r\n0\r\nX-End:1\r\n\r\n") == 4
+
+
 @pytest.mark.parametrize("connection, hop", [(b"X-Hop", False), (b"TE", True), (b"keep-alive", True)])
 def test_trailers_that_concern_one_connection_stay_there(house, connection, hop):
     """Who names a field in Connection may mean one that comes only at the end."""
