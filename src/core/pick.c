@@ -15,35 +15,52 @@ static bool has_room(const struct pick_candidate *c)
 
 static float load(const struct pick_candidate *c)
 {
-    return ((float)c->in_flight + 1.0f) / (c->share > 0 ? c->share : SHARE_LEAST);
+    return (float)c->in_flight / (c->share > 0 ? c->share : SHARE_LEAST) + 1.0f;
 }
 
-static int least_in_flight(const struct pick *p, const struct pick_candidate *candidates, unsigned count)
+static float largest_share(const struct pick_candidate *candidates, unsigned count)
 {
+    float largest = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (has_room(&candidates[i]) && candidates[i].share > largest)
+            largest = candidates[i].share;
+    return largest;
+}
+
+/* One that starts slowly is passed over by the part of its turns that is not yet its share: what is in flight
+ * tells nobody apart where little is. One with the largest share never is. */
+static bool is_passed_over(struct pick *p, const struct pick_candidate *c, float largest)
+{
+    return c->share < largest && random_unit(&p->random) * (double)largest >= (double)c->share;
+}
+
+static bool is_better(const struct pick_candidate *candidates, unsigned i, int best)
+{
+    return best < 0 || load(&candidates[i]) < load(&candidates[best]);
+}
+
+static int least_in_flight(struct pick *p, const struct pick_candidate *candidates, unsigned count)
+{
+    float largest = largest_share(candidates, count);
     int best = -1;
     for (unsigned step = 0; step < count; step++) {
         unsigned i = (p->turn + 1 + step) % count;
-        if (has_room(&candidates[i]) && (best < 0 || load(&candidates[i]) < load(&candidates[best])))
+        const struct pick_candidate *c = &candidates[i];
+        if (has_room(c) && is_better(candidates, i, best) && !is_passed_over(p, c, largest))
             best = (int)i;
     }
     return best;
 }
 
-/* One that starts slowly is passed over by the part of its turns that is not yet its share. */
 static int round_robin(struct pick *p, const struct pick_candidate *candidates, unsigned count)
 {
-    int passed_over = -1;
+    float largest = largest_share(candidates, count);
     for (unsigned step = 0; step < count; step++) {
         unsigned i = (p->turn + 1 + step) % count;
-        const struct pick_candidate *c = &candidates[i];
-        if (!has_room(c))
-            continue;
-        if (c->share >= 1.0f || random_unit(&p->random) < (double)c->share)
+        if (has_room(&candidates[i]) && !is_passed_over(p, &candidates[i], largest))
             return (int)i;
-        if (passed_over < 0)
-            passed_over = (int)i;
     }
-    return passed_over;
+    return -1;
 }
 
 static int nth_with_room(const struct pick_candidate *candidates, unsigned count, uint64_t n)
@@ -70,6 +87,10 @@ static int two_choices(struct pick *p, const struct pick_candidate *candidates, 
     uint64_t first = random_below(&p->random, open), second = random_below(&p->random, open - 1);
     second += second >= first;
     int a = nth_with_room(candidates, count, first), b = nth_with_room(candidates, count, second);
+    if (is_passed_over(p, &candidates[a], candidates[b].share))
+        return b;
+    if (is_passed_over(p, &candidates[b], candidates[a].share))
+        return a;
     return cost(&candidates[a]) <= cost(&candidates[b]) ? a : b;
 }
 

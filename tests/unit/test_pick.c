@@ -70,7 +70,7 @@ static void the_least_busy_is_chosen(void **state)
         c[i].in_flight = 5 + i;
     c[2].in_flight = 1;
     assert_int_equal(pick_choose(&p, CONFIG_LEAST_IN_FLIGHT, c, N), 2);
-    c[2].share = 0.1f; /* counts as if it had twenty */
+    c[2].share = 0.1f; /* counts as if it had ten */
     assert_int_equal(pick_choose(&p, CONFIG_LEAST_IN_FLIGHT, c, N), 0);
 }
 
@@ -99,6 +99,42 @@ static void a_new_one_starts_slowly_in_turn(void **state)
     c[0].usable = c[2].usable = c[3].usable = false;
     choose_many(CONFIG_ROUND_ROBIN, c, 10, chosen);
     assert_int_equal(chosen[1], 10);
+}
+
+/* Without a wait for anything in flight to tell them apart. */
+static void a_new_one_starts_slowly_among_idle_ones(void **state)
+{
+    (void)state;
+    struct pick_candidate c[N];
+    unsigned chosen[N];
+    for (int a = CONFIG_ROUND_ROBIN; a <= CONFIG_STICKY; a++) {
+        fill(c);
+        c[1].share = 0.1f;
+        choose_many((enum config_algorithm)a, c, 3100, chosen);
+        assert_in_range(chosen[1], 50, 250);
+        c[1].share = 0.5f;
+        choose_many((enum config_algorithm)a, c, 3500, chosen);
+        assert_in_range(chosen[1], 350, 650);
+        for (unsigned i = 0; i < N; i++)
+            c[i].in_flight = c[i].limit = i != 1;
+        choose_many((enum config_algorithm)a, c, 10, chosen);
+        assert_int_equal(chosen[1], 10);
+    }
+}
+
+/* Among those that are all new none is passed over for being so. */
+static void new_ones_are_equals(void **state)
+{
+    (void)state;
+    struct pick_candidate c[N];
+    struct pick p = {{3}, 0};
+    fill(c);
+    for (unsigned i = 0; i < N; i++) {
+        c[i].share = 0.1f;
+        c[i].in_flight = i != 2;
+    }
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(pick_choose(&p, CONFIG_LEAST_IN_FLIGHT, c, N), 2);
 }
 
 static void shares_grow_to_all(void **state)
@@ -156,6 +192,8 @@ int main(void)
         cmocka_unit_test(the_least_busy_is_chosen),
         cmocka_unit_test(the_slow_get_less_by_two_choices),
         cmocka_unit_test(a_new_one_starts_slowly_in_turn),
+        cmocka_unit_test(a_new_one_starts_slowly_among_idle_ones),
+        cmocka_unit_test(new_ones_are_equals),
         cmocka_unit_test(shares_grow_to_all),
         cmocka_unit_test(latency_follows_what_is_measured),
         cmocka_unit_test(an_outlier_stands_out_of_three),
