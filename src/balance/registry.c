@@ -23,6 +23,9 @@
 #define SLOW_FACTOR 8.0f
 #define SLOW_FOR    (3 * USEC_PER_SEC)
 
+/* Beside how the others did when they were last asked, within so long. */
+#define RECENT (10 * USEC_PER_SEC)
+
 /* So many times eject_time without an ejection, and the next one is short again. */
 #define STEADY_PERIODS 10
 
@@ -423,18 +426,27 @@ static usec_t watch_ejections(struct registry *r, usec_t now)
     return next;
 }
 
-/* Of all workers; what was measured long ago counts for less. */
-static float mean_latency(const struct registry *r, const struct backend *b, usec_t now)
+/* Of all workers that have measured it recently, as it was then; 0: none has. *aged: what was measured long
+ * ago counts for less. Others must not count as fast for being idle, nor one as slow for a stall long ago. */
+static float mean_latency(const struct registry *r, const struct backend *b, usec_t now, float *aged)
 {
     float sum = 0;
     unsigned measured = 0;
+    *aged = 0;
     for (unsigned i = 0; i < r->hub->worker_count; i++) {
         const struct lane *lane = &b->lanes[i];
         float mean = atomic_load_explicit(&lane->mean_us, memory_order_relaxed);
-        sum += pick_aged(mean, now - atomic_load_explicit(&lane->measured_at, memory_order_relaxed));
-        measured += mean > 0;
+        usec_t age = now - atomic_load_explicit(&lane->measured_at, memory_order_relaxed);
+        if (mean <= 0 || age > RECENT)
+            continue;
+        sum += mean;
+        *aged += pick_aged(mean, age);
+        measured++;
     }
-    return measured > 0 ? sum / (float)measured : 0;
+    if (measured == 0)
+        return 0;
+    *aged /= (float)measured;
+    return sum / (float)measured;
 }
 
 /* One that stalls for a moment is none: it must be slow at every look for a while. */
@@ -451,6 +463,7 @@ static bool is_slow_enough(struct backend *b, bool slow, usec_t now)
 static void watch_outliers(struct registry *r, usec_t now)
 {
     static struct pick_candidate candidates[BACKENDS_MAX];
+    static float aged[BACKENDS_MAX];
     const struct view *view = registry_view(r);
     unsigned out = 0;
     if (r->settings.options.eject_failures == 0)
@@ -458,13 +471,14 @@ static void watch_outliers(struct registry *r, usec_t now)
     for (unsigned i = 0; i < view->count; i++) {
         const struct backend *b = view->backends[i];
         bool in = atomic_load(&b->state) == BACKEND_READY && atomic_load(&b->ejected) == EJECT_NONE;
-        candidates[i] = (struct pick_candidate){.usable = in, .latency_us = mean_latency(r, b, now)};
+        candidates[i] =
+            (struct pick_candidate){.usable = in, .latency_us = mean_latency(r, b, now, &aged[i])};
         out += !in;
     }
-    for (unsigned i = 0; i < view->count && (out + 1) * 3 <= view->count; i++) {
+    for (unsigned i = 0; i < view->count; i++) {
         int none = EJECT_NONE;
-        bool slow = candidates[i].usable && pick_outlier(candidates, view->count, i, SLOW_FACTOR);
-        if (!is_slow_enough(view->backends[i], slow, now))
+        bool slow = candidates[i].usable && pick_outlier(candidates, view->count, aged[i], SLOW_FACTOR);
+        if (!is_slow_enough(view->backends[i], slow, now) || (out + 1) * 3 > view->count)
             continue;
         atomic_compare_exchange_strong(&view->backends[i]->ejected, &none, EJECT_SLOW);
         candidates[i].usable = false;

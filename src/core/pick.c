@@ -152,13 +152,12 @@ static unsigned count_below(const struct pick_candidate *candidates, unsigned co
     return below;
 }
 
-bool pick_outlier(const struct pick_candidate *candidates, unsigned count, unsigned which, float factor)
+bool pick_outlier(const struct pick_candidate *candidates, unsigned count, float own_us, float factor)
 {
-    float own = candidates[which].latency_us;
     unsigned measured;
-    if (own < OUTLIER_FLOOR)
+    if (own_us < OUTLIER_FLOOR)
         return false;
-    /* The median is below own / factor exactly when more than half of them are. */
-    unsigned below = count_below(candidates, count, own / factor, &measured);
+    /* The median is below own_us / factor exactly when more than half of them are. */
+    unsigned below = count_below(candidates, count, own_us / factor, &measured);
     return measured >= OUTLIER_PEERS && below * 2 > measured;
 }

@@ -38,8 +38,8 @@ float pick_aged(float mean_us, usec_t age);
  * fall by an eighth, and both the more, the older the mean is. */
 float pick_latency(float mean_us, usec_t age, usec_t measured);
 
-/* Is this one so slow beside the others that it harms: more than factor times the median of those measured,
- * at least three of them, and over 10 ms? */
-bool pick_outlier(const struct pick_candidate *candidates, unsigned count, unsigned which, float factor);
+/* Is one that takes so long so slow beside these that it harms: more than factor times the median of those
+ * measured, at least three of them, and over 10 ms? */
+bool pick_outlier(const struct pick_candidate *candidates, unsigned count, float own_us, float factor);
 
 #endif

@@ -382,6 +382,19 @@ def test_one_that_stalls_for_a_moment_stays(supervised):
     assert not [event for event in control.events if event["event"] == "ejected"]
 
 
+def test_one_is_not_slow_because_the_others_are_idle(supervised):
+    control = Control(supervised.path)
+    control.command("set", key="algorithm", value="sticky")
+    control.backends(*[(f"i{number}", Backend(lambda seen: time.sleep(0.1) or OK)) for number in range(4)])
+    for _ in range(4):
+        cookie = request(supervised.port).headers["Set-Cookie"].partition(";")[0]
+    end = time.monotonic() + 9  # what the others did is half forgotten after one, and a slow one is given three
+    while time.monotonic() < end:
+        assert "Set-Cookie" not in request(supervised.port, headers={"Cookie": cookie}).headers
+    control.stats()
+    assert not [event for event in control.events if event["event"] == "ejected"]
+
+
 def test_a_new_backend_starts_slowly(supervised):
     control = Control(supervised.path)
     old, new = Backend(), Backend()

@@ -174,14 +174,14 @@ static void an_outlier_stands_out_of_three(void **state)
     fill(c);
     c[0].latency_us = 100000;
     c[1].latency_us = 5000;
-    assert_false(pick_outlier(c, N, 0, 5));
+    assert_false(pick_outlier(c, N, c[0].latency_us, 5));
     c[2].latency_us = 6000;
-    assert_true(pick_outlier(c, N, 0, 5));
-    assert_false(pick_outlier(c, N, 1, 5));
-    assert_false(pick_outlier(c, N, 0, 50));
+    assert_true(pick_outlier(c, N, c[0].latency_us, 5));
+    assert_false(pick_outlier(c, N, c[1].latency_us, 5));
+    assert_false(pick_outlier(c, N, c[0].latency_us, 50));
     c[0].latency_us = 9000;
     c[1].latency_us = c[2].latency_us = 10;
-    assert_false(pick_outlier(c, N, 0, 5));
+    assert_false(pick_outlier(c, N, c[0].latency_us, 5));
 }
 
 int main(void)
