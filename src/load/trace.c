@@ -93,6 +93,11 @@ bool trace_read(const char *path, double speed, struct trace *out, char *why, si
         snprintf(why, why_size, "it cannot be read: %s", strerror(-error));
         return false;
     }
+    if (strlen(text) != size) {
+        snprintf(why, why_size, "it holds null bytes, so it is no text");
+        free(text);
+        return false;
+    }
     snprintf(why, why_size, "out of memory");
     out->points = calloc(count_lines(text), sizeof *out->points);
     bool good = out->points != NULL && read_lines(out, text, speed, why, why_size);

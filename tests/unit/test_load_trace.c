@@ -13,17 +13,22 @@
 
 static char why[160];
 
-static bool read_text(const char *text, double speed, struct trace *trace)
+static bool read_bytes(const char *bytes, size_t size, double speed, struct trace *trace)
 {
     char path[] = "/tmp/test_load_trace.XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(write(fd, bytes, size), size);
     close(fd);
     why[0] = '\0';
     bool good = trace_read(path, speed, trace, why, sizeof why);
     unlink(path);
     return good;
+}
+
+static bool read_text(const char *text, double speed, struct trace *trace)
+{
+    return read_bytes(text, strlen(text), speed, trace);
 }
 
 static void traces_are_read_however_they_are_written(void **state)
@@ -52,6 +57,16 @@ static void traces_are_read_however_they_are_written(void **state)
         }
         free(trace.points);
     }
+}
+
+/* As of a disk that was full, or in UTF-16: what follows is not left out in silence. */
+static void a_trace_does_not_end_at_a_null_byte(void **state)
+{
+    (void)state;
+    static const char text[] = "0,50\n10,200\n\0\0\n20,0\n";
+    struct trace trace;
+    assert_false(read_bytes(text, sizeof text - 1, 1, &trace));
+    assert_string_equal(why, "it holds null bytes, so it is no text");
 }
 
 static void bad_traces_are_refused_with_the_line(void **state)
@@ -91,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(traces_are_read_however_they_are_written),
+        cmocka_unit_test(a_trace_does_not_end_at_a_null_byte),
         cmocka_unit_test(bad_traces_are_refused_with_the_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
