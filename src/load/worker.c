@@ -12,6 +12,7 @@
 #include "base/clock.h"
 
 #define SHOW_EVERY (100 * USEC_PER_MSEC)
+#define TELLING    (100 * USEC_PER_MSEC) /* a run that is shorter tells nothing of how busy it was */
 #define BUSY       0.9 /* share of a core from which the generator itself may be the limit */
 
 static void show(struct worker *worker, usec_t now, bool done)
@@ -135,7 +136,7 @@ static void *run(void *context)
     if (!(worker->plan->tls ? engine_curl_run(worker) : engine_plain_run(worker)))
         reach(worker, WORKER_FAILED, errno);
     usec_t now = clock_now_us();
-    if (worker->seconds == 0 && now > worker->second_at)
+    if (worker->seconds == 0 && now - worker->second_at >= TELLING)
         measure_cpu(worker, now);
     show(worker, now, true);
     eventfd_write(worker->done_fd, 1);

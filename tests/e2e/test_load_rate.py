@@ -51,6 +51,11 @@ def test_a_rate_beyond_the_server_is_told(serve, house):
     assert missed + len(server.requests) == 1000
 
 
+def test_a_moment_on_the_cpu_is_no_limit(load):
+    """Of a run that is over before it began, its own end is all that it did, and by chance all on the CPU."""
+    assert not any(load("--duration", "1us", "--url", "https://127.0.0.1:1/")[1]["generator_limited"] for _ in range(60))
+
+
 def test_what_was_asked_is_not_what_the_server_gives(serve, house, load):
     """A number of requests, all of which start in the end: the wait for a free connection is no lower rate."""
     server = serve(lambda request, number: time.sleep(0.2) or OK)
