@@ -278,10 +278,14 @@ static bool begin_due_requests(struct plain *plain)
     return true;
 }
 
-/* The answer is whole. */
+/* The answer is whole; if it came in time, that is: the timer is not exact. */
 static void complete(struct client *client, bool reusable)
 {
     struct plain *plain = client->plain;
+    if (event_now(plain->loop) > client->timer.deadline) {
+        fail(client, LOAD_ERROR_TIMEOUT);
+        return;
+    }
     engine_answered(plain->worker, client->answer.code, client->scheduled, event_now(plain->loop));
     pacer_give(&plain->worker->pacer);
     if (reusable) {

@@ -194,6 +194,13 @@ def test_timeouts_are_errors(serve, load):
     assert summary["requests"] == 2 and 1.9 <= summary["duration_s"] < 10 * SLOW
 
 
+def test_an_answer_after_its_time_is_none(serve, load):
+    """Also before the timer is looked at, which is every few milliseconds."""
+    server = serve(lambda request, number: time.sleep(0.002) or OK)
+    _, summary = load("--requests", 50, "--threads", 1, "--timeout", "1ms", "--url", server.url)
+    assert summary["errors"] == summary["errors_by_kind"]["timeout"] == 50 and summary["requests"] == 0
+
+
 def test_refused_connections_are_errors_without_a_spin(load):
     status, summary = load("--threads", 4, "--duration", "1s", "--url", f"http://127.0.0.1:{free_port()}/")
     assert status == 1  # nothing was ever answered
