@@ -27,7 +27,8 @@ def test_open_loop_does_not_hide_a_stall(serve, load):
     """One connection and a server that stalls once: those due meanwhile were late, and latency says so."""
     server = serve(lambda request, number: time.sleep(0.5) or OK if number == 20 else OK)
     _, summary = load("--rate", "100/s", "--connections", 1, "--duration", "2s", "--url", server.url)
-    assert summary["requests"] == pytest.approx(200, abs=2)
+    # A busy machine may not be through with them at the end.
+    assert summary["requests"] + summary["missed"] == pytest.approx(200, abs=2)
     assert summary["latency_us"]["p90"] > 200_000
     assert 450_000 < summary["latency_us"]["max"] < 5_000_000 * SLOW
 
