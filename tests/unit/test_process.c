@@ -522,7 +522,8 @@ static void a_chatty_instance_is_kept_within_its_cap(void **state)
     char path[128], lines[64][200];
     char err[CONFIG_ERROR_SIZE];
     assert_true(config_set(&rig->config, "log", "max_size", "2M", err, sizeof err));
-    pid_t pid = spawn(rig, 1, "sh -c 'yes chatter | head -c 40000000; while echo done; do sleep 0.1; done'")->pid;
+    pid_t pid =
+        spawn(rig, 1, "sh -c 'yes chatter | head -c 40000000; while echo done; do sleep 0.1; done'")->pid;
     snprintf(path, sizeof path, "%s/log/i1.log", rig->directory);
     int64_t deadline = clock_now_us() + DEADLINE_US;
     do {
