@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	tests/e2e/loading.py \
 	tests/e2e/house.py \
 	tests/e2e/balancing.py \
+	tests/e2e/certificates.py \
 	tests/e2e/http_cases.py \
 	tests/e2e/raw_backend.py \
 	tests/e2e/test_balance_strict.py \
