@@ -244,6 +244,14 @@ class Stream(pyte.ByteStream):
     events = pyte.ByteStream.events | {"repeat_last", "scroll_up", "scroll_down"}
 
 
+def keep_output(terminal):
+    """A ^C, ^Z or ^\\ typed after the program put the terminal back would discard what the reader has not read yet (4 KiB
+    and up): the kernel does so, and a test on what the program wrote would fail by chance."""
+    settings = termios.tcgetattr(terminal)
+    settings[3] |= termios.NOFLSH
+    termios.tcsetattr(terminal, termios.TCSANOW, settings)
+
+
 class Terminal:
     """A program on a pseudo terminal. A thread of its own reads, so that the program never waits for the test."""
 
@@ -255,6 +263,7 @@ class Terminal:
         self.raw = bytearray()
         self.expected_orphans = False
         self.master, slave = pty.openpty()
+        keep_output(slave)
         self._set_size(columns, lines)
         env = dict(env or os.environ, NCURSES_NO_UTF8_ACS="1")
         env.pop("LINES", None)

@@ -60,6 +60,16 @@ def test_terminal_moves_rows(terminal):
     assert term.lines()[:6] == ["", "", "", "2", "5", "end"]
 
 
+def test_a_signal_key_discards_no_output(terminal, tmp_path):
+    written = tmp_path / "written"
+    term = terminal(["sh", "-c", "read go; head -c 8000 /dev/zero | tr '\\0' f; echo > $0; exec tail -f /dev/null", written])
+    with term.lock:  # the reader stops behind the echo
+        term.send("\r")
+        wait_until(written.exists, 10, "the output")
+        term.send("\x1a")
+    wait_until(lambda: term.raw_bytes().count(b"f") == 8000, 10, "all of the output")
+
+
 def test_hanging_up_ends_the_session(terminal):
     term = terminal(["sh", "-c", "echo up; tail -f /dev/null"])
     term.wait_for_text("up")
