@@ -118,13 +118,13 @@ static int format_json(char *out, size_t size, const struct exchange *x, const c
 static int format_line(char *out, size_t size, const struct exchange *x)
 {
     bool json = x->session->worker->view->settings.options.access_log_format == CONFIG_ACCESS_JSON;
-    char kept[KEPT_COUNT][1600], peer[INET6_ADDRSTRLEN];
+    const char *peer = x->session->peer_text;
+    char kept[KEPT_COUNT][1600];
     const char *text = x->log->bytes + BUFFER_BASE;
     for (unsigned i = 0; i < KEPT_COUNT; i++) {
         quote(kept[i], i == KEPT_METHOD ? 64 : sizeof(kept[i]) / 2, text, json);
         text += strlen(text) + 1;
     }
-    conn_format_address(&x->session->peer.any, false, peer, sizeof(peer));
     return json ? format_json(out, size, x, peer, kept) : format_combined(out, size, x, peer, kept);
 }
 

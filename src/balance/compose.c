@@ -133,11 +133,16 @@ static void put_fields(struct writer *w, const struct exchange *x, bool trusted)
             put_field(w, request_bytes(x), &h->fields[i]);
 }
 
-static void put_x_forwarded(struct writer *w, const struct exchange *x, const char *peer, bool trusted)
+static void put_peer(struct writer *w, const struct session *s)
+{
+    put(w, s->peer_text, s->peer_length);
+}
+
+static void put_x_forwarded(struct writer *w, const struct exchange *x, bool trusted)
 {
     const struct http1_request *r = &x->request;
     PUT(w, "X-Forwarded-For: ");
-    put_text(w, peer);
+    put_peer(w, x->session);
     PUT(w, "\r\n");
     if (!trusted || r->head.index[HTTP1_X_FORWARDED_PROTO] < 0)
         PUT(w, "X-Forwarded-Proto: http\r\n");
@@ -149,13 +154,13 @@ static void put_x_forwarded(struct writer *w, const struct exchange *x, const ch
 }
 
 /* RFC 7239: an IPv6 address and anything with a colon is quoted. */
-static void put_forwarded(struct writer *w, const struct exchange *x, const char *peer)
+static void put_forwarded(struct writer *w, const struct exchange *x)
 {
     const struct http1_request *r = &x->request;
-    bool v6 = strchr(peer, ':') != NULL;
+    bool v6 = strchr(x->session->peer_text, ':') != NULL;
     PUT(w, "Forwarded: for=");
     put_text(w, v6 ? "\"[" : "");
-    put_text(w, peer);
+    put_peer(w, x->session);
     put_text(w, v6 ? "]\"" : "");
     if (r->host.len > 0) {
         PUT(w, ";host=\"");
@@ -165,34 +170,15 @@ static void put_forwarded(struct writer *w, const struct exchange *x, const char
     PUT(w, ";proto=http\r\n");
 }
 
-/* By hand where it is easy: it is done for every request. */
-static void format_peer(const struct session *s, char out[INET6_ADDRSTRLEN])
-{
-    if (s->peer.any.sa_family != AF_INET) {
-        conn_format_address(&s->peer.any, false, out, INET6_ADDRSTRLEN);
-        return;
-    }
-    struct writer w = {out, out + INET6_ADDRSTRLEN, false};
-    uint32_t address = ntohl(s->peer.v4.sin_addr.s_addr);
-    for (unsigned shift = 32; shift > 0;) {
-        shift -= 8;
-        put_number(&w, (address >> shift) & 255);
-        put(&w, ".", shift > 0);
-    }
-    *w.at = '\0';
-}
-
 static void put_forwarding(struct writer *w, const struct exchange *x, bool trusted)
 {
     int mode = settings_of(x)->options.forwarded;
-    char peer[INET6_ADDRSTRLEN];
     if (mode == CONFIG_FORWARDED_NONE)
         return;
-    format_peer(x->session, peer);
     if (mode != CONFIG_FORWARDED_RFC7239)
-        put_x_forwarded(w, x, peer, trusted);
+        put_x_forwarded(w, x, trusted);
     if (mode != CONFIG_FORWARDED_X)
-        put_forwarded(w, x, peer);
+        put_forwarded(w, x);
 }
 
 static void put_upgrade(struct writer *w, const struct http1_head *h, const char *from)

@@ -167,6 +167,8 @@ void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer)
     s->worker = w;
     s->timer.expired = session_expired;
     memcpy(&s->peer, peer, sizeof(s->peer));
+    conn_format_address(&s->peer.any, false, s->peer_text, sizeof(s->peer_text));
+    s->peer_length = (uint8_t)strlen(s->peer_text);
     s->next = w->sessions;
     s->link = &w->sessions;
     if (s->next != NULL)

@@ -43,6 +43,8 @@ struct session {
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
     } peer;
+    uint8_t peer_length;
+    char peer_text[INET6_ADDRSTRLEN]; /* as the backends and the access log are told, without the port */
 };
 
 /* A backend connection: in use by an exchange, or idle in its lane. */

@@ -211,6 +211,31 @@ static enum http1_result take_known(struct http1_head *h, const char *buf, struc
     return HTTP1_DONE;
 }
 
+static bool bytes_valid(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!http1_is(text[i], CHAR_VALUE))
+            return false;
+    return true;
+}
+
+/* Values are most of a head, so they are looked at 8 bytes at a time: only a word with one below 0x20 or with
+ * 0x7f needs a closer look (Bit Twiddling Hacks, "Determine if a word has a byte less than n"). */
+static bool value_valid(const char *text, size_t len)
+{
+    const uint64_t ones = UINT64_MAX / 255, highs = ones << 7;
+    size_t i = 0;
+    for (; len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text + i, sizeof(word));
+        uint64_t del = word ^ ones * 0x7f;
+        uint64_t odd = ((word - ones * 0x20) & ~word) | ((del - ones) & ~del);
+        if ((odd & highs) != 0 && !bytes_valid(text + i, sizeof(word)))
+            return false;
+    }
+    return bytes_valid(text + i, len - i);
+}
+
 static enum http1_result take_field(struct http1_head *h, const char *buf, size_t at, size_t end)
 {
     size_t colon = at;
@@ -221,9 +246,8 @@ static enum http1_result take_field(struct http1_head *h, const char *buf, size_
     size_t from = colon + 1;
     while (from < end && (buf[from] == ' ' || buf[from] == '\t'))
         from++;
-    for (size_t i = from; i < end; i++)
-        if (!http1_is(buf[i], CHAR_VALUE))
-            return http1_refuse(h, 400, "control byte in a field");
+    if (!value_valid(buf + from, end - from))
+        return http1_refuse(h, 400, "control byte in a field");
     while (end > from && (buf[end - 1] == ' ' || buf[end - 1] == '\t'))
         end--;
     struct http1_field *field = &h->fields[h->field_count];

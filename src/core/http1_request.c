@@ -42,8 +42,9 @@ static enum http1_result take_method(struct http1_request *r, const char *buf, s
         if ((name[i] < 'A' || name[i] > 'Z') && name[i] != '-' && name[i] != '_')
             return http1_refuse(&r->head, 501, "unknown method");
     r->method_name = (struct http1_span){(uint16_t)at, (uint16_t)n};
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-        if (strlen(methods[i].name) == n && memcmp(methods[i].name, name, n) == 0)
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]) && r->method == HTTP1_METHOD_OTHER; i++)
+        if (methods[i].name[0] == name[0] && strlen(methods[i].name) == n &&
+            memcmp(methods[i].name, name, n) == 0)
             r->method = (enum http1_method)methods[i].method;
     if (n == 7 && memcmp(name, "CONNECT", n) == 0)
         return http1_refuse(&r->head, 501, "CONNECT is not served");
@@ -219,6 +220,8 @@ static enum http1_result check_host(struct http1_request *r, const char *buf)
 {
     struct http1_head *h = &r->head;
     int first = h->index[HTTP1_HOST];
+    if (r->host.at != 0 && host_length(buf + r->host.at, r->host.len) == 0)
+        return http1_refuse(h, 400, "bad authority in the target");
     if (first < 0 && h->minor == 1)
         return http1_refuse(h, 400, "missing Host");
     if (first >= 0) {
@@ -233,8 +236,6 @@ static enum http1_result check_host(struct http1_request *r, const char *buf)
         if (r->host.at == 0)
             r->host = host;
     }
-    if (r->host.at != 0 && host_length(buf + r->host.at, r->host.len) == 0)
-        return http1_refuse(h, 400, "bad authority in the target");
     return HTTP1_DONE;
 }
 

@@ -186,6 +186,23 @@ static void nul_is_refused_anywhere(void **state)
     }
 }
 
+/* Wherever it stands in a value of more than two words; a tab and what is no ASCII may. */
+static void control_bytes_are_refused_anywhere_in_a_value(void **state)
+{
+    (void)state;
+    for (unsigned at = 0; at < 19; at++)
+        for (unsigned byte = 0; byte < 256; byte++) {
+            char head[] = "GET / HTTP/1.1\r\n" H "X: abcdefghijklmnopqrs\r\n\r\n";
+            *(strstr(head, "abc") + at) = (char)byte;
+            struct http1_request r;
+            http1_request_init(&r);
+            bool good = http1_request_parse(&r, head, strlen("GET / HTTP/1.1\r\n" H) + 26,
+                                            &http1_limits_default) == HTTP1_DONE;
+            if (good != ((byte >= 0x20 && byte != 0x7f) || byte == '\t'))
+                fail_msg("byte 0x%02x at %u: %s", byte, at, good ? "taken" : "refused");
+        }
+}
+
 static void what_a_request_says(void **state)
 {
     (void)state;
@@ -531,6 +548,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_taken_or_refused_with_their_status),
         cmocka_unit_test(nul_is_refused_anywhere),
+        cmocka_unit_test(control_bytes_are_refused_anywhere_in_a_value),
         cmocka_unit_test(what_a_request_says),
         cmocka_unit_test(h2c_is_not_passed_on),
         cmocka_unit_test(too_much_has_its_own_status),
