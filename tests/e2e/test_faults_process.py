@@ -32,8 +32,8 @@ def test_1_a_killed_instance_is_replaced_while_the_other_serves(room):
         traffic.wait_for_more()
         os.kill(victim, signal.SIGKILL)
         killed = time.monotonic()
-        control.wait_ready(2, deadline=2)
-        assert time.monotonic() - killed < 2 * SLOW
+        control.wait_ready(2, deadline=5)
+        assert time.monotonic() - killed < 5 * SLOW
         traffic.wait_for_more()
     # Only what it was working on is lost: at most one request a user, and never one of the other instance.
     assert all(failure.startswith("502 ") for failure in traffic.failures)

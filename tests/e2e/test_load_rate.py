@@ -37,7 +37,7 @@ def test_a_rate_far_beyond_the_machine_ends_in_time(load):
     """Nothing of it can even be sent, so each start fails at once: the backlog must not hold up the end."""
     began = time.monotonic()
     status, summary = load("--rate", "10000k/s", "--duration", "1s", "--url", "http://255.255.255.255:1/")
-    assert time.monotonic() - began < 2 * SLOW
+    assert time.monotonic() - began < 5 * SLOW
     assert status == 1 and summary["generator_limited"]
     assert summary["missed"] + summary["errors"] == pytest.approx(10_000_000, abs=2)
 

@@ -136,7 +136,7 @@ def test_killed_instance_is_replaced(house, room):
         return len(now) == 2 and victim not in now
 
     wait_until(replaced, 10, "a replacement")
-    assert time.monotonic() - killed < 2 * SLOW
+    assert time.monotonic() - killed < 5 * SLOW
     control.says(rf"pid {victim}\) killed by SIGKILL")
     assert request(port).status == 200
     control.end()
@@ -165,7 +165,7 @@ def test_killed_balancer_comes_back_on_the_same_socket(house, room):
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: control.state()["balancer"]["pid"] not in (0, pid), 10, "another balancer")
         assert request(port).status == 200
-        assert time.monotonic() - killed < 2 * SLOW
+        assert time.monotonic() - killed < 5 * SLOW
     finally:
         stop.set()
         knocker.join()
