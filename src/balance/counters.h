@@ -66,7 +66,7 @@ struct backend_counters {
     struct counter responses[6]; /* by the first digit of the code; [0] is not used */
     struct counter errors;       /* given up: no answer, a bad or a cut one */
     struct counter connect_failures;
-    struct counter retries; /* sent again, here after a failure elsewhere or on a stale connection */
+    struct counter retries; /* sent here after a connect that failed, or again after a stale connection */
     struct counter queued;  /* of the requests, those that had waited in the queue */
     struct counter bytes_in, bytes_out; /* from and to clients */
     struct presence in_flight;

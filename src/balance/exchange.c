@@ -164,11 +164,11 @@ static bool is_ours(int error)
 static void leave_unconnected(struct exchange *x, int error)
 {
     if (!is_ours(error)) {
+        x->refused = true;
         counter_add(&counters_of(x)->connect_failures, 1);
         upstream_failed(worker_of(x), x->backend, EJECT_CONNECT);
     }
-    if (x->tried_count < TRIED_MAX)
-        x->tried[x->tried_count++] = x->backend;
+    upstream_note_tried(x);
     let_go(x, false);
     x->counted = false; /* there; a connection kept may have been closed before */
 }
@@ -211,10 +211,10 @@ static void route(struct exchange *x)
         session_enqueue(x->session, NULL);
         return;
     }
-    while (x->tried_count < TRIED_MAX && (x->backend = choose(x, &empty)) != NULL)
+    while (upstream_may_try(x) && (x->backend = choose(x, &empty)) != NULL)
         if (attempt(x))
             return;
-    route_nowhere(x, empty || x->tried_count == TRIED_MAX);
+    route_nowhere(x, empty || !upstream_may_try(x));
 }
 
 /* What came of the body along with the head is read before any backend hears of the request. Of the head,
@@ -300,7 +300,7 @@ static void note_sent(struct exchange *x)
     counter_add(&counters->requests, 1);
     if (waited)
         counter_add(&counters->queued, 1);
-    if (x->tried_count > 0)
+    if (x->refused)
         counter_add(&counters->retries, 1);
 }
 

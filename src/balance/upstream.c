@@ -7,17 +7,42 @@
 #include "balance/exchange.h"
 #include "balance/session.h"
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 /* Before a connection is used again on which a body may come that nobody asked for. */
 #define SETTLING (5 * USEC_PER_MSEC)
 
-static bool was_tried(const struct exchange *x, const struct backend *b)
+/* So many connects without an answer are all that one request waits for. Refusals take no time: of those
+ * there may be any number, but only so many of backends that are known not to answer. */
+#define TIMEOUTS_MAX      8
+#define EJECTED_TRIED_MAX 8
+
+void upstream_note_tried(struct exchange *x)
 {
-    for (unsigned i = 0; i < x->tried_count; i++)
-        if (x->tried[i] == b)
-            return true;
-    return false;
+    struct worker *w = x->session->worker;
+    const struct view *view = w->view;
+    if (x->tried_count == 0)
+        x->try_until = event_now(w->loop) + (TIMEOUTS_MAX - 1) * view->settings.options.connect_timeout;
+    if (x->tried_count == 0 || x->tried_of != view->generation)
+        memset(x->tried, 0, sizeof(x->tried));
+    x->tried_of = view->generation;
+    x->tried_count++;
+    for (unsigned i = 0; i < view->count; i++)
+        if (view->backends[i] == x->backend)
+            x->tried[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+bool upstream_may_try(const struct exchange *x)
+{
+    return x->tried_count == 0 || event_now(x->session->worker->loop) < x->try_until;
+}
+
+/* By its place in the view. In a new view all are new. */
+static bool was_tried(const struct exchange *x, unsigned i)
+{
+    return x->tried_count > 0 && x->tried_of == x->session->worker->view->generation &&
+           (x->tried[i / 64] >> i % 64 & 1) != 0;
 }
 
 static float latency_of(const struct lane *lane, usec_t now)
@@ -72,7 +97,7 @@ static unsigned fill_candidates(struct worker *w, const struct exchange *x, bool
         struct backend *b = view->backends[i];
         struct pick_candidate *c = &w->candidates[i];
         c->usable = atomic_load_explicit(&b->state, memory_order_relaxed) == BACKEND_READY &&
-                    !was_tried(x, b) &&
+                    !was_tried(x, i) &&
                     (ejected_too || atomic_load_explicit(&b->ejected, memory_order_relaxed) == EJECT_NONE);
         if (c->usable) {
             fill_candidate(w, x, b, c);
@@ -122,7 +147,7 @@ struct backend *upstream_choose(struct exchange *x, bool *empty)
     const struct view *view = w->view;
     enum config_algorithm algorithm = (enum config_algorithm)view->settings.options.algorithm;
     unsigned usable = fill_candidates(w, x, false);
-    if (usable == 0)
+    if (usable == 0 && x->tried_count < EJECTED_TRIED_MAX)
         usable = fill_candidates(w, x, true);
     *empty = usable == 0;
     int bound = algorithm == CONFIG_STICKY ? find_bound(view, x) : -1;

@@ -18,6 +18,12 @@ void upstream_close(struct upstream *u);
 /* Closes the idle ones of a backend: all, or those idle since before `than`. Whether any are left. */
 bool upstream_sweep(struct worker *w, struct backend *b, usec_t than);
 
+/* Its backend refused the request, and is not offered it again until that has waited. */
+void upstream_note_tried(struct exchange *x);
+
+/* May it be offered to one more backend? */
+bool upstream_may_try(const struct exchange *x);
+
 /* The request is over for this backend: in_flight is given back. The last access to it. */
 void upstream_leave(struct worker *w, struct backend *b);
 

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <time.h>
 
-#define TRIED_MAX    8                   /* backends one request is offered to after failed connects */
+#define TRIED_WORDS  ((BACKENDS_MAX + 63) / 64)
 #define UNFAIR_AFTER (5 * USEC_PER_MSEC) /* one that has waited so much longer elsewhere goes first */
 
 enum session_state {
@@ -63,16 +63,16 @@ struct upstream {
 /* One request and its answer. What stands before `request` is zeroed for each one. */
 struct exchange {
     struct session *session;
-    struct upstream *upstream;        /* NULL: none yet, or the answer is our own */
-    struct backend *backend;          /* counted in its in_flight; NULL: none */
-    struct backend *bound;            /* named by its cookie; valid while routing, later only compared */
-    struct backend *awaited;          /* bound to and full: counted in its waiting */
-    struct buffer *in;                /* of the client's bytes, from the head's first one on */
-    uint32_t head_at;                 /* where in it, until the body is read on */
-    struct relay up, down;            /* to the backend, to the client */
-    uint64_t answer_at;               /* of down.sent: before it are 1xx only */
-    struct backend *tried[TRIED_MAX]; /* compared only: they may be gone */
-    unsigned tried_count;
+    struct upstream *upstream; /* NULL: none yet, or the answer is our own */
+    struct backend *backend;   /* counted in its in_flight; NULL: none */
+    struct backend *bound;     /* named by its cookie; valid while routing, later only compared */
+    struct backend *awaited;   /* bound to and full: counted in its waiting */
+    struct buffer *in;         /* of the client's bytes, from the head's first one on */
+    uint32_t head_at;          /* where in it, until the body is read on */
+    struct relay up, down;     /* to the backend, to the client */
+    uint64_t answer_at;        /* of down.sent: before it are 1xx only */
+    unsigned tried_count;      /* connects that failed since it last began to look for a backend */
+    usec_t try_until;          /* it looks for another; set by the first of them */
     usec_t started;
     usec_t queued_at;       /* first; 0: it does not wait */
     usec_t sent_at;         /* the whole request to the backend */
@@ -85,9 +85,12 @@ struct exchange {
     bool head_done; /* of the answer */
     bool replied;   /* the answer is our own */
     bool stale_retried;
+    bool refused;       /* by a backend, at its connect, before another or a later try */
     struct buffer *log; /* what the access log will say, copied while the head was there; NULL: no log */
     struct http1_request request;
     struct http1_response response;
+    uint64_t tried_of;           /* a view's generation: */
+    uint64_t tried[TRIED_WORDS]; /* a bit for each of its backends; both are set by the first failure */
 };
 
 struct worker {

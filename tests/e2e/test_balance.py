@@ -478,6 +478,15 @@ def test_a_refused_connect_goes_to_another(house):
     assert [seen.body for seen in backend.requests] == [b"abc"] * 10
 
 
+@pytest.mark.parametrize("failures", [0, 5], ids=["without ejection", "with"])
+def test_many_that_refuse_lead_to_the_one_that_does_not(house, failures):
+    dead, backend = [Refuser() for _ in range(70)], Backend()
+    balancer = Balancer(house, dead + [backend], "--algorithm", "round_robin", "--eject-failures", failures)
+    for _ in range(5):
+        assert request(balancer.port, method="POST", body=b"abc").status == 200
+    assert [seen.body for seen in backend.requests] == [b"abc"] * 5
+
+
 def test_nobody_there_is_held_then_503(house):
     dead = Refuser()
     balancer = Balancer(house, [dead], "--hold-when-empty", "yes", "--queue-timeout", "300ms", "--retry-after", "7s")

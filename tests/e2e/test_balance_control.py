@@ -100,6 +100,23 @@ def test_one_that_comes_back_with_requests_under_way_is_the_same(supervised):
     wait_for_stats(control, lambda stats: not stats["backends"] and stats["total"]["requests"] == 2)
 
 
+def test_one_that_was_refused_and_waited_counts_as_sent_again(supervised):
+    control, dead, backend, statuses = Control(supervised.path), Refuser(), Backend(), []
+    for key, value in ("hold_when_empty", "yes"), ("queue_timeout", "1h"):
+        assert control.command("set", key=key, value=value)["ok"]
+    control.backends(("dead", dead))
+    thread = threading.Thread(target=lambda: statuses.append(request(supervised.port).status))
+    thread.start()
+    wait_for_stats(control, lambda stats: stats["total"]["queue"] and stats["total"]["connect_failures"])
+    control.backends(("live", backend))
+    thread.join()
+    row = wait_for_stats(control, lambda stats: stats["total"]["responses"]["2xx"])["backends"][0]
+    assert statuses == [200]
+    assert (row["id"], row["requests"], row["queued"], row["retries"]) == ("live", 1, 1, 1)
+    assert request(supervised.port).status == 200
+    assert control.stats()["total"]["retries"] == 1
+
+
 @pytest.mark.parametrize("drain", [(), ("i1",)], ids=["removed", "drained"])
 def test_one_that_is_taken_out_loses_its_kept_connections(supervised, drain):
     control, backend = Control(supervised.path), Backend()
