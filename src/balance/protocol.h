@@ -9,7 +9,9 @@
  *   {"id":1,"cmd":"hello","version":1}                  -> version, pid, listen, threads, priority
  *   {"id":2,"cmd":"backends","backends":[{"id":"i1","address":"127.0.0.1:5000","state":"ready"|"drain"}]}
  *        -> backends (how many). The absolute set, so sending it twice changes nothing: what is absent is
- *        removed once its requests have ended, "drain" gets no new requests
+ *        removed once its requests have ended, "drain" gets no new requests. An id with another address is
+ *        another backend: stats and events of that id are the new one's alone from then on, and what the old
+ *        one has under way ends by itself, counted in the total only
  *   {"id":3,"cmd":"set","key":"algorithm","value":"least_in_flight"}   a live option of [balancer]
  *   {"id":4,"cmd":"stats"}                                    -> what the event stats says, in the reply
  *   {"id":5,"cmd":"subscribe","interval_ms":1000}             stats events to this connection: one at once,

@@ -341,12 +341,26 @@ static void tell_drained(struct registry *r, struct backend *b, uint64_t adopted
     r->event(r->context, "drained", b->id, NULL);
 }
 
+/* Of the gone, the last that went come first. */
+bool registry_is_replaced(const struct registry *r, const struct backend *gone)
+{
+    const struct view *view = registry_view(r);
+    for (unsigned i = 0; i < view->count; i++)
+        if (strcmp(view->backends[i]->id, gone->id) == 0)
+            return true;
+    for (const struct backend *b = r->gone; b != NULL && b != gone; b = b->gone_next)
+        if (strcmp(b->id, gone->id) == 0)
+            return true;
+    return false;
+}
+
 static void free_gone(struct registry *r, uint64_t adopted)
 {
     struct backend **link = &r->gone;
     while (*link != NULL) {
         struct backend *b = *link;
-        tell_drained(r, b, adopted);
+        if (!registry_is_replaced(r, b))
+            tell_drained(r, b, adopted);
         if (!is_drained(b, adopted)) {
             link = &b->gone_next;
             continue;

@@ -47,6 +47,10 @@ int registry_configure(struct registry *r, const struct settings *settings);
 usec_t registry_watch(struct registry *r, unsigned news, usec_t now);
 
 const struct view *registry_view(const struct registry *r);
+
+/* One that is gone: has its id come again since, with another address? Then that one is what the id means:
+ * this one finishes what it has under way, unnamed. */
+bool registry_is_replaced(const struct registry *r, const struct backend *gone);
 void registry_sum(const struct registry *r, const struct backend *b, usec_t now,
                   struct backend_sums *sums); /* adds */
 void registry_add_sums(struct backend_sums *to, const struct backend_sums *from);

@@ -87,14 +87,20 @@ static void set_worker_sums(json_t *total, const struct runtime *rt)
     json_object_set_new(total, "wait", sparse(&wait));
 }
 
+/* A row an id; what a replaced one still does is in the total only. */
 static json_t *all_backends(const struct runtime *rt, usec_t now, struct backend_sums *total)
 {
     const struct view *view = registry_view(&rt->registry);
     json_t *list = json_array();
     for (unsigned i = 0; i < view->count; i++)
         json_array_append_new(list, backend_json(rt, view->backends[i], now, total));
-    for (const struct backend *b = rt->registry.gone; b != NULL; b = b->gone_next)
-        json_array_append_new(list, backend_json(rt, b, now, total));
+    for (const struct backend *b = rt->registry.gone; b != NULL; b = b->gone_next) {
+        json_t *row = backend_json(rt, b, now, total);
+        if (registry_is_replaced(&rt->registry, b))
+            json_decref(row);
+        else
+            json_array_append_new(list, row);
+    }
     return list;
 }
 

@@ -100,6 +100,41 @@ def test_one_that_comes_back_with_requests_under_way_is_the_same(supervised):
     wait_for_stats(control, lambda stats: not stats["backends"] and stats["total"]["requests"] == 2)
 
 
+def test_an_id_means_its_last_address(supervised):
+    """One row an id: what the old address finishes neither adds to the new one's counters nor says it has drained."""
+    control = Control(supervised.path)
+    gates = [threading.Event(), threading.Event()]
+    old, new = (Backend(lambda seen, gate=gate: OK if gate.wait(20 * SLOW) else None) for gate in gates)
+    answers = []
+
+    def ask(backend):
+        thread = threading.Thread(target=lambda: answers.append(request(supervised.port, timeout=30).status))
+        thread.start()
+        wait_until(lambda: backend.requests)
+        return thread
+
+    def rows():
+        stats = control.stats()
+        return stats["total"]["in_flight"], [(row["id"], row["address"], row["state"], row["in_flight"], row["requests"])
+                                             for row in stats["backends"]]
+
+    control.backends(("i1", old))
+    threads = [ask(old)]
+    control.backends(("i1", new))
+    assert rows() == (1, [("i1", new.address, "ready", 0, 0)])
+    threads.append(ask(new))
+    wait_until(lambda: rows() == (2, [("i1", new.address, "ready", 1, 1)]), what="the count of the new one's request")
+    control.backends(("i1", new), drain=["i1"])
+    gates[0].set()
+    threads[0].join()
+    wait_until(lambda: rows() == (1, [("i1", new.address, "drain", 1, 1)]), what="the old one's end")
+    assert not [event for event in control.events if event["event"] == "drained"]
+    gates[1].set()
+    control.event("drained", backend="i1")
+    threads[1].join()
+    assert answers == [200, 200] and control.stats()["total"]["requests"] == 2
+
+
 def test_one_that_was_refused_and_waited_counts_as_sent_again(supervised):
     control, dead, backend, statuses = Control(supervised.path), Refuser(), Backend(), []
     for key, value in ("hold_when_empty", "yes"), ("queue_timeout", "1h"):
