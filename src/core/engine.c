@@ -262,6 +262,7 @@ static void describe_fleet(const struct engine *e, struct situation *s)
 
     s->ready = n.ready;
     s->starting = n.trying;
+    s->sick = n.sick;
     s->pending = n.pending;
     s->waiting = e->total.in_flight > 0 ? e->total.in_flight : 0;
     if (!s->waiting && e->total.rpm > 0)

@@ -68,14 +68,15 @@ struct fleet_counts fleet_count(const struct fleet *f)
     for (int i = 0; i < f->count; i++) {
         const struct fleet_instance *in = &f->instances[i];
         bool starts = in->state == INSTANCE_STARTING || in->state == INSTANCE_BACKOFF;
-        bool sick =
-            in->state == INSTANCE_UNHEALTHY || (in->state == INSTANCE_KILLING && in->fate == FATE_STAY);
+        bool killed = in->state == INSTANCE_KILLING && in->fate == FATE_STAY;
+        bool sick = in->state == INSTANCE_UNHEALTHY || (killed && in->ready_at);
 
         n.ready += in->state == INSTANCE_READY;
         n.starting += starts;
-        n.failed += in->state == INSTANCE_FAILED || sick;
+        n.failed += in->state == INSTANCE_FAILED || sick || killed;
         n.draining += in->fate != FATE_STAY && in->state != INSTANCE_NONE;
-        n.trying += starts || sick;
+        n.trying += starts || (killed && !in->ready_at);
+        n.sick += sick;
         n.pending += starts && !in->was_ready && in->failures < 2;
     }
     /* The one that a roll starts adds nothing: nobody need wait for it. */

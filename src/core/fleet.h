@@ -47,6 +47,7 @@ struct fleet {
 struct fleet_counts {
     int ready, starting, draining, failed; /* as a snapshot shows them */
     int trying;                            /* not ready yet or again, and not given up */
+    int sick;                              /* have been ready, and fail or are killed for it */
     int pending;                           /* those of them that are new */
 };
 

@@ -187,12 +187,24 @@ static bool judge_waking(struct judging *j)
     return settle(j, 1);
 }
 
+/* None is ready, but some are to be: what they do says whether to wait or to look after them. */
+static bool judge_unready(struct judging *j)
+{
+    const struct situation *s = j->situation;
+
+    if (s->ready || s->starting + s->sick <= 0)
+        return false;
+    if (s->starting)
+        add(j, (struct reason){.code = REASON_STARTING, .value = s->starting});
+    if (s->sick)
+        add(j, (struct reason){.code = REASON_UNHEALTHY, .value = s->sick});
+    return settle(j, s->desired);
+}
+
 static bool judge_data(struct judging *j)
 {
     const struct situation *s = j->situation;
 
-    if (!s->ready && s->starting > 0)
-        return hold(j, (struct reason){.code = REASON_STARTING, .value = s->starting});
     if (!s->fresh || !s->ready || isnan(s->signal) || is_stale(j))
         return hold_without_data(j);
     return false;
@@ -318,7 +330,8 @@ void guard_judge(const struct guard *g, const struct config_scaling *c, const st
                  struct decision *out)
 {
     static bool (*const rules[])(struct judging *) = {
-        judge_gap, judge_blind, judge_bounds, judge_operator, judge_waking, judge_data, judge_strategy,
+        judge_gap,    judge_blind,   judge_bounds, judge_operator,
+        judge_waking, judge_unready, judge_data,   judge_strategy,
     };
     struct judging j = {.guard = g, .scaling = c, .situation = s, .out = out};
 

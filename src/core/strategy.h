@@ -13,7 +13,8 @@ struct situation {
     int desired;                 /* the count that the decision starts from */
     bool blind;                  /* the target did not say its count, so no other can be ordered */
     int ready;                   /* how many carry the signal */
-    int starting;                /* not ready, but trying */
+    int starting;                /* not ready yet or again, but trying */
+    int sick;                    /* not ready any more, and not yet started again */
     int pending;                 /* those of them that the last change asked for */
     bool awaiting;               /* the target has not followed the last order yet, and may still */
     double signal;               /* now */

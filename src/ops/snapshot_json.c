@@ -55,6 +55,7 @@ static const char *const reason_words[REASON_COUNT] = {
     [REASON_STEP_LIMIT] = "step-limit",
     [REASON_WOULD_EXCEED_UP] = "would-exceed-up",
     [REASON_STARTING] = "starting",
+    [REASON_UNHEALTHY] = "unhealthy",
     [REASON_WAKE] = "wake",
     [REASON_STILL_USED] = "still-used",
     [REASON_NO_DATA] = "no-data",

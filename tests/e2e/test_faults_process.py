@@ -89,6 +89,7 @@ def test_6_an_instance_that_answers_500_is_ejected_and_comes_back(room):
     control.wait_ready(1)
     assert control.get("/fail?on=1").status in (200, 204)
     control.wait_for(r"fails its health checks")
+    control.wait_for(r"HOLD 1 +1 failing health checks")
     instance = control.ready()[0]
     port = re.search(r"--port (\d+)", command_line(instance)).group(1)
     assert try_request(int(port), "/fail?on=0")

@@ -132,6 +132,26 @@ static void test_no_piling_on(void **state)
     expect(VERDICT_HOLD, 3, REASON_STARTING);
 }
 
+static void test_none_is_ready(void **state)
+{
+    struct decision d;
+
+    (void)state;
+    situation.desired = 3;
+    situation.ready = 0;
+    situation.fresh = false;
+    situation.sick = 2;
+    expect(VERDICT_HOLD, 3, REASON_UNHEALTHY);
+    situation.starting = 1;
+    d = judge();
+    assert_int_equal(d.reasons[0].code, REASON_STARTING);
+    assert_int_equal(d.reasons[0].value, 1);
+    assert_int_equal(d.reasons[1].code, REASON_UNHEALTHY);
+    assert_int_equal(d.reasons[1].value, 2);
+    situation.starting = situation.sick = 0;
+    expect(VERDICT_HOLD, 3, REASON_NO_DATA);
+}
+
 static void test_bounds_come_before_all(void **state)
 {
     (void)state;
@@ -367,6 +387,7 @@ int main(void)
         cmocka_unit_test_setup(test_stabilization, begin),
         cmocka_unit_test_setup(test_cooldown_each_way, begin),
         cmocka_unit_test_setup(test_no_piling_on, begin),
+        cmocka_unit_test_setup(test_none_is_ready, begin),
         cmocka_unit_test_setup(test_bounds_come_before_all, begin),
         cmocka_unit_test_setup(test_at_the_bounds, begin),
         cmocka_unit_test_setup(test_manual_holds, begin),

@@ -401,6 +401,8 @@ static void test_unhealthy_is_taken_out_and_put_back(void **state)
     assert_false(w->agents[1].admitted);
     assert_int_equal(world_look(w)->instances[0].state, INSTANCE_UNHEALTHY);
     assert_string_equal(world_look(w)->instances[0].cause, "status 500");
+    assert_int_equal(world_look(w)->last.reasons[0].code, REASON_UNHEALTHY);
+    assert_int_equal(world_look(w)->last.reasons[0].value, 1);
     world_event(w, 0, EVENT_HEALTHY, 1, "");
     world_run(w, SEC);
     assert_true(w->agents[1].admitted);
