@@ -55,6 +55,21 @@ static int adopt_unrecorded(struct control *c)
     return adopted;
 }
 
+static void resume_roll(struct control *c, const struct state_record *left)
+{
+    int old[INSTANCES_MAX], count = 0;
+    for (int i = 0; i < left->instance_count; i++)
+        if (left->instances[i].old)
+            old[count++] = left->instances[i].id;
+    if (!left->roll || !count)
+        return;
+    if (c->setup.dry_run)
+        control_note(c, LEVEL_WARNING, "a roll was under way, %d not replaced: a dry run leaves it at that",
+                     count);
+    else
+        engine_roll_resume(c->engine, old, count, left->roll, loop_now(c->loop));
+}
+
 void adopt_survivors(struct control *c, const struct state_record *left)
 {
     int adopted = 0;
@@ -72,6 +87,7 @@ void adopt_survivors(struct control *c, const struct state_record *left)
     }
     int gone = left->instance_count - adopted, unrecorded = adopt_unrecorded(c);
     int ended = c->ops->end_rest ? c->ops->end_rest(c->target) : 0;
+    resume_roll(c, left);
     if (adopted + gone + unrecorded + ended)
         control_note(c, left->left && !gone && !ended ? LEVEL_INFO : LEVEL_WARNING,
                      "an earlier controller %s: %d of its instances taken over, %d were gone; "
@@ -115,6 +131,7 @@ void adopt_record(struct control *c)
         next->balancer = balancer_process(c->balancer);
     next->hold = *engine_hold(c->engine);
     next->left = c->leaving;
+    next->roll = engine_roll_wanted(c->engine);
     for (int i = 0; i < c->live_count; i++) {
         const struct live_instance *live = &c->live[i];
         const struct state_instance *known = find_recorded(&c->record, live->id, live->pid);
@@ -122,6 +139,7 @@ void adopt_record(struct control *c)
         instance->id = live->id;
         instance->port = live->port;
         instance->ready = live->ready;
+        instance->old = engine_roll_has(c->engine, live->id);
         instance->process.pid = live->pid;
         instance->process.start_ticks = known ? known->process.start_ticks : state_start_ticks(live->pid);
     }

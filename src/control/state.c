@@ -217,23 +217,25 @@ static json_t *record_to_json(const struct state_record *record)
     json_t *instances = json_array();
     for (int i = 0; i < record->instance_count; i++) {
         const struct state_instance *instance = &record->instances[i];
-        json_array_append_new(instances, json_pack("{s:i, s:i, s:b, s:o}", "id", instance->id, "port",
-                                                   instance->port, "ready", instance->ready, "process",
-                                                   process_to_json(&instance->process)));
+        json_array_append_new(instances,
+                              json_pack("{s:i, s:i, s:b, s:b, s:o}", "id", instance->id, "port",
+                                        instance->port, "ready", instance->ready, "old", instance->old,
+                                        "process", process_to_json(&instance->process)));
     }
-    return json_pack("{s:i, s:s, s:b, s:o, s:o, s:o}", "version", STATE_VERSION, "boot", boot, "left",
-                     record->left, "balancer", process_to_json(&record->balancer), "hold",
-                     hold_to_json(&record->hold), "instances", instances);
+    return json_pack("{s:i, s:s, s:b, s:i, s:o, s:o, s:o}", "version", STATE_VERSION, "boot", boot, "left",
+                     record->left, "roll", record->roll, "balancer", process_to_json(&record->balancer),
+                     "hold", hold_to_json(&record->hold), "instances", instances);
 }
 
 static bool instance_from_json(json_t *json, struct state_instance *out)
 {
     json_t *process;
-    int ready;
-    if (json_unpack(json, "{s:i, s:i, s:b, s:o}", "id", &out->id, "port", &out->port, "ready", &ready,
-                    "process", &process) < 0)
+    int ready, old = 0;
+    if (json_unpack(json, "{s:i, s:i, s:b, s?b, s:o}", "id", &out->id, "port", &out->port, "ready", &ready,
+                    "old", &old, "process", &process) < 0)
         return false;
     out->ready = ready;
+    out->old = old;
     return out->id > 0 && out->port >= 0 && out->port < 65536 && process_from_json(process, &out->process) &&
            out->process.pid > 1;
 }
@@ -243,10 +245,11 @@ static bool record_from_json(json_t *json, struct state_record *out)
     json_t *balancer, *hold = NULL, *instances, *item;
     int left = 0;
     size_t i;
-    if (json_unpack(json, "{s:o, s?o, s?b, s:o}", "balancer", &balancer, "hold", &hold, "left", &left,
-                    "instances", &instances) < 0 ||
-        !process_from_json(balancer, &out->balancer) || (hold && !hold_from_json(hold, &out->hold)) ||
-        !json_is_array(instances) || json_array_size(instances) > INSTANCES_MAX)
+    if (json_unpack(json, "{s:o, s?o, s?b, s?i, s:o}", "balancer", &balancer, "hold", &hold, "left", &left,
+                    "roll", &out->roll, "instances", &instances) < 0 ||
+        out->roll < 0 || out->roll > INSTANCES_MAX || !process_from_json(balancer, &out->balancer) ||
+        (hold && !hold_from_json(hold, &out->hold)) || !json_is_array(instances) ||
+        json_array_size(instances) > INSTANCES_MAX)
         return false;
     out->left = left;
     json_array_foreach(instances, i, item)

@@ -20,12 +20,14 @@ struct state_process {
 struct state_instance {
     int id, port;
     bool ready;
+    bool old; /* a roll has yet to replace it */
     struct state_process process;
 };
 
 struct state_record {
     struct state_process balancer;
     struct hold hold;
+    int roll;  /* a roll is under way, and so many are wanted; 0 = none is */
     bool left; /* its operator has let them serve on; else it ended unasked */
     int instance_count;
     struct state_instance instances[INSTANCES_MAX];

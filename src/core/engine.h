@@ -79,6 +79,12 @@ bool engine_adopt(struct engine *e, int id, int pid, int port, bool ready, usec_
 const struct hold *engine_hold(const struct engine *e);
 void engine_resume(struct engine *e, const struct hold *hold, usec_t now);
 
+/* The roll that is under way: how many are wanted (0: there is none), and has it yet to replace this one? A
+ * controller after a crash resumes it when it has adopted all. */
+int engine_roll_wanted(const struct engine *e);
+bool engine_roll_has(const struct engine *e, int id);
+void engine_roll_resume(struct engine *e, const int *old, int count, int wanted, usec_t now);
+
 void engine_event(struct engine *e, const struct event *event, usec_t now);
 
 /* False when the command is not the brain's to answer. */

@@ -217,3 +217,26 @@ void engine_resume(struct engine *e, const struct hold *hold, usec_t now)
     journal_note(&e->journal, now, LEVEL_INFO, 0, "the operator's order stands: %s%s",
                  hold->manual ? "MANUAL, " : "", held);
 }
+
+int engine_roll_wanted(const struct engine *e)
+{
+    return e->fleet.rolling ? e->desired : 0;
+}
+
+bool engine_roll_has(const struct engine *e, int id)
+{
+    for (int i = 0; e->fleet.rolling && i < e->fleet.count; i++)
+        if (e->fleet.instances[i].id == id)
+            return e->fleet.instances[i].old;
+    return false;
+}
+
+void engine_roll_resume(struct engine *e, const int *old, int count, int wanted, usec_t now)
+{
+    if (!fleet_roll_resume(&e->fleet, old, count, wanted))
+        return;
+    e->desired = wanted;
+    e->unsettled = true;
+    journal_note(&e->journal, now, LEVEL_INFO, 0, "the roll goes on, %d to replace",
+                 fleet_roll_left(&e->fleet));
+}

@@ -74,6 +74,10 @@ bool fleet_order(struct fleet *f, struct journal *j, int id, enum fleet_order or
 bool fleet_roll(struct fleet *f, struct journal *j, usec_t now, char *why, size_t why_size);
 int fleet_roll_left(const struct fleet *f);
 
+/* Goes on with the roll of an earlier controller, at the next tick: these of the adopted are old, and so many
+ * are to stay. False: none of them is here. */
+bool fleet_roll_resume(struct fleet *f, const int *old, int count, int wanted);
+
 /* Runs deadlines that have passed; fleet_deadline() is the next one or USEC_NEVER. */
 void fleet_tick(struct fleet *f, struct journal *j, usec_t now);
 usec_t fleet_deadline(const struct fleet *f);

@@ -62,6 +62,27 @@ bool fleet_roll_begin(struct fleet *f, char *why, size_t why_size)
     return f->rolling;
 }
 
+/* One that was on its way out has been adopted as one that stays: it counts as the one more, and goes again.
+ */
+bool fleet_roll_resume(struct fleet *f, const int *old, int count, int wanted)
+{
+    int found = 0;
+
+    for (int i = 0; i < count; i++) {
+        struct fleet_instance *in = fleet_find(f, old[i]);
+
+        if (in)
+            in->old = true;
+        found += in != NULL;
+    }
+    if (!found || wanted < 1)
+        return false;
+    f->wanted = wanted;
+    f->rolling = true;
+    f->one_more = census_of(f).staying > wanted;
+    return true;
+}
+
 int fleet_roll_extra(struct fleet *f, struct journal *j, usec_t now)
 {
     struct census n = census_of(f);

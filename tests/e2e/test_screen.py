@@ -156,6 +156,34 @@ def test_a_roll_to_what_does_not_start_keeps_the_old(screen, house):
     quit_by_keys(room)
 
 
+def test_a_roll_that_its_controller_did_not_survive_goes_on(screen, house):
+    """The next one starts with what the first had come to: one new instance that waits, two old ones."""
+    app, gate = Path(house.directory) / "app", Path(house.directory) / "gate"
+    app.write_text(f'#!/bin/sh\nuntil [ -e {gate} ]; do sleep 0.1; done\nexec {program("ascale-app")} --port "$1"\n')
+    app.chmod(0o755)
+    gate.touch()
+    settings = {"app.command": f"{app} {{port}}", "scaling.min_instances": "2", "scaling.max_instances": "2"}
+    first = screen(settings=settings)
+    row = r"^\W*i{} +\d+ +(\d+) +{}"
+    old = [int(first.wait_for_text(row.format(i, "READY")).group(1)) for i in (1, 2)]
+    gate.unlink()
+    first.send("xay")
+    third = int(first.wait_for_text(row.format(3, "STARTING")).group(1))
+    state = Path(house.directory) / "state" / "ascale" / "state.json"
+    wait_until(lambda: f'"pid": {third}' in state.read_text(), what="the record of it")
+    first.expected_orphans = True
+    first.signal(signal.SIGKILL)
+    first.wait()
+    second = screen(settings=settings)
+    second.wait_for_text("the roll goes on, 2 to replace")
+    second.wait_for_text("ROLLING  2 instances left")
+    assert all(alive(pid) for pid in [*old, third])
+    gate.touch()
+    second.wait_for_text("the roll is done: all instances have been started anew", 40)
+    assert alive(third) and not any(alive(pid) for pid in old)
+    quit_by_keys(second)
+
+
 def test_read_only_refuses_out_loud(screen):
     room = screen("--read-only")
     room.wait_for_text("1 ready")

@@ -34,11 +34,13 @@ static int set_up(void **state)
     f->record.balancer = (struct state_process){.pid = 4242, .start_ticks = 77};
     f->record.hold = (struct hold){
         .manual = true, .count = 2, .override = OVERRIDE_FLOOR, .override_count = 3, .override_until = 99};
+    f->record.roll = 5;
     f->record.instance_count = 1;
     f->record.instances[0] =
         (struct state_instance){.id = 3,
                                 .port = 5002,
                                 .ready = true,
+                                .old = true,
                                 .process = {.pid = getpid(), .start_ticks = state_start_ticks(getpid())}};
     *state = f;
     return 0;
@@ -163,6 +165,8 @@ static void test_what_was_saved_is_read_back(void **state)
     assert_int_equal(f->loaded.instances[0].id, 3);
     assert_int_equal(f->loaded.instances[0].port, 5002);
     assert_true(f->loaded.instances[0].ready);
+    assert_int_equal(f->loaded.roll, 5);
+    assert_true(f->loaded.instances[0].old);
     assert_true(state_process_alive(&f->loaded.instances[0].process));
 
     state_forget(&f->state);
@@ -255,6 +259,11 @@ static void test_values_out_of_their_range_are_refused(void **state)
     assert_false(state_load(&f->state, &f->loaded, err, sizeof err));
     write_changed(f, "\"pid\": 4242", "\"pid\": -1");
     assert_false(state_load(&f->state, &f->loaded, err, sizeof err));
+    write_changed(f, "\"roll\": 5", "\"roll\": -5");
+    assert_false(state_load(&f->state, &f->loaded, err, sizeof err));
+    write_changed(f, "\"roll\": 5,", ""); /* of a controller that recorded none */
+    assert_true(state_load(&f->state, &f->loaded, err, sizeof err));
+    assert_int_equal(f->loaded.roll, 0);
     write_changed(f, "\"ready\": true", "\"ready\": \"yes\"");
     assert_false(state_load(&f->state, &f->loaded, err, sizeof err));
     assert_non_null(strstr(err, "damaged"));

@@ -685,6 +685,62 @@ static void test_adopted_instances_stay(void **state)
     world_free(w);
 }
 
+/* Two were wanted; i5 is new, i3 and i4 have yet to go, and i3 may have been on its way out already. */
+static void roll_on(bool draining)
+{
+    static const int old[] = {3, 4, 9};
+    struct world *w = world_new();
+
+    w->config.scaling.min_instances = w->config.scaling.max_instances = 2;
+    world_begin(w);
+    for (int id = 3; id <= 5; id++) {
+        bool ready = id > 3 || !draining;
+
+        w->agents[id] = (struct agent){.spawned = true, .alive = true, .pid = 4000 + id};
+        assert_true(engine_adopt(w->engine, id, 4000 + id, 5000 + id, ready, w->now - USEC_PER_HOUR, w->now));
+        if (!ready)
+            world_event(w, SEC, EVENT_HEALTHY, id, "");
+    }
+    engine_roll_resume(w->engine, old, 3, 2, w->now);
+    assert_true(world_noted(w, "the roll goes on, 2 to replace"));
+    assert_int_equal(engine_roll_wanted(w->engine), 2);
+    assert_true(engine_roll_has(w->engine, 4));
+    assert_false(engine_roll_has(w->engine, 5));
+    while (world_look(w)->rolling) {
+        assert_in_range(world_look(w)->ready, 2, 3);
+        world_run(w, 50 * USEC_PER_MSEC);
+        assert_true(w->now < USEC_PER_HOUR + MIN);
+    }
+    assert_true(world_settle(w, 2, SEC));
+    assert_true(world_noted(w, "the roll is done"));
+    assert_int_equal(world_look(w)->instances[0].id, 5);
+    assert_int_equal(w->actions[ACTION_SPAWN], 1);
+    assert_true(w->most_alive <= 3);
+    assert_int_equal(engine_roll_wanted(w->engine), 0);
+    world_free(w);
+}
+
+static void test_a_roll_outlives_its_controller(void **state)
+{
+    (void)state;
+    roll_on(false);
+    roll_on(true);
+}
+
+static void test_a_roll_of_none_that_live_is_over(void **state)
+{
+    static const int old[] = {3, 4};
+    struct world *w = world_new();
+
+    (void)state;
+    world_begin(w);
+    engine_roll_resume(w->engine, old, 2, 2, w->now);
+    assert_false(world_noted(w, "the roll"));
+    assert_true(world_settle(w, 1, 5 * SEC));
+    assert_int_equal(engine_roll_wanted(w->engine), 0);
+    world_free(w);
+}
+
 static void test_dry_run_changes_nothing(void **state)
 {
     struct world *w = begin(1000);
@@ -758,6 +814,8 @@ int main(void)
         cmocka_unit_test(test_new_bounds_take_effect),
         cmocka_unit_test(test_sleeps_at_zero_and_wakes),
         cmocka_unit_test(test_adopted_instances_stay),
+        cmocka_unit_test(test_a_roll_outlives_its_controller),
+        cmocka_unit_test(test_a_roll_of_none_that_live_is_over),
         cmocka_unit_test(test_dry_run_changes_nothing),
         cmocka_unit_test(test_scale_in_takes_the_least_busy),
     };
