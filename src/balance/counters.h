@@ -77,7 +77,7 @@ struct backend_counters {
 struct worker_counters {
     struct counter connections; /* accepted */
     struct counter rejected;    /* refused by us as malformed or too large */
-    struct counter unavailable; /* 503 by us */
+    struct counter unavailable; /* 503 by us, or 502 as no backend accepted a connection */
     struct counter aborted;     /* the client went away before its answer was out */
     struct latencies wait;      /* time in the queue */
 };

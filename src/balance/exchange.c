@@ -576,6 +576,7 @@ void exchange_expired(struct exchange *x)
     } else if (progressed(x)) {
         return;
     } else if (was_not_asked(x)) {
+        counter_add(&counters_of(x)->errors, 1);
         refuse(x, 504, "the instance did not ask for the body in time");
     } else if (client_owes && !x->head_done) {
         session_reply(x->session, 408, "the body of the request took too long");

@@ -32,7 +32,8 @@
  *   {"event":"burst","in_flight":N,"queue":N}        load grows faster than the next stats event would tell
  *
  * Counters are cumulative since the balancer started; total has the sums of all backends there ever were, and
- * connections (open), accepted, rejected (refused by us), unavailable (503 by us), aborted (the client left),
+ * connections (open), accepted, rejected (refused by us), unavailable (503 by us, or 502 as none accepts a
+ * connection: in no backend's requests), aborted (the client left),
  * queue (waiting now), wait_sum_us and wait (time in the queue). state is "ready", "drain" or "ejected".
  * Buckets are those of core/histogram.h, in microseconds. The mean in flight over a period is the growth of
  * in_flight_sum_us by its length: what is under way counts, tunnels too. */

@@ -210,7 +210,7 @@ void session_reply(struct session *s, unsigned code, const char *why)
 {
     struct exchange *x = s->exchange;
     struct worker_counters *counters = &s->worker->counters;
-    if (code == 503)
+    if (code == 503 || (code == 502 && x->backend == NULL)) /* no backend counts it */
         counter_add(&counters->unavailable, 1);
     else if (code != 502 && code != 504)
         counter_add(&counters->rejected, 1);

@@ -102,7 +102,7 @@ struct balancer_view {
     char url[96]; /* where users connect */
     double rpm, error_pct;
     int64_t requests, errors; /* all that came; those that failed for the user */
-    int64_t unavailable;      /* of both: answered 503 for want of an instance */
+    int64_t unavailable;      /* of both: answered 503 or 502 for want of an instance */
     int64_t p50_us, p95_us, p99_us;
     int in_flight, queue, connections;
 };

@@ -135,6 +135,19 @@ def test_an_id_means_its_last_address(supervised):
     assert answers == [200, 200] and control.stats()["total"]["requests"] == 2
 
 
+def test_what_no_instance_accepts_is_counted(supervised):
+    """No row has it among its requests or errors, but a user has seen it fail."""
+    control, dead = Control(supervised.path), Refuser()
+    assert control.command("set", key="hold_when_empty", value="no")["ok"]
+    control.backends(("dead", dead))
+    for _ in range(3):
+        assert request(supervised.port).status == 502
+    control.backends()
+    assert request(supervised.port).status == 503
+    total = control.stats()["total"]
+    assert (total["unavailable"], total["requests"], total["errors"], total["rejected"]) == (4, 0, 0, 0)
+
+
 def test_one_that_was_refused_and_waited_counts_as_sent_again(supervised):
     control, dead, backend, statuses = Control(supervised.path), Refuser(), Backend(), []
     for key, value in ("hold_when_empty", "yes"), ("queue_timeout", "1h"):

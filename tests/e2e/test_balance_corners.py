@@ -62,12 +62,15 @@ def test_who_does_not_ask_for_a_body_that_waits_for_it_is_late(house):
     """The client did nothing wrong; neither is an instance ejected for what a client alone could bring about."""
     silent = threading.Event()
     backend = Backend(serve=lambda peer: peer.head() and silent.wait(20 * SLOW))
-    balancer = Balancer(house, [backend], "--body-timeout", "300ms", "--eject-failures", 1)
+    balancer = Balancer(house, [backend], "--body-timeout", "300ms", "--eject-failures", 1, "--control",
+                        house.directory / "sock")
     with balancer.connect() as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         assert read_answer(connection.makefile("rb"))[0] == 504
     silent.set()
-    assert "ejected" not in balancer.process.output()
+    total = Control(str(house.directory / "sock")).stats()["total"]
+    assert (total["requests"], total["errors"], total["responses"]["5xx"]) == (1, 1, 0)
+    assert "gets no requests" not in balancer.process.output()
 
 
 def test_a_bad_answer_after_an_interim_one_is_502(house):
