@@ -90,7 +90,7 @@ static void say_listening(const struct app_options *options, int port)
     bool bracket = strchr(options->host, ':') != NULL;
     printf("ascale-app: listening on %s://%s%s%s:%d\n", options->tls_cert != NULL ? "https" : "http",
            bracket ? "[" : "", options->host, bracket ? "]" : "", port);
-    fflush(stdout);
+    file_end_output("ascale-app", "where it listens"); /* and serves, whoever reads that */
 }
 
 static struct server *start(const struct app_options *options, const struct content *content)

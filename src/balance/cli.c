@@ -2,6 +2,7 @@
 /* "--max-in-flight 10" sets balancer.max_in_flight: the option table reads, checks and describes. */
 #include "balance/cli.h"
 #include "base/args.h"
+#include "base/file.h"
 #include "config.h"
 #include "core/options.h"
 #include "http/conn.h"
@@ -162,11 +163,11 @@ int cli_read(struct cli *cli, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (args_ask_help(argv[i])) {
             print_help();
-            return 0;
+            return file_end_output("ascale-balance", "its help") ? 0 : 1;
         }
         if (args_ask_version(argv[i])) {
             printf("ascale-balance " VERSION "\n");
-            return 0;
+            return file_end_output("ascale-balance", "its version") ? 0 : 1;
         }
         if (!take_argument(cli, argc, argv, &i, err, sizeof(err))) {
             fprintf(stderr, "ascale-balance: %s\n", err);

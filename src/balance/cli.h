@@ -13,7 +13,7 @@ struct cli {
     bool hold_said; /* --hold-when-empty was given */
 };
 
-/* -1: go on; otherwise the exit status (0 after --help or --version, 2 after an error on stderr). */
+/* -1: go on; otherwise the exit status as of args_read(). */
 int cli_read(struct cli *cli, int argc, char **argv);
 
 #endif

@@ -5,6 +5,7 @@
 #include "balance/runtime.h"
 #include "balance/sandbox.h"
 #include "balance/worker.h"
+#include "base/file.h"
 #include "base/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -340,7 +341,7 @@ int runtime_run(struct runtime *rt)
     sandbox_close_calls();
     if (running) {
         printf("ascale-balance: listening on http://%s\n", rt->listen);
-        fflush(stdout);
+        file_end_output("ascale-balance", "where it listens"); /* and serves, whoever reads that */
         log_info("%u thread%s, priority %d", rt->hub.worker_count, rt->hub.worker_count == 1 ? "" : "s",
                  rt->priority);
         loop_timer_set(rt->loop, &rt->watch_timer, loop_now(rt->loop));

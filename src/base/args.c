@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "config.h"
 
 enum { HELP_COLUMN = 26 };
@@ -145,11 +146,11 @@ int args_read(const struct args_program *program, int argc, char **argv, void *c
     for (int i = 1; i < argc; i++) {
         if (args_ask_help(argv[i])) {
             print_help(program);
-            return 0;
+            return file_end_output(program->name, "its help") ? 0 : 1;
         }
         if (args_ask_version(argv[i])) {
             printf("%s %s\n", program->name, PACKAGE_VERSION);
-            return 0;
+            return file_end_output(program->name, "its version") ? 0 : 1;
         }
         const char *value;
         const struct args_option *option = match(program, argv[i], &value);

@@ -26,8 +26,8 @@ struct args_program {
     size_t count;
 };
 
-/* Fills *config. -1: go on; otherwise the exit status: 0 after --help or --version, 2 after an error on
- * stderr. */
+/* Fills *config. -1: go on; otherwise the exit status: 0 after --help or --version, 1 when they could not be
+ * written, 2 after an error on stderr. */
 int args_read(const struct args_program *program, int argc, char **argv, void *config);
 
 /* "--help" or "-h"; "--version" or "-V". */

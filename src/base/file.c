@@ -221,3 +221,12 @@ void file_fill_standard(void)
     if (fd > STDERR_FILENO)
         close(fd);
 }
+
+/* A stream keeps that it failed, but not why: errno still tells, as nothing that succeeds changes it. */
+bool file_end_output(const char *program, const char *what)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    fprintf(stderr, "%s: cannot write %s to standard output: %s\n", program, what, strerror(errno));
+    return false;
+}

@@ -2,6 +2,7 @@
 /* Files as wholes: read with a cap, replaced atomically, locked against a second process. Any thread. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -31,5 +32,9 @@ int file_lock(const char *path, pid_t *holder);
 /* Opens /dev/null on those of descriptors 0, 1 and 2 that are closed: whatever a program opens first would
  * take their place, and be written to. First in main(). */
 void file_fill_standard(void);
+
+/* Right after something was printed to standard output: writes it out. False when not all of it could be,
+ * now or before, which is said on standard error: "PROGRAM: cannot write WHAT to standard output: cause". */
+bool file_end_output(const char *program, const char *what);
 
 #endif

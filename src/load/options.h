@@ -54,7 +54,7 @@ struct load_options {
     bool max_errors_share;
 };
 
-/* -1: go on; otherwise the exit status: 0 after --help or --version, 2 after an error on stderr. */
+/* -1: go on; otherwise the exit status, as of args_read(). */
 int load_options_read(struct load_options *options, int argc, char **argv);
 
 /* What follows the colon of the first --header of that name; NULL when there is none. */

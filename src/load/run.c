@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "config.h"
 #include "load/commands.h"
 #include "load/report.h"
@@ -278,8 +279,10 @@ static int tell_summary(const struct run *run)
         told = report_summary_json(stdout, &summary, NULL);
     else if (run->options->output == LOAD_OUTPUT_TEXT)
         report_summary_text(stdout, &summary);
-    if (!told || ferror(stdout)) {
-        fprintf(stderr, "ascale-load: cannot write what was measured: %s\n", strerror(errno));
+    if (!file_end_output("ascale-load", "what was measured"))
+        return 1;
+    if (!told) {
+        fprintf(stderr, "ascale-load: cannot say what was measured: out of memory\n");
         return 1;
     }
     char why[200];

@@ -18,7 +18,7 @@ struct cli {
     const char *fixture;
 };
 
-/* -1: go on; otherwise the exit status: 0 after --help or --version, 2 after an error on stderr. */
+/* -1: go on; otherwise the exit status, as of args_read(). */
 int cli_read(struct cli *cli, int argc, char **argv);
 
 #endif

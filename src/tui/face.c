@@ -3,6 +3,7 @@
  * descriptors to wait on, and the order to stop when the face is lost. Main thread. */
 #include "tui/face.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "ui/ui.h"
 #include <errno.h>
@@ -68,5 +69,5 @@ bool face_show(enum face face, struct control *control, const struct cli *cli, i
 bool face_print_keys(void)
 {
     ui_print_keys(stdout);
-    return fflush(stdout) == 0;
+    return file_end_output("ascale-tui", "the keys");
 }

@@ -2,8 +2,10 @@
 /* Draws without a terminal and without a control thread: what the screen shows depends on nothing but a
  * snapshot, and here that comes from a file. Main thread. */
 #include "tui/fixture.h"
+#include "base/file.h"
 #include "ops/snapshot_json.h"
 #include "ui/ui.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,11 +27,9 @@ int fixture_print(const struct cli *cli)
         goto out;
     }
     error = ui_print_snapshot(snapshot, cli->snapshot_width, cli->snapshot_height, &face_options, stdout);
-    if (!error && fflush(stdout) != 0)
-        error = -1;
-    if (error)
-        fprintf(stderr, "ascale-tui: cannot write the screen of '%s' to standard output\n", cli->fixture);
-    status = error ? 1 : 0;
+    if (error == -ENOMEM)
+        fprintf(stderr, "ascale-tui: cannot print '%s': out of memory\n", cli->fixture);
+    status = error != -ENOMEM && file_end_output("ascale-tui", "the screen") ? 0 : 1;
 out:
     free(snapshot);
     return status;

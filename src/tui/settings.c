@@ -2,6 +2,7 @@
 /* Puts the overrides of the command line together, in the order in which later ones win, and keeps them: a
  * reload lays the same ones over the file again. Main thread, once. */
 #include "tui/settings.h"
+#include "base/file.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -35,13 +36,11 @@ int settings_print(const struct settings *s, const struct cli *cli)
 {
     char advice[CONFIG_ERROR_SIZE];
     if (cli->dump_config) {
-        if (config_dump(&s->config, stdout) && fflush(stdout) == 0)
-            return 0;
-        fprintf(stderr, "ascale-tui: cannot write the settings to standard output\n");
-        return 1;
+        config_dump(&s->config, stdout);
+        return file_end_output("ascale-tui", "the settings") ? 0 : 1;
     }
     printf("%s: good\n", s->path[0] ? s->path : "built-in defaults");
     if (config_advise(&s->config, advice, sizeof advice))
         printf("but: %s\n", advice);
-    return 0;
+    return file_end_output("ascale-tui", "what it found") ? 0 : 1;
 }
