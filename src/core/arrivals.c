@@ -167,12 +167,53 @@ static size_t pieces_of(const struct arrivals_shape *shape)
     return shape->kind == ARRIVALS_TRACE ? shape->count + 1 : SINE_CUTS + 1;
 }
 
+/* After which a shape is the same again; 0: it never is. */
+static double cycle_of(const struct arrivals_shape *shape)
+{
+    switch (shape->kind) {
+    case ARRIVALS_SINE:
+    case ARRIVALS_SPIKE:
+        return (double)shape->period;
+    case ARRIVALS_TRACE:
+        return (double)shape->points[shape->count - 1].at;
+    default:
+        return 0;
+    }
+}
+
+static double walk_area(const struct arrivals_shape *shape, double at, double end)
+{
+    double area = 0;
+    while (at < end) {
+        struct piece piece = piece_at(shape, at);
+        double to = piece.to < end ? piece.to : end, rise = slope(&piece);
+        area += (piece.a + rise * ((at + to) / 2 - piece.from)) * (to - at);
+        at = to;
+    }
+    return area;
+}
+
+/* Most of a long gap goes by in whole cycles, which need not be walked one by one. Returns what is left of
+ * it.
+ */
+static double skip_cycles(struct arrivals *stream, double need)
+{
+    double cycle = cycle_of(&stream->plan.shape);
+    if (cycle <= 0 || need <= 2 * cycle) /* the area of one is at most as long as it is */
+        return need;
+    double area = walk_area(&stream->plan.shape, 0, cycle), cycles = floor(need / area) - 1;
+    if (!(area > 0 && cycles > 0))
+        return need;
+    stream->at_us += cycles * cycle;
+    return need - cycles * area;
+}
+
 usec_t arrivals_next(struct arrivals *stream)
 {
     double per_us = stream->plan.rate_rps / 1e6;
     if (!(per_us > 0))
         return USEC_NEVER;
-    double need = next_gap(stream) / per_us; /* in microseconds at factor 1 */
+    double need = skip_cycles(stream, next_gap(stream) / per_us); /* in microseconds at factor 1 */
     size_t barren = pieces_of(&stream->plan.shape);
     while (barren > 0) {
         struct piece piece = piece_at(&stream->plan.shape, stream->at_us);
@@ -192,17 +233,27 @@ usec_t arrivals_next(struct arrivals *stream)
     return USEC_NEVER;
 }
 
-/* Under the factor, from a time to another since the start. */
+/* Under the factor, from a time to another since the start. Whole cycles are walked once, however many. */
 static double area_between(const struct arrivals_shape *shape, double at, double end)
 {
-    double area = 0;
-    while (at < end) {
-        struct piece piece = piece_at(shape, at);
-        double to = piece.to < end ? piece.to : end, rise = slope(&piece);
-        area += (piece.a + rise * ((at + to) / 2 - piece.from)) * (to - at);
-        at = to;
+    double cycle = cycle_of(shape), area = 0;
+    if (cycle > 0 && end - at > 2 * cycle) {
+        double cycles = floor((end - at) / cycle);
+        area = cycles * walk_area(shape, 0, cycle);
+        at += cycles * cycle;
     }
-    return area;
+    return area + walk_area(shape, at, end);
+}
+
+double arrivals_mean(const struct arrivals_shape *shape, usec_t from, usec_t to)
+{
+    return area_between(shape, (double)from, (double)to) / (double)(to - from);
+}
+
+usec_t arrivals_end(const struct arrivals_shape *shape)
+{
+    bool ends = shape->kind == ARRIVALS_SPIKE && shape->period == 0 && shape->low <= 0;
+    return ends ? shape->at + shape->length : USEC_NEVER;
 }
 
 int64_t arrivals_count(const struct arrivals *stream, usec_t until)
@@ -339,6 +390,8 @@ static const char *find_contradiction(const struct arrivals_shape *shape)
         return "its period must be 1ms or more"; /* walking its pieces would take longer than they last */
     if (shape->kind == ARRIVALS_SPIKE && shape->period > 0 && shape->at + shape->length > shape->period)
         return "the spike (at + for) is longer than every";
+    if (shape->kind == ARRIVALS_SPIKE && shape->low <= 0 && shape->length <= 0)
+        return "with low=0 and for=0 nothing would ever be due";
     return NULL;
 }
 

@@ -66,6 +66,12 @@ bool arrivals_parse_shape(const char *text, struct arrivals_shape *out, char *er
 /* Factor of the base rate at a time since the start. */
 double arrivals_factor(const struct arrivals_shape *shape, usec_t at);
 
+/* Its mean between two times since the start; from < to. */
+double arrivals_mean(const struct arrivals_shape *shape, usec_t from, usec_t to);
+
+/* From when on, since the start, it is 0 for good; USEC_NEVER: from no time on. */
+usec_t arrivals_end(const struct arrivals_shape *shape);
+
 void arrivals_init(struct arrivals *stream, const struct arrivals_plan *plan, usec_t start);
 
 /* How many of the first `count` requests of the whole are the stream's; not of zeroed turns. */

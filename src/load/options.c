@@ -192,7 +192,8 @@ static const struct args_option rows[] = {
     {"trace-speed", 0, "FACTOR", "a number above 0", read_speed, FIELD(trace_speed),
      "run through the trace this much faster (1)"},
     {"duration", 'd', "DURATION", A_DURATION, read_duration, FIELD(duration), "stop after it (120)"},
-    {"requests", 'n', "N", "1 or more", read_requests, FIELD(requests), "stop after this many"},
+    {"requests", 'n', "N", "1 or more", read_requests, FIELD(requests),
+     "stop after this many, or when no more will ever be due"},
     {"infinite", 'i', NULL, NULL, NULL, FIELD(infinite), "run until stopped"},
     {"method", 'm', "METHOD", "a method such as POST", read_method, FIELD(method), "instead of GET"},
     {"header", 'H', "'NAME: VALUE'", "up to 32 of 'Name: value'", read_header, FIELD(headers),
@@ -289,8 +290,12 @@ static void settle(struct load_options *options)
         read_words("http://127.0.0.1:8000/", &options->urls);
     if (options->method == NULL)
         options->method = options->body_file != NULL ? "POST" : "GET";
-    if (options->infinite || (options->duration == 0 && options->requests > 0))
+    if (options->infinite) {
         options->duration = USEC_NEVER;
+    } else if (options->duration == 0 && options->requests > 0) {
+        options->duration = arrivals_end(&options->shape);
+        options->ends_with_shape = options->duration != USEC_NEVER;
+    }
     if (options->duration == 0)
         options->duration = 120 * USEC_PER_SEC;
 }

@@ -41,7 +41,8 @@ struct load_options {
 
     usec_t duration;
     bool infinite;
-    int64_t requests; /* 0: no limit */
+    int64_t requests;     /* 0: no limit */
+    bool ends_with_shape; /* the duration is what no request would be due after */
 
     bool json, csv, quiet;
     enum load_output output; /* of json and csv */

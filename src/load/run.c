@@ -257,6 +257,17 @@ static usec_t end_of(const struct run *run)
     return end > run->team.start ? end : now;
 }
 
+/* A number of requests was the end that was asked for, and it was not reached. */
+static void tell_shape_over(const struct run *run)
+{
+    const struct team *team = &run->team;
+    uint64_t due = load_stats_tried(&team->stats) + team->stats.unfinished + team->missed;
+    uint64_t asked = (uint64_t)run->options->requests;
+    if (run->options->ends_with_shape && run->stopped_at == 0 && due < asked)
+        fprintf(stderr, "ascale-load: the spike is over, so %llu of %llu requests were never due\n",
+                (unsigned long long)(asked - due), (unsigned long long)asked);
+}
+
 static int tell_summary(const struct run *run)
 {
     usec_t end = end_of(run);
@@ -285,6 +296,7 @@ static int tell_summary(const struct run *run)
         fprintf(stderr, "ascale-load: cannot say what was measured: out of memory\n");
         return 1;
     }
+    tell_shape_over(run);
     char why[200];
     if (report_expectations_met(&summary, why, sizeof why))
         return 0;

@@ -155,10 +155,14 @@ double team_asked_mean(const struct team *team)
 {
     if (team->rate_rps <= 0)
         return 0;
+    const struct arrivals_plan *arrivals = &team->plan->arrivals;
+    usec_t sending = team->due_until - team->start;
+    /* Up to an end that was set, the number that was due has one at 0 and so up to one more than the rate. */
+    if (arrivals->timing == ARRIVALS_EVEN && !team->rate_changed && !team->ran_out && sending > 0)
+        return team->rate_rps * arrivals_mean(&arrivals->shape, 0, sending);
     uint64_t due = load_stats_tried(&team->stats) + team->stats.unfinished + team->missed;
     /* Where their number ended it, the last one was due at the end and not a gap before. */
     uint64_t gaps = due - (team->ran_out && due > 0);
-    usec_t sending = team->due_until - team->start;
     return sending > 0 ? (double)gaps * 1e6 / (double)sending : team->rate_rps;
 }
 
@@ -169,9 +173,11 @@ double team_asked_rps(const struct team *team, usec_t from, usec_t to)
     usec_t end = team->stop_at < to ? team->stop_at : to;
     if (end < from || (end == from && to > from))
         return 0;
-    double sending = to > from ? (double)(end - from) / (double)(to - from) : 1;
-    return team->rate_rps * sending *
-           arrivals_factor(&team->plan->arrivals.shape, from + (end - from) / 2 - team->start);
+    const struct arrivals_shape *shape = &team->plan->arrivals.shape;
+    if (to == from)
+        return team->rate_rps * arrivals_factor(shape, from - team->start);
+    double sending = (double)(end - from) / (double)(to - from);
+    return team->rate_rps * sending * arrivals_mean(shape, from - team->start, end - team->start);
 }
 
 bool team_was_limit(const struct team *team)
@@ -189,6 +195,7 @@ void team_set_users(struct team *team, int64_t users)
 void team_set_rate(struct team *team, double rate_rps)
 {
     team->rate_rps = rate_rps;
+    team->rate_changed = true;
     for (int i = 0; i < team->count; i++)
         worker_set_rate(team->workers[i], rate_of(team, rate_rps, i));
 }

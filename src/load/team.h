@@ -12,6 +12,7 @@ struct team {
     int64_t users;       /* closed loop */
     int64_t connections; /* the most at once in open loop */
     double rate_rps;     /* 0: closed loop */
+    bool rate_changed;   /* by an order */
     int64_t open_max; /* connections that may be open, idle ones to other hosts included; as many at least */
 
     struct worker *workers[TEAM_MAX];

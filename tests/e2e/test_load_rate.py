@@ -127,3 +127,37 @@ def test_one_connection_keeps_the_rate_under_orders_too(serve, controlled):
     run.order('{"cmd":"stop"}')
     assert run.popen.wait(10 * SLOW) == 0
     assert event["requests"] > 70 * event["elapsed_s"] and server.connections == 1
+
+
+@pytest.mark.parametrize("how", [["--rate", "200"], ["--threads", "3"]])
+def test_a_number_of_requests_that_never_comes_due_is_no_reason_to_wait(serve, house, how):
+    """After a single spike from nothing there is nothing more to come, ever."""
+    server = serve(lambda request, number: time.sleep(0.02) or OK)
+    status, output = house.run([program("ascale-load"), *how, "--shape", "spike,low=0,at=100ms,for=200ms", "--requests",
+                                100_000, "--quiet", "--url", server.url])
+    assert status == 0 and len(server.requests) <= 40
+    never = int(re.search(r"^ascale-load: the spike is over, so (\d+) of 100000 requests were never due$", output,
+                          re.M).group(1))
+    assert 99_960 <= never <= 100_000 - len(server.requests)
+
+
+def test_a_spike_that_has_room_for_all_requests_is_no_complaint(serve, house):
+    server = serve()
+    status, output = house.run([program("ascale-load"), "--rate", 100, "--shape", "spike,low=0,at=0,for=60s", "--requests",
+                                10, "--quiet", "--url", server.url])
+    assert status == 0 and len(server.requests) == 10 and "spike" not in output
+
+
+def test_a_rate_far_below_its_wave_is_found_at_once(serve, house):
+    """An hour of waves of a millisecond lies before the second request."""
+    server = serve()
+    status, _ = house.run([program("ascale-load"), "--rate", "1/h", "--shape", "sine,period=1ms", "--duration", "100ms",
+                           "--quiet", "--url", server.url], deadline=5)
+    assert status == 0 and len(server.requests) <= 1
+
+
+@pytest.mark.parametrize("duration", ["30ms", "150ms"])
+def test_a_short_run_asks_for_no_more(serve, load, duration):
+    server = serve()
+    _, summary = load("--rate", "10/s", "--duration", duration, "--url", server.url)
+    assert summary["asked_rate"] == pytest.approx(10, rel=0.001)

@@ -85,6 +85,56 @@ static void what_is_still_due_can_be_counted(void **state)
     assert_true(llabs(arrivals_count(&poisson, START + 20 * USEC_PER_SEC) - 2000) < 10);
 }
 
+/* As many as the cycles they span may be: walked one by one, these would take hours. */
+static void long_gaps_and_spans_take_no_longer_than_short_ones(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"sine,low=50%,period=1ms", "spike,low=50%,at=0,for=1us,every=2us"};
+    for (size_t i = 0; i < 2; i++) {
+        struct arrivals stream = stream_of(shapes[i], 1 / 3600.0, ARRIVALS_EVEN);
+        for (int k = 0; k < 3; k++)
+            assert_true(llabs(arrivals_next(&stream) - START - k * 4800 * USEC_PER_SEC) <= 1000);
+        assert_int_equal(arrivals_count(&stream, START + 1000000 * USEC_PER_SEC), 206);
+        assert_float_equal(arrivals_mean(&stream.plan.shape, 0, ARRIVALS_DURATION_MAX), 0.75, 1e-6);
+    }
+}
+
+static void means_are_those_of_the_factors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *shape;
+        usec_t from_ms, to_ms;
+        double mean;
+    } cases[] = {
+        {"constant", 5, 50, 1},
+        {"ramp,low=0%,over=10s", 2000, 4000, 0.3},
+        {"ramp,low=0%,over=10s", 0, 20000, 0.75},
+        {"step,low=0%,at=1s", 0, 4000, 0.75},
+        {"spike,low=0%,at=1s,for=200ms", 500, 1500, 0.2},
+        {"spike,low=0%,at=1s,for=1s,every=4s", 1500, 81500, 0.25},
+        {"sine,low=0%,period=1s", 250, 750, 0.818},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arrivals_shape shape = shape_of(cases[i].shape);
+        double mean = arrivals_mean(&shape, cases[i].from_ms * USEC_PER_MSEC, cases[i].to_ms * USEC_PER_MSEC);
+        assert_float_equal(mean, cases[i].mean, 1e-3);
+    }
+}
+
+static void only_a_single_spike_from_nothing_ends(void **state)
+{
+    (void)state;
+    static const char *const endless[] = {"constant", "ramp,low=0%",  "sine,low=0%",           "step,low=0%",
+                                          "spike",    "spike,low=1%", "spike,low=0%,every=15s"};
+    for (size_t i = 0; i < sizeof endless / sizeof endless[0]; i++) {
+        struct arrivals_shape shape = shape_of(endless[i]);
+        assert_int_equal(arrivals_end(&shape), USEC_NEVER);
+    }
+    struct arrivals_shape shape = shape_of("spike,low=0%");
+    assert_int_equal(arrivals_end(&shape), 15 * USEC_PER_SEC);
+}
+
 static void streams_with_turns_interleave(void **state)
 {
     (void)state;
@@ -287,6 +337,7 @@ static void bad_shapes_are_refused_with_the_reason(void **state)
         {"sine,period=1us", "1ms or more"},
         {"sine,low=101%", "0% to 100%"},
         {"spike,at=5s,for=6s,every=10s", "longer than every"},
+        {"spike,low=0,for=0", "nothing would ever be due"},
         {"sine,period=3s;low=2%", "period=3s;low=2%"},
         {"sine,a_very_long_name_of_a_key=3", "no setting"},
     };
@@ -305,6 +356,9 @@ int main(void)
         cmocka_unit_test(even_is_even),
         cmocka_unit_test(what_is_due_after_all_time_is_never_due),
         cmocka_unit_test(what_is_still_due_can_be_counted),
+        cmocka_unit_test(long_gaps_and_spans_take_no_longer_than_short_ones),
+        cmocka_unit_test(means_are_those_of_the_factors),
+        cmocka_unit_test(only_a_single_spike_from_nothing_ends),
         cmocka_unit_test(streams_with_turns_interleave),
         cmocka_unit_test(turns_can_be_counted),
         cmocka_unit_test(poisson_has_the_mean_and_spread_of_one),

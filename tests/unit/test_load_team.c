@@ -302,7 +302,48 @@ static void what_was_asked_does_not_depend_on_the_answers(void **state)
     assert_float_equal(team_asked_mean(&team), 0, 0);
 }
 
-static void an_intervals_rate_is_that_of_its_middle_until_the_end(void **state)
+/* The one that is due at the start is not one more a second in a short run, nor in the last gap of a long
+ * one. */
+static void what_was_asked_is_the_rate_however_short_the_run(void **state)
+{
+    (void)state;
+    static const int lengths_ms[] = {1, 50, 100, 150, 999};
+    struct load_options options = options_of(1, 0, 10);
+    for (size_t i = 0; i < 5; i++) {
+        start_team(&options, 1);
+        team.start = START;
+        workers[0].view =
+            view_of((uint64_t)(lengths_ms[i] + 99) / 100, START + lengths_ms[i] * USEC_PER_MSEC, false);
+        team_look(&team);
+        assert_float_equal(team_asked_mean(&team), 10, 1e-9);
+    }
+    team_set_rate(&team, 20); /* the mean of both is what was due */
+    workers[0].view = view_of(15, START + USEC_PER_SEC, false);
+    team_look(&team);
+    assert_float_equal(team_asked_mean(&team), 15, 1e-9);
+    start_team(&options, 1);
+    team.start = START;
+    plan.arrivals.timing = ARRIVALS_POISSON; /* as many as chance made them */
+    workers[0].view = view_of(17, START + 2 * USEC_PER_SEC, false);
+    team_look(&team);
+    assert_float_equal(team_asked_mean(&team), 8.5, 1e-9);
+}
+
+static void an_interval_asks_for_its_mean(void **state)
+{
+    (void)state;
+    struct load_options options = options_of(1, 0, 100);
+    options.shape = (struct arrivals_shape){
+        .kind = ARRIVALS_SPIKE, .low = 0, .at = USEC_PER_SEC, .length = 200 * USEC_PER_MSEC};
+    start_team(&options, 1);
+    team.start = START;
+    workers[0].view = (struct worker_view){.at = START, .stop_at = START + 4 * USEC_PER_SEC};
+    team_look(&team);
+    assert_float_equal(team_asked_rps(&team, START, START + USEC_PER_SEC), 0, 1e-9);
+    assert_float_equal(team_asked_rps(&team, START + USEC_PER_SEC, START + 2 * USEC_PER_SEC), 20, 1e-9);
+}
+
+static void an_intervals_rate_is_that_until_the_end(void **state)
 {
     (void)state;
     struct load_options options = options_of(1, 0, 100);
@@ -331,7 +372,9 @@ int main(void)
         cmocka_unit_test(under_orders_requests_are_not_dealt_out),
         cmocka_unit_test(a_team_is_the_limit_when_much_of_what_it_tried_is_late),
         cmocka_unit_test(what_was_asked_does_not_depend_on_the_answers),
-        cmocka_unit_test(an_intervals_rate_is_that_of_its_middle_until_the_end),
+        cmocka_unit_test(what_was_asked_is_the_rate_however_short_the_run),
+        cmocka_unit_test(an_interval_asks_for_its_mean),
+        cmocka_unit_test(an_intervals_rate_is_that_until_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
