@@ -5,6 +5,8 @@ import collections
 import contextlib
 import pathlib
 import re
+import socket
+import threading
 import time
 
 import pytest
@@ -186,3 +188,27 @@ def test_https_with_an_unknown_certificate_is_an_error(serve, load, certificate)
     assert status == 1
     assert summary["errors_by_kind"]["tls"] == summary["errors"] == 3
     assert server.requests == []
+
+
+@pytest.mark.parametrize("framing, notice, answered", [
+    (b"\r\n", False, 0),
+    (b"\r\n", True, 4),
+    (b"Content-Length: 3\r\n\r\n", False, 4),
+], ids=["cut", "noticed", "length"])
+def test_an_https_answer_without_a_length_ends_with_a_notice(load, certificate, framing, notice, answered):
+    """Without one, anybody on the way may have cut it. Where the length is known nothing is missing."""
+    def answer(listener):
+        for _ in range(4):
+            with contextlib.suppress(OSError):
+                plain, _ = listener.accept()
+                with certificate.context.wrap_socket(plain, server_side=True) as connection:
+                    connection.recv(4096)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + framing + b"end")
+                    if notice:
+                        connection.unwrap()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, args=(listener,), daemon=True).start()
+        _, summary = load("--requests", 4, "--threads", 1, "--insecure", "--url",
+                          f"https://127.0.0.1:{listener.getsockname()[1]}/")
+    assert summary["requests"] == answered and summary["errors"] == summary["errors_by_kind"]["closed"] == 4 - answered
