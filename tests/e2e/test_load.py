@@ -201,6 +201,24 @@ def test_an_answer_after_its_time_is_none(serve, load):
     assert summary["errors"] == summary["errors_by_kind"]["timeout"] == 50 and summary["requests"] == 0
 
 
+def test_an_answer_without_end_times_out(load):
+    """However fast it comes: there is always more to read, and the clock is looked at all the same."""
+    def pour(listener):
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                while True:
+                    connection.sendall(b"1\r\nx\r\n" * 5000)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=pour, args=(listener,), daemon=True).start()
+        status, summary = load("--requests", 1, "--threads", 1, "--timeout", "300ms", "--url",
+                               f"http://127.0.0.1:{listener.getsockname()[1]}/", deadline=10)
+    assert status == 1 and summary["errors"] == summary["errors_by_kind"]["timeout"] == 1
+
+
 def test_refused_connections_are_errors_without_a_spin(load):
     status, summary = load("--threads", 4, "--duration", "1s", "--url", f"http://127.0.0.1:{free_port()}/")
     assert status == 1  # nothing was ever answered
