@@ -254,7 +254,7 @@ static usec_t end_of(const struct run *run)
         end = run->team.start + run->options->duration;
     if (run->team.last_answer_at > end)
         end = run->team.last_answer_at;
-    return end > run->team.start ? end : now;
+    return end > run->team.start ? end : run->team.start; /* stopped before it began */
 }
 
 /* A number of requests was the end that was asked for, and it was not reached. */
@@ -304,13 +304,21 @@ static int tell_summary(const struct run *run)
     return 1;
 }
 
+/* As nohup leaves it to who is to outlive the terminal. */
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static bool open_descriptors(struct run *run)
 {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
+    if (!is_ignored(SIGHUP))
+        sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL); /* before any thread, so that all inherit it */
     signal(SIGPIPE, SIG_IGN);
     run->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);

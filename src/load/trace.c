@@ -88,7 +88,7 @@ bool trace_read(const char *path, double speed, struct trace *out, char *why, si
     char *text;
     size_t size;
     *out = (struct trace){0};
-    int error = file_read(path, FILE_MAX, &text, &size);
+    int error = file_read_stream(path, FILE_MAX, &text, &size);
     if (error < 0) {
         snprintf(why, why_size, "it cannot be read: %s", strerror(-error));
         return false;

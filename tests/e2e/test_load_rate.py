@@ -4,6 +4,7 @@
 import json
 import re
 import signal
+import subprocess
 import threading
 import time
 
@@ -111,6 +112,14 @@ def test_a_trace_gives_rate_and_shape(serve, load, tmp_path):
     trace.write_text("seconds,requests_per_second\n# a comment\n0 , 0 \r\n\n60,200\n120, 2e2\n")
     _, summary = load("--trace", trace, "--trace-speed", 60, "--duration", "2s", "--url", server.url)
     assert summary["requests"] == pytest.approx(300, abs=8)
+
+
+def test_a_trace_may_come_through_a_pipe(serve):
+    server = serve()
+    ended = subprocess.run([program("ascale-load"), "--trace", "/dev/stdin", "--requests", "5", "--json", "--url",
+                            server.url], input=b"0,100\n60,100\n", capture_output=True, timeout=20 * SLOW)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["requests"] == len(server.requests) == 5
 
 
 def test_a_closed_loop_follows_a_shape_by_its_users(serve, load):
