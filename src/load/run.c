@@ -140,6 +140,20 @@ static void stop_load(struct run *run, usec_t now, usec_t patience)
     team_stop(&run->team, now + patience);
 }
 
+/* Each user may have a connection, as at the start: what this machine cannot open is no error of the
+ * server's.
+ */
+static bool allow_users(const struct run *run, int64_t users)
+{
+    if (users <= run->team.open_max)
+        return true;
+    fprintf(stderr,
+            "ascale-load: order refused: cannot keep %lld connections open: the limit of open files leaves "
+            "%lld (see ulimit -n); nothing was changed\n",
+            (long long)users, (long long)run->team.open_max);
+    return false;
+}
+
 static void obey(struct run *run, const char *line, usec_t now)
 {
     struct load_command command;
@@ -150,10 +164,12 @@ static void obey(struct run *run, const char *line, usec_t now)
     }
     switch (command.kind) {
     case LOAD_COMMAND_RATE:
-        team_set_rate(&run->team, command.value);
+        if (command.value > 0 || allow_users(run, run->team.users))
+            team_set_rate(&run->team, command.value);
         break;
     case LOAD_COMMAND_THREADS:
-        team_set_users(&run->team, (int64_t)command.value);
+        if (allow_users(run, (int64_t)command.value))
+            team_set_users(&run->team, (int64_t)command.value);
         break;
     case LOAD_COMMAND_STOP:
         stop_load(run, now, STOP_PATIENCE);

@@ -2,6 +2,7 @@
 """How ascale-load is steered, and what it says: progress, orders, summaries, exit status, usage."""
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -59,6 +60,27 @@ def test_bad_orders_are_refused_and_change_nothing(serve, controlled):
     assert run.popen.wait(10 * SLOW) == 0
     assert run.popen.stderr.read().count("order refused") == 7
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("options, order", [
+    ([], '{"cmd":"threads","value":500}'),
+    (["--rate", "100", "--threads", "500"], '{"cmd":"rate","value":0}'),
+], ids=["threads", "rate"])
+def test_orders_for_more_users_than_open_files_are_refused(serve, options, order):
+    """As at the start; what cannot be opened here would be counted as errors of the server."""
+    server = serve()
+    with subprocess.Popen(["prlimit", "--nofile=100:100", program("ascale-load"), "--threads", "2", *options, "--json",
+                           "--requests", "1000000", "--control", "stdin", "--quiet", "--url", server.url], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            process.stdin.write(order + "\n")
+            process.stdin.flush()
+            assert "order refused: cannot keep 500 connections open" in process.stderr.readline()
+            wait_until(lambda: len(server.requests) > 20)
+            output, _ = process.communicate('{"cmd":"stop"}\n', timeout=20 * SLOW)
+        finally:
+            process.kill()
+    assert process.returncode == 0 and json.loads(output)["errors"] == 0
 
 
 def test_users_added_and_taken_away(serve, controlled):
