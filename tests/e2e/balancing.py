@@ -174,6 +174,14 @@ class Backend:
             peer.close()
 
 
+def slow_backend(gate):
+    """It answers once the gate is open."""
+    def answer(seen):
+        gate.wait(20 * SLOW)
+        return OK
+    return Backend(answer)
+
+
 class Balancer:
     def __init__(self, house, backends=(), *options, **spawning):
         self.socket = os.path.join(house.directory, "control")

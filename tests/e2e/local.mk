@@ -17,6 +17,7 @@ EXTRA_DIST += \
 	tests/e2e/test_app.py \
 	tests/e2e/test_balance.py \
 	tests/e2e/test_balance_chaos.py \
+	tests/e2e/test_balance_choice.py \
 	tests/e2e/test_balance_control.py \
 	tests/e2e/test_balance_corners.py \
 	tests/e2e/test_balance_differential.py \
