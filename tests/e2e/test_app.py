@@ -14,7 +14,7 @@ import urllib.request
 
 import pytest
 
-from house import SOURCE, accepts, program, raw_request, request, try_request, wait_until
+from house import SLOW, SOURCE, accepts, program, raw_request, request, try_request, wait_until
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_crash_is_a_signal(app, options, provoke):
 
 
 def test_slow_start_answers_503_then_serves(app):
-    process = app("--work", "0", "--slow-start", "700ms")
+    process = app("--work", "0", "--slow-start", f"{2 * SLOW:g}s")
     assert request(process.port, "/health").status == 503
     assert request(process.port).status == 503
     wait_until(lambda: request(process.port, "/health").status == 200)
@@ -131,7 +131,7 @@ def test_slow_start_answers_503_then_serves(app):
 
 
 def test_slow_start_can_refuse_connections(app):
-    process = app("--work", "0", "--slow-start", "700ms", "--slow-start-mode", "refuse")
+    process = app("--work", "0", "--slow-start", f"{2 * SLOW:g}s", "--slow-start-mode", "refuse")
     assert not accepts(process.port)
     wait_until(lambda: accepts(process.port))
     assert request(process.port).status == 200

@@ -20,7 +20,7 @@ TRAILERS = b"2\r\nab\r\n0\r\nX-Hop: 1\r\nX-End: 2\r\nIf-Unmodified-Since: 3\r\nC
 
 @pytest.mark.parametrize("request_bytes", [GET, POST])
 def test_an_empty_line_behind_a_request_begins_none(house, request_bytes):
-    balancer = Balancer(house, [Backend()], "--header-timeout", "300ms", "--idle-timeout", "300ms")
+    balancer = Balancer(house, [Backend()], "--header-timeout", f"{SLOW:g}s", "--idle-timeout", f"{SLOW:g}s")
     with balancer.connect() as connection:
         stream = connection.makefile("rb")
         connection.sendall(request_bytes + b"\r\n")
@@ -36,7 +36,7 @@ def test_an_empty_line_behind_a_request_begins_none(house, request_bytes):
 
 def test_an_empty_line_of_its_own_is_no_request(house):
     """It comes when the connection is idle; what a client pays for it is that it is one."""
-    balancer = Balancer(house, [Backend()], "--header-timeout", "300ms", "--idle-timeout", "300ms")
+    balancer = Balancer(house, [Backend()], "--header-timeout", f"{SLOW:g}s", "--idle-timeout", f"{SLOW:g}s")
     with balancer.connect() as connection:
         stream = connection.makefile("rb")
         connection.sendall(GET)
@@ -47,7 +47,7 @@ def test_an_empty_line_of_its_own_is_no_request(house):
 
 @pytest.mark.parametrize("behind, answers", [(b"", 0), (GET, 1)], ids=["alone", "before a request"])
 def test_an_empty_line_in_two_pieces_begins_no_request_either(house, behind, answers):
-    balancer = Balancer(house, [Backend()], "--header-timeout", "300ms", "--idle-timeout", "300ms")
+    balancer = Balancer(house, [Backend()], "--header-timeout", f"{SLOW:g}s", "--idle-timeout", f"{SLOW:g}s")
     with balancer.connect() as connection:
         stream = connection.makefile("rb")
         connection.sendall(POST + b"\r")

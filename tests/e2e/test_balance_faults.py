@@ -302,7 +302,7 @@ def test_a_client_that_stops_sending_is_not_held_against_an_instance_that_answer
         while peer.fill():
             pass
 
-    balancer, control = with_control(house, [Backend(serve=serve)], "--body-timeout", "200ms")
+    balancer, control = with_control(house, [Backend(serve=serve)], "--body-timeout", f"{0.4 * SLOW:g}s")
     for _ in range(6):
         with balancer.connect() as connection:
             connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
