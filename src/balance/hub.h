@@ -68,8 +68,9 @@ struct hub {
     _Atomic bool aborting; /* the drain deadline is over */
     _Atomic unsigned news; /* enum news, taken by the control thread */
     _Atomic uint32_t waiting, connections;
-    _Atomic unsigned ended;          /* workers that have */
-    _Atomic uint32_t burst_level;    /* in-flight requests from which on control wants to hear */
+    _Atomic uint32_t places;      /* in the queue: of those that wait, or have waited and are not sent yet */
+    _Atomic unsigned ended;       /* workers that have */
+    _Atomic uint32_t burst_level; /* in-flight requests from which on control wants to hear */
     void (*notify)(struct hub *hub); /* wakes the control thread; any thread */
     void *notified;                  /* its argument */
     int listen_fd, access_fd;        /* -1: none */

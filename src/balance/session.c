@@ -446,8 +446,10 @@ void session_enqueue(struct session *s, struct backend *awaited)
     const struct config_balancer *o = options_of(s);
     usec_t now = event_now(w->loop);
     usec_t since = x->queued_at > 0 ? x->queued_at : now, deadline = since + o->queue_timeout;
-    if (deadline <= now ||
-        atomic_load_explicit(&w->hub->waiting, memory_order_relaxed) >= (uint32_t)o->queue_limit) {
+    /* One that leaves the queue to try a backend keeps its place there. */
+    bool has_place = x->queued_at > 0;
+    if (deadline <= now || (!has_place && atomic_load_explicit(&w->hub->places, memory_order_relaxed) >=
+                                              (uint32_t)o->queue_limit)) {
         session_reply(s, 503, "no instance has room");
         return;
     }
@@ -455,6 +457,8 @@ void session_enqueue(struct session *s, struct backend *awaited)
     w->room = w->room || x->tried_count == 0;
     x->tried_count = 0;
     x->queued_at = since;
+    if (!has_place)
+        atomic_fetch_add_explicit(&w->hub->places, 1, memory_order_relaxed);
     s->queue_link = w->queue_end;
     s->queue_next = NULL;
     *w->queue_end = s;
@@ -495,5 +499,6 @@ bool session_waited(struct session *s)
         return false;
     latencies_record(&w->counters.wait, event_now(w->loop) - x->queued_at);
     x->queued_at = 0;
+    atomic_fetch_sub_explicit(&w->hub->places, 1, memory_order_relaxed);
     return true;
 }

@@ -109,6 +109,20 @@ class Refuser:
         self.socket.close()
 
 
+class Silent:
+    """A port whose connects are neither accepted nor refused: what may wait there does already."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(0)
+        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.waiting = [socket.socket() for _ in range(4)]
+        for connection in self.waiting:
+            connection.setblocking(False)
+            connection.connect_ex(self.socket.getsockname())
+
+
 class Backend:
     """Answers by `answer(request)`: bytes; or by `serve(peer)`, which has the connection to itself."""
 

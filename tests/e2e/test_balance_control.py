@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from balancing import EVIL, OK, Backend, Control, Refuser, Supervised, read_answer
+from balancing import EVIL, OK, Backend, Control, Refuser, Silent, Supervised, read_answer
 from house import SLOW, alive, request, wait_until
 
 
@@ -289,6 +289,31 @@ def test_waking_from_zero_holds_requests(supervised):
     assert answers == [200] * 5
     stats = control.stats()
     assert stats["total"]["queued"] == 5 and stats["total"]["wait_sum_us"] > 0 and stats["total"]["queue"] == 0
+
+
+def test_who_waits_is_not_pushed_out_by_who_comes(supervised):
+    """Its place is its own while it tries an instance that does not answer, however full the queue is meanwhile."""
+    control, silent, backend, statuses, later = Control(supervised.path), Silent(), Backend(), [], []
+    for key, value in (("hold_when_empty", "yes"), ("queue_timeout", "1h"), ("queue_limit", "1"),
+                       ("connect_timeout", "100ms")):
+        assert control.command("set", key=key, value=value)["ok"]
+
+    def ask(answers):
+        thread = threading.Thread(target=lambda: answers.append(request(supervised.port, timeout=60).status))
+        thread.start()
+        return thread
+
+    control.backends(("i1", silent))
+    threads = [ask(statuses)]
+    wait_for_stats(control, lambda stats: stats["total"]["queue"] == 1)
+    while control.stats()["total"]["connect_failures"] < 30:
+        threads.append(ask(later))
+        wait_until(lambda: len(later) + 4 > len(threads), what="an answer to one who came later")
+    assert statuses == [] and 503 in later
+    control.backends(("i2", backend))
+    for thread in threads:
+        thread.join()
+    assert statuses == [200]
 
 
 def test_a_burst_is_told_at_once(supervised):
