@@ -19,6 +19,9 @@ static struct config load_config(const struct room *room)
     if (snap->load.running) {
         snprintf(config.load.url, sizeof config.load.url, "%s", snap->load.url);
         config.load.threads = snap->load.threads;
+        config.load.connections = snap->load.connections;
+        config.load.shape = snap->load.shape;
+        config.load.duration = snap->load.duration;
         config.load.rate_rps = snap->load.rate_rps;
     } else if (snap->balancer.url[0] && url && strcmp(config.load.url, url->preset) == 0) {
         snprintf(config.load.url, sizeof config.load.url, "%s/", snap->balancer.url);

@@ -99,6 +99,8 @@ static void say(struct loadgen *l, enum journal_level level, const char *text)
 static void on_complaint(struct loadgen *l, const char *line)
 {
     snprintf(l->complaint, sizeof l->complaint, "%s", line);
+    if (strstr(line, "order refused"))
+        say(l, LEVEL_WARNING, l->complaint); /* it runs on, so no end will tell */
 }
 
 static int64_t latency_of(json_t *progress, const char *key)
@@ -250,7 +252,10 @@ out:
 static void show_settings(struct loadgen *l, const struct config_load *load)
 {
     l->settings = *load;
-    l->view.threads = load->connections ? load->connections : load->threads;
+    l->view.threads = load->threads;
+    l->view.connections = load->connections;
+    l->view.shape = load->shape;
+    l->view.duration = load->duration;
     l->view.rate_rps = load->rate_rps;
     snprintf(l->view.url, sizeof l->view.url, "%.159s", load->url);
     l->setup.changed(l->setup.context);

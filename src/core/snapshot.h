@@ -86,7 +86,9 @@ struct hold {
 
 struct load_view {
     bool running;
-    int pid, threads;
+    int pid;
+    int threads, connections, shape; /* as struct config_load has them, of the load that runs */
+    usec_t duration;
     double rate_rps;            /* asked; 0 = closed loop */
     usec_t started_at, ends_at; /* USEC_NEVER = until stopped */
     int64_t requests, errors;

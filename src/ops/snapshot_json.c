@@ -170,6 +170,7 @@ static const struct field outlook_rows[] = {ROW(FIELD_DOUBLE, O, signal_pct),
 #define L load_view
 static const struct field load_rows[] = {
     ROW(FIELD_BOOL, L, running),    ROW(FIELD_INT, L, pid),          ROW(FIELD_INT, L, threads),
+    ROW(FIELD_INT, L, connections), ROW(FIELD_INT, L, shape),        ROW(FIELD_INT64, L, duration),
     ROW(FIELD_DOUBLE, L, rate_rps), ROW(FIELD_INT64, L, started_at), ROW(FIELD_INT64, L, ends_at),
     ROW(FIELD_INT64, L, requests),  ROW(FIELD_INT64, L, errors),     ROW(FIELD_DOUBLE, L, rps),
     ROW(FIELD_INT64, L, p50_us),    ROW(FIELD_INT64, L, p95_us),     ROW(FIELD_INT64, L, p99_us),

@@ -302,13 +302,19 @@ static void test_load_is_started_changed_and_stopped(void **state)
     assert_false(ask(f, CMD_LOAD_STOP, ""));
     assert_false(ask(f, CMD_LOAD_SET, "load.rate=5/s"));
     assert_false(ask(f, CMD_LOAD_START, "scaling.max_instances=3"));
-    assert_true(ask(f, CMD_LOAD_START, "load.rate=50/s\nload.threads=4"));
+    assert_true(
+        ask(f, CMD_LOAD_START,
+            "load.rate=50/s\nload.threads=4\nload.connections=9\nload.shape=step\nload.duration=25s"));
     assert_false(ask(f, CMD_LOAD_START, ""));
     assert_true(says(f, "runs already"));
     WAIT_FOR(f, f->snapshot->load.requests == 42);
     assert_true(f->snapshot->load.running);
     assert_int_equal(f->snapshot->load.p95_us, 20);
     assert_true(f->snapshot->load.rate_rps == 50);
+    assert_int_equal(f->snapshot->load.threads, 4);
+    assert_int_equal(f->snapshot->load.connections, 9);
+    assert_int_equal(f->snapshot->load.shape, CONFIG_SHAPE_STEP);
+    assert_int_equal(f->snapshot->load.duration, 25 * USEC_PER_SEC);
 
     assert_true(ask(f, CMD_LOAD_SET, "load.rate=80/s"));
     assert_true(f->snapshot->load.rate_rps == 80);
@@ -337,6 +343,26 @@ static void test_a_load_that_fails_says_why(void **state)
     assert_false(ask(f, CMD_LOAD_START, ""));
     assert_true(says(f, "No such file"));
     write_text(f->load, "", 0600);
+}
+
+static bool in_journal(const struct fixture *f, const char *text)
+{
+    for (int i = 0; i < f->snapshot->journal_count; i++)
+        if (strstr(f->snapshot->journal[i].text, text))
+            return true;
+    return false;
+}
+
+static void test_an_order_that_the_load_refuses_is_told(void **state)
+{
+    struct fixture *f = *state;
+    write_text(f->load, "#!/bin/sh\nread line\necho 'ascale-load: order refused: too many' >&2\nread line\n",
+               0700);
+    start(f);
+    assert_true(ask(f, CMD_LOAD_START, ""));
+    assert_true(ask(f, CMD_LOAD_SET, "load.threads=30"));
+    WAIT_FOR(f, in_journal(f, "order refused: too many"));
+    assert_true(f->snapshot->load.running);
 }
 
 static void test_a_running_load_ends_with_us(void **state)
@@ -399,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_secrets_are_not_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_load_is_started_changed_and_stopped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_load_that_fails_says_why, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_order_that_the_load_refuses_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_running_load_ends_with_us, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_only_looks_and_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nonsense_is_answered, set_up, tear_down),

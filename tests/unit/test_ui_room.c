@@ -387,6 +387,24 @@ static void arrows_change_a_running_load_at_once(void **ctx)
     desk_close(&desk);
 }
 
+/* And not what the settings would start another one with. */
+static void a_running_load_is_shown_as_it_runs(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    desk.fake.snapshot->load.connections = 77;
+    desk.fake.snapshot->load.shape = CONFIG_SHAPE_SINE;
+    desk.fake.snapshot->load.duration = 25 * USEC_PER_SEC;
+    fake_publish(&desk.fake);
+    pass(&desk, USEC_PER_SEC);
+    press(&desk, 'l');
+    assert_shown(&desk, "connections           77     ");
+    assert_shown(&desk, "shape                 sine   ");
+    assert_shown(&desk, "duration              25s    ");
+    desk_close(&desk);
+}
+
 static void thresholds_are_checked_previewed_and_set(void **ctx)
 {
     struct desk desk;
@@ -796,6 +814,7 @@ int main(void)
         cmocka_unit_test(escape_on_top_does_nothing),
         cmocka_unit_test(load_starts_with_enter_and_stops),
         cmocka_unit_test(arrows_change_a_running_load_at_once),
+        cmocka_unit_test(a_running_load_is_shown_as_it_runs),
         cmocka_unit_test(thresholds_are_checked_previewed_and_set),
         cmocka_unit_test(saving_shows_the_difference_first),
         cmocka_unit_test(reloading_shows_what_changes_first),
