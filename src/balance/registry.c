@@ -408,7 +408,8 @@ static void eject(struct registry *r, struct backend *b, enum eject_cause cause,
     r->event(r->context, "ejected", b->id, causes[cause]);
 }
 
-/* Back in, on probation: one more failure is enough, and it starts slowly. */
+/* Back in, on probation: one more failure is enough, and it starts slowly. One that drains gets no requests
+ * all the same. */
 static void admit(struct registry *r, struct backend *b, usec_t now)
 {
     int limit = r->settings.options.eject_failures;
@@ -419,6 +420,8 @@ static void admit(struct registry *r, struct backend *b, usec_t now)
     atomic_store(&b->failures, limit > 0 ? (uint32_t)limit - 1 : 0);
     atomic_store(&b->ready_since, now);
     atomic_store(&b->ejected, EJECT_NONE);
+    if (atomic_load(&b->state) != BACKEND_READY)
+        return;
     log_info("backend %s (%s) gets requests again", b->id, b->address);
     r->event(r->context, "admitted", b->id, NULL);
 }

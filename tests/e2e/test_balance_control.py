@@ -378,6 +378,31 @@ def test_ejections_are_told(supervised):
     control.event("admitted", backend="dead")
 
 
+def test_one_that_drains_is_not_told_to_get_requests_again(supervised):
+    control, gate = Control(supervised.path), threading.Event()
+    failing = b"HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n"
+    one, two = (Backend(lambda seen: OK if b"/slow" in seen.line and gate.wait(20 * SLOW) else failing) for _ in range(2))
+    for key, value in ("eject_failures", "2"), ("eject_time", "1s"):
+        assert control.command("set", key=key, value=value)["ok"]
+
+    def fail(name):
+        assert [request(supervised.port).status for _ in range(2)] == [500, 500]
+        control.event("ejected", backend=name)
+
+    control.backends(("i1", one))
+    thread = threading.Thread(target=request, args=(supervised.port, "/slow"))
+    thread.start()
+    wait_until(lambda: one.requests)
+    fail("i1")
+    control.backends(("i1", one), ("i2", two), drain=["i1"])
+    control.events.clear()
+    fail("i2")
+    control.event("admitted", backend="i2")
+    assert not [event for event in control.events if event["event"] == "admitted"]
+    gate.set()
+    thread.join()
+
+
 def test_one_that_goes_on_failing_is_out_for_longer_each_time(supervised):
     control, over = Control(supervised.path), threading.Event()
     assert control.command("set", key="eject_time", value="200ms")["ok"]
