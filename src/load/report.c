@@ -31,6 +31,12 @@ double report_rate(uint64_t count, usec_t length)
     return length > 0 ? (double)count * 1e6 / (double)length : 0;
 }
 
+const char *report_per_second(char *out, size_t size, double rps)
+{
+    snprintf(out, size, rps > 0 && rps < 9.995 ? "%.3g" : "%.1f", rps);
+    return out;
+}
+
 const char *report_latency(char *out, size_t size, usec_t value)
 {
     if (value < 0)
@@ -101,9 +107,12 @@ void report_csv_head(FILE *out)
 void report_csv_row(FILE *out, const struct report_interval *interval)
 {
     const struct load_stats *now = interval->interval;
-    fprintf(out, "%.3f,%llu,%.1f,%llu,%lld,%.1f", (double)interval->elapsed / 1e6,
-            (unsigned long long)now->answered, report_rate(now->answered, interval->length),
-            (unsigned long long)load_stats_errors(now), (long long)interval->in_flight, interval->asked_rps);
+    char rate[24], asked[24];
+    fprintf(out, "%.3f,%llu,%s,%llu,%lld,%s", (double)interval->elapsed / 1e6,
+            (unsigned long long)now->answered,
+            report_per_second(rate, sizeof rate, report_rate(now->answered, interval->length)),
+            (unsigned long long)load_stats_errors(now), (long long)interval->in_flight,
+            report_per_second(asked, sizeof asked, interval->asked_rps));
     static const double columns[] = {0.5, 0.95, 0.99};
     for (int i = 0; i < 3; i++) {
         if (now->answered > 0)
@@ -150,14 +159,16 @@ static void print_counts(FILE *out, const struct load_stats *stats)
 void report_summary_text(FILE *out, const struct report_summary *summary)
 {
     const struct load_stats *stats = summary->stats;
-    char bytes[16];
+    char bytes[16], rate[24];
     units_format_short(bytes, sizeof bytes, (double)stats->bytes);
     fprintf(out, "%llu requests in %.2f s, %sB read, over %llu connections\n",
             (unsigned long long)stats->answered, (double)summary->elapsed / 1e6, bytes,
             (unsigned long long)stats->connects);
-    fprintf(out, "  rate        %.1f requests/s", report_rate(stats->answered, summary->elapsed));
+    fprintf(out, "  rate        %s requests/s",
+            report_per_second(rate, sizeof rate, report_rate(stats->answered, summary->elapsed)));
     if (summary->asked_rps > 0)
-        fprintf(out, " of %.1f asked for (%llu never started)", summary->asked_rps,
+        fprintf(out, " of %s asked for (%llu never started)",
+                report_per_second(rate, sizeof rate, summary->asked_rps),
                 (unsigned long long)summary->missed);
     fputc('\n', out);
     print_latencies(out, stats);

@@ -39,6 +39,8 @@ void report_csv_row(FILE *out, const struct report_interval *interval);
  * us", "12.3 ms", "4.56 s"; a second. */
 usec_t report_quantile(const struct load_stats *stats, double q);
 const char *report_latency(char *out, size_t size, usec_t value);
+/* A rate with three digits at least: "0.0167", "25.0". Returns out. */
+const char *report_per_second(char *out, size_t size, double rps);
 double report_rate(uint64_t count, usec_t length);
 
 /* "00:01:30", to the nearest second. */

@@ -43,7 +43,8 @@ static void add_rates(struct canvas *canvas, const struct report_interval *what)
 {
     char asked[48] = "";
     if (what->asked_rps > 0)
-        snprintf(asked, sizeof asked, " of %.0f asked", what->asked_rps);
+        snprintf(asked, sizeof asked, what->asked_rps < 9.995 ? " of %.3g asked" : " of %.0f asked",
+                 what->asked_rps);
     add_line(canvas, "%10.0f req/s%s, %lld in flight", report_rate(what->interval->answered, what->length),
              asked, (long long)what->in_flight);
     add_line(canvas, "%10llu answered", (unsigned long long)what->total->answered);

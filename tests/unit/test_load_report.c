@@ -88,6 +88,35 @@ static void the_summary_holds_its_keys(void **state)
     json_decref(object);
 }
 
+/* 1/m is no 0.0, wherever it is told. */
+static void a_slow_rate_keeps_its_digits(void **state)
+{
+    (void)state;
+    struct load_options options = {.urls.count = 1, .duration = USEC_PER_MIN};
+    struct load_stats stats = stats_of(1, 0, 0);
+    struct report_summary summary = {
+        .options = &options, .stats = &stats, .elapsed = 60 * USEC_PER_SEC, .asked_rps = 1 / 60.0};
+    struct report_interval interval = {.options = &options,
+                                       .url = "",
+                                       .elapsed = 60 * USEC_PER_SEC,
+                                       .length = 60 * USEC_PER_SEC,
+                                       .total = &stats,
+                                       .interval = &stats,
+                                       .asked_rps = 1 / 60.0};
+    struct table table = {.columns = 100, .rows = 40};
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    report_summary_text(out, &summary);
+    report_csv_row(out, &interval);
+    table_draw(out, &table, &interval);
+    fclose(out);
+    assert_non_null(strstr(text, " 0.0167 requests/s of 0.0167 asked for ("));
+    assert_non_null(strstr(text, "\n60.000,1,0.0167,0,0,0.0167,1000,1000,1000\n"));
+    assert_non_null(strstr(text, " of 0.0167 asked, "));
+    free(text);
+}
+
 /* What busy connections held up is no less of a warning where in the end all of it has started. */
 static void a_rate_that_was_not_kept_is_said(void **state)
 {
@@ -345,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_add_up_and_intervals_subtract),
         cmocka_unit_test(the_summary_holds_its_keys),
+        cmocka_unit_test(a_slow_rate_keeps_its_digits),
         cmocka_unit_test(a_rate_that_was_not_kept_is_said),
         cmocka_unit_test(nothing_measured_is_null_not_a_number),
         cmocka_unit_test(expectations_are_checked_at_their_edges),
