@@ -3,6 +3,7 @@
  * that waits for a name server. */
 #include "load/plan.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -241,7 +242,8 @@ static int check_ca_file(const char *path)
     size_t size;
     int error = path != NULL ? file_read(path, CA_MAX, &text, &size) : 0;
     if (error < 0)
-        return refuse(EXIT_BAD_USAGE, "cannot read CA file %s: %s", path, strerror(-error));
+        return refuse(EXIT_BAD_USAGE, "cannot read CA file %s: %s", path,
+                      error == -EINVAL ? "it is no regular file" : strerror(-error));
     bool good = path == NULL || strstr(text, "-----BEGIN ") != NULL;
     free(text);
     return good ? 0 : refuse(EXIT_BAD_USAGE, "CA file %s holds no certificate in PEM form", path);

@@ -265,6 +265,7 @@ def test_an_order_to_stop_a_load_that_was_never_answered_is_a_failure(serve, con
     (["--url", "http://127.0.0.1/@-2"], "is not above 0"),
     (["--url", "https://127.0.0.1/", "--ca-file", "/nonexistent"], "cannot read CA file /nonexistent"),
     (["--ca-file", __file__], "holds no certificate"),
+    (["--ca-file", "/dev/null"], "cannot read CA file /dev/null: it is no regular file"),
     (["--infinite", "--duration", "1"], "exclude each other"),
     (["--max-errors", "1.5"], "a count such as 0"),
     (["--threads", "0"], "--threads '0': it takes 1 to"),
