@@ -65,8 +65,8 @@ def with_control(house, backends, *options):
 
 
 def test_slow_heads_of_many_clients_hold_up_nobody(house):
-    balancer, control = with_control(house, [Backend()], "--header-timeout", "1s")
-    slow = [balancer.connect(timeout=20) for _ in range(200)]
+    balancer, control = with_control(house, [Backend()], "--header-timeout", f"{5 * SLOW:g}s")
+    slow = [balancer.connect(timeout=20 * SLOW) for _ in range(200)]
     for connection in slow:
         connection.sendall(b"GET / HTTP/1.1\r\nX: ")
     for _ in range(20):
