@@ -13,16 +13,14 @@
 #include "app/server.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/signals.h"
 
 /* Requests in flight at SIGTERM may take this long to end. */
 #define STOP_PATIENCE (10 * USEC_PER_SEC)
 
 static void wait_signals(sigset_t *waited)
 {
-    sigemptyset(waited);
-    sigaddset(waited, SIGINT);
-    sigaddset(waited, SIGTERM);
-    sigaddset(waited, SIGHUP);
+    signals_that_end(waited);
     /* Before any thread starts, so that all of them inherit the mask and only the main thread is told. */
     sigprocmask(SIG_BLOCK, waited, NULL);
     signal(SIGPIPE, SIG_IGN);

@@ -7,6 +7,7 @@
 #include "balance/worker.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -177,10 +178,7 @@ void runtime_stop(struct runtime *rt)
 static bool take_signals(struct runtime *rt)
 {
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
+    signals_that_end(&signals);
     signal(SIGPIPE, SIG_IGN);
     return loop_on_signals(rt->loop, &signals, on_signal, rt) == 0;
 }

@@ -22,5 +22,7 @@ libbase_a_SOURCES = \
 	src/base/networks.h \
 	src/base/loop.c \
 	src/base/loop.h \
+	src/base/signals.c \
+	src/base/signals.h \
 	src/base/spawn.c \
 	src/base/spawn.h

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/signals.h"
 #include "config.h"
 #include "load/commands.h"
 #include "load/report.h"
@@ -320,21 +321,10 @@ static int tell_summary(const struct run *run)
     return 1;
 }
 
-/* As nohup leaves it to who is to outlive the terminal. */
-static bool is_ignored(int number)
-{
-    struct sigaction action;
-    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
 static bool open_descriptors(struct run *run)
 {
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    if (!is_ignored(SIGHUP))
-        sigaddset(&signals, SIGHUP);
+    signals_that_end(&signals);
     sigprocmask(SIG_BLOCK, &signals, NULL); /* before any thread, so that all inherit it */
     signal(SIGPIPE, SIG_IGN);
     run->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);

@@ -310,18 +310,6 @@ def test_a_signal_prints_the_summary_and_is_no_failure(serve, spawn, number):
     assert int(re.search(r"^(\d+) requests in", process.output(), re.M).group(1)) == len(server.requests)
 
 
-def test_who_is_to_outlive_its_terminal_does(serve, house):
-    """Under nohup the end of the terminal is no order to stop."""
-    server = serve()
-    process = house.spawn(["nohup", program("ascale-load"), "--infinite", "--threads", 1, "--json", "--url", server.url])
-    wait_until(lambda: server.requests)
-    process.signal(signal.SIGHUP)
-    seen = len(server.requests)
-    wait_until(lambda: not process.running() or len(server.requests) > seen + 200)
-    assert process.running()
-    assert process.terminate() == 0
-
-
 def test_what_stops_before_it_begins_took_no_time(serve):
     server = serve()
     for _ in range(10):
