@@ -563,6 +563,9 @@ void balancer_stop(struct balancer *b, bool hurry)
         return;
     }
     usec_t patience = STOP_SLACK;
+    /* Who waits for an instance waits for none that could come. */
+    balancer_link_send(&b->link,
+                       json_pack("{s:s, s:s, s:s}", "cmd", "set", "key", "hold_when_empty", "value", "no"));
     bool asked = !hurry && balancer_link_send(&b->link, json_pack("{s:s}", "cmd", "stop"));
     if (asked)
         patience += b->config.balancer.drain_timeout;

@@ -6,11 +6,13 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from balancing import Control
 from headless import Traffic
 from house import SLOW, alive, command_line, descendants, free_port, process_stat, program, try_request, wait_until
 
@@ -82,6 +84,20 @@ def test_5_an_instance_that_never_becomes_ready_gets_no_request(room):
     assert answer.status == 503
     assert int(answer.headers["Retry-After"]) >= 1
     assert control.count(r" ready in ") == 0
+
+
+def test_16_requests_that_wait_for_an_instance_do_not_hold_up_the_end(room):
+    control = room({"app.command": "tail -f /dev/null", "balancer.queue_timeout": "1h", "balancer.drain_timeout": "1h"})
+    statuses = []
+    waiting = threading.Thread(target=lambda: statuses.append(control.get(timeout=60).status))
+    waiting.start()
+    control.wait_for(r"balancer listening")
+    balancer = Control(str(control.state / "balancer.sock"))
+    wait_until(lambda: balancer.stats()["total"]["queue"] == 1, what="the request to wait")
+    balancer.close()
+    assert control.stop() == 0
+    waiting.join()
+    assert statuses == [503]
 
 
 def test_6_an_instance_that_answers_500_is_ejected_and_comes_back(room):
