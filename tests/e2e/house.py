@@ -5,11 +5,13 @@ Nothing here sleeps for a fixed time: conditions are polled up to a deadline. AS
 ASCALE_SLOW stretches every deadline (sanitizers, busy machines).
 """
 
+import contextlib
 import ctypes
 import fcntl
 import http.client
 import os
 import pty
+import random
 import re
 import select
 import signal
@@ -50,10 +52,14 @@ def wait_until(condition, deadline=10.0, what=None):
 
 
 def free_port():
-    """A port nobody listens on now. Prefer port 0 and reading what was bound: this one can be lost to a race."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on now, and that the kernel gives to nobody: only another test could take it in between.
+    Prefer port 0 and reading what was bound."""
+    end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(end // 2, end)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts(port):
