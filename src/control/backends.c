@@ -110,6 +110,7 @@ void backends_restart(struct backends *b, bool adopted, usec_t now)
     for (int i = 0; i < b->count; i++) {
         start_meter(b, b->items[i].meter, now);
         b->items[i].in_flight = 0;
+        b->items[i].ejected = false;
     }
     b->changed = true;
 }
@@ -205,8 +206,10 @@ bool backends_read(struct backends *b, json_t *stats, usec_t now)
     b->last.queue = get_int(total, "queue");
     b->last.connections = get_int(total, "connections");
     b->read_at = now;
-    for (int k = 0; k < b->count; k++)
-        b->items[k].in_flight = 0; /* of one that is out, nothing more is said once it has none */
+    for (int k = 0; k < b->count; k++) { /* of one that is out, nothing more is said once it has none */
+        b->items[k].in_flight = 0;
+        b->items[k].ejected = false;
+    }
     json_array_foreach(list, i, item)
     {
         struct backend *backend =
@@ -216,6 +219,7 @@ bool backends_read(struct backends *b, json_t *stats, usec_t now)
         read_meter(backend->meter, item, now);
         backend->in_flight = get_int(item, "in_flight");
         const char *state = json_string_value(json_object_get(item, "state"));
+        backend->ejected = state && strcmp(state, "ejected") == 0;
         backend->idle =
             state && strcmp(state, "drain") == 0 && !backend->in_flight && !get_int(item, "queue");
     }
@@ -261,6 +265,7 @@ void backends_sample(const struct backends *b, struct sample *out, usec_t now)
             if (b->items[k].id != instance->id)
                 continue;
             instance->in_flight = b->items[k].in_flight;
+            instance->ejected = b->items[k].ejected;
             if (isnan(instance->rpm))
                 instance->rpm = meter_rpm(b->items[k].meter, now);
             instance->error_pct = meter_error_pct(b->items[k].meter, now);

@@ -12,6 +12,7 @@ struct backend {
     bool out; /* takes nothing for now and is not in the set; what it has under way goes on */
     bool draining;
     bool drained; /* said so, once */
+    bool ejected; /* by the balancer, for a while */
     bool idle;    /* the balancer drains it and has nothing in flight to it, as last read */
     char address[96];
     int in_flight;

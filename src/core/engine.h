@@ -10,6 +10,7 @@
 struct instance_sample {
     int id;
     int in_flight;
+    bool ejected;                   /* the balancer gives it no requests for a while, as it failed users */
     double cpu_pct, rpm, error_pct; /* cpu: 100 = one core, the whole process tree */
     int64_t mem_bytes, p50_us, p95_us, p99_us;
 };

@@ -3,6 +3,7 @@
  * for the two rings. */
 #include "core/engine_state.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 void engine_note(struct engine *e, enum journal_level level, int instance, const char *text, usec_t now)
@@ -83,6 +84,8 @@ static void show_instances(const struct fleet *f, struct snapshot *out)
             .deadline = in->deadline,
         };
         memcpy(v->cause, in->cause, sizeof v->cause);
+        if (in->state == INSTANCE_READY && m->ejected)
+            snprintf(v->cause, sizeof v->cause, "healthy, but the balancer gives it no requests");
         out->instance_count++;
     }
 }

@@ -208,6 +208,28 @@ static void test_one_that_is_out_is_not_forgotten(void **state)
     free_backends(b);
 }
 
+static void test_the_balancer_tells_which_it_ejects(void **state)
+{
+    (void)state;
+    static const char *const told[] = {"ready", "ejected", "ready"};
+    struct backends *b = new_backends();
+    struct sample *sample = calloc(1, sizeof *sample);
+    sample->instance_count = 1;
+    sample->instances[0] = (struct instance_sample){.id = 1};
+    backends_admit(b, 1, "127.0.0.1:5000", START);
+    for (int i = 0; i < 3; i++) {
+        usec_t now = START + (i + 1) * USEC_PER_SEC;
+        char stats[96];
+        snprintf(stats, sizeof stats, "{\"total\":{},\"backends\":[{\"id\":\"i1\",\"state\":\"%s\"}]}",
+                 told[i]);
+        assert_true(read_text(b, stats, now));
+        backends_sample(b, sample, now);
+        assert_int_equal(sample->instances[0].ejected, i == 1);
+    }
+    free(sample);
+    free_backends(b);
+}
+
 static void test_drained_is_told_once_and_only_when_draining(void **state)
 {
     (void)state;
@@ -353,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_the_set_is_absolute),
         cmocka_unit_test(test_drained_is_told_once_and_only_when_draining),
         cmocka_unit_test(test_one_that_is_out_is_not_forgotten),
+        cmocka_unit_test(test_the_balancer_tells_which_it_ejects),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_stats_reach_the_sample),
         cmocka_unit_test(test_only_a_new_balancer_begins_at_zero),

@@ -755,6 +755,25 @@ static void test_dry_run_changes_nothing(void **state)
     world_free(w);
 }
 
+/* Its health checks know nothing of what the balancer sees. */
+static void test_an_ejected_instance_says_so(void **state)
+{
+    struct world *w = begin(0);
+
+    (void)state;
+    world_run(w, 5 * SEC);
+    for (int ejected = 1; ejected >= 0; ejected--) {
+        w->sample.at = ++w->now;
+        w->sample.instances[0].ejected = ejected;
+        w->next_step = w->now + SEC;
+        engine_step(w->engine, &w->sample, w->now);
+        const struct instance_view *view = &world_look(w)->instances[0];
+        assert_int_equal(view->state, INSTANCE_READY);
+        assert_int_equal(strstr(view->cause, "the balancer gives it no requests") != NULL, ejected);
+    }
+    world_free(w);
+}
+
 static void test_scale_in_takes_the_least_busy(void **state)
 {
     struct world *w = begin(0);
@@ -817,6 +836,7 @@ int main(void)
         cmocka_unit_test(test_a_roll_outlives_its_controller),
         cmocka_unit_test(test_a_roll_of_none_that_live_is_over),
         cmocka_unit_test(test_dry_run_changes_nothing),
+        cmocka_unit_test(test_an_ejected_instance_says_so),
         cmocka_unit_test(test_scale_in_takes_the_least_busy),
     };
 
