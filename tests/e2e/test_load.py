@@ -283,7 +283,7 @@ def test_more_connections_than_open_files_are_refused(serve, house):
 @pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
 def test_connections_to_several_hosts_share_the_open_files(serve, house, certificate, secret):
     """Each user has one request at a time, and whatever hosts it went to before: idle connections give way."""
-    servers = [serve(tls=certificate.context if secret else None) for _ in range(3)]
+    servers = [serve(tls=certificate.context if secret else None) for _ in range(10)]
     urls = [word for server in servers for word in ("--url", server.url)]
     status, output = house.run(["prlimit", "--nofile=100:100", program("ascale-load"), "--json", "--connections", 66,
                                 "--requests", 3000, "--insecure", *urls])
