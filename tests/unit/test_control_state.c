@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -134,16 +135,23 @@ static void test_a_dead_holder_is_waited_for(void **state)
     FILE *lock = fopen(path, "w");
     fprintf(lock, "%d\n", (int)dead);
     fclose(lock);
+    int closed = inotify_init1(IN_CLOEXEC);
+    assert_true(inotify_add_watch(closed, path, IN_CLOSE) >= 0);
     pid_t child = fork();
     if (child == 0) {
-        usleep(100000);
-        _exit(0); /* and its copy of the descriptor closes */
+        struct inotify_event event;
+        alarm(60);                                          /* should nobody try */
+        bool seen = read(closed, &event, sizeof event) > 0; /* who cannot have the lock closes the file */
+        _exit(seen ? 0 : 1);                                /* and its copy of the descriptor closes */
     }
     close(f->state.lock_fd);
     f->state.lock_fd = -1;
     assert_true(state_open(&second, f->directory, err, sizeof err));
     state_close(&second);
-    waitpid(child, NULL, 0);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    close(closed);
 }
 
 static void test_what_was_saved_is_read_back(void **state)
