@@ -37,7 +37,7 @@ static struct {
 static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGQUIT};
 static const int curses_signals[] = {SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define COUNT(array) (sizeof array / sizeof *(array))
 
 /* Only what may be called in a signal handler; the handler is gone by then, so the signal kills. */
 static void on_fatal(int signal_number)

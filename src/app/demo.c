@@ -78,7 +78,7 @@ static void burn_cpu(struct demo *demo, usec_t duration)
 /* Waits for the lock that stands for a database; -1: there is none. */
 static int take_shared_lock(const struct demo *demo)
 {
-    if (demo->options->shared_lock == NULL)
+    if (!demo->options->shared_lock)
         return -1;
     int fd = open(demo->options->shared_lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR) {
@@ -129,7 +129,7 @@ static enum MHD_Result reply_padded(struct exchange *exchange, const char *text,
 {
     size_t length = strlen(text), total = (size_t)size > length ? (size_t)size : length;
     char *body = malloc(total);
-    if (body == NULL)
+    if (!body)
         return exchange_text(exchange, 500, "out of memory\n");
     memset(body, '.', total);
     memcpy(body, text, length);
@@ -179,7 +179,7 @@ static enum MHD_Result serve_fail(void *context, struct exchange *exchange)
     struct demo *demo = context;
     atomic_fetch_add(&demo->requests, 1);
     const char *on = exchange_query(exchange, "on");
-    if (on == NULL)
+    if (!on)
         return exchange_text(exchange, 500, "failing, as asked\n");
     static const char *const states[] = {
         [FAILING_NONE] = "0", [FAILING_REQUESTS] = "requests", [FAILING_ALL] = "1"};
@@ -274,7 +274,7 @@ const struct server_page demo_pages[] = {
 struct demo *demo_new(const struct app_options *options)
 {
     struct demo *demo = calloc(1, sizeof *demo);
-    if (demo == NULL)
+    if (!demo)
         return NULL;
     demo->options = options;
     demo->started = clock_now_us();
@@ -284,7 +284,7 @@ struct demo *demo_new(const struct app_options *options)
 
 void demo_free(struct demo *demo)
 {
-    if (demo == NULL)
+    if (!demo)
         return;
     sem_destroy(&demo->slots);
     free(demo);
@@ -292,7 +292,7 @@ void demo_free(struct demo *demo)
 
 usec_t demo_step(struct demo *demo, usec_t now)
 {
-    if (demo == NULL)
+    if (!demo)
         return USEC_NEVER;
     const struct app_limit *limit = &demo->options->crash_after;
     if (limit->kind != APP_LIMIT_TIME)

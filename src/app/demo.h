@@ -2,7 +2,7 @@
 /* The demo application: pages that burn CPU, wait, count and misbehave. Pages run on many threads at once. */
 #ifndef APP_DEMO_H
 #define APP_DEMO_H
-#include "app/options.h"
+#include "app/cli.h"
 #include "app/server.h"
 
 struct demo;

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "app/chatter.h"
+#include "app/cli.h"
 #include "app/demo.h"
-#include "app/fleet.h"
-#include "app/options.h"
+#include "app/fleet_api.h"
 #include "app/server.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -62,16 +62,16 @@ static void run_until_signal(const struct app_options *options, struct demo *dem
 /* What is served: one of the two. */
 struct content {
     struct demo *demo;
-    struct fleet *fleet;
+    struct fleet_api *fleet;
 };
 
 static bool make_content(const struct app_options *options, struct content *content)
 {
     if (options->simulate_fleet)
-        content->fleet = fleet_new(options);
+        content->fleet = fleet_api_new(options);
     else
         content->demo = demo_new(options);
-    if (content->demo != NULL || content->fleet != NULL)
+    if (content->demo || content->fleet)
         return true;
     fprintf(stderr, "ascale-app: out of memory; nothing is served\n");
     return false;
@@ -80,13 +80,13 @@ static bool make_content(const struct app_options *options, struct content *cont
 static void free_content(struct content *content)
 {
     demo_free(content->demo);
-    fleet_free(content->fleet);
+    fleet_api_free(content->fleet);
 }
 
 static void say_listening(const struct app_options *options, int port)
 {
     bool bracket = strchr(options->host, ':') != NULL;
-    printf("ascale-app: listening on %s://%s%s%s:%d\n", options->tls_cert != NULL ? "https" : "http",
+    printf("ascale-app: listening on %s://%s%s%s:%d\n", options->tls_cert ? "https" : "http",
            bracket ? "[" : "", options->host, bracket ? "]" : "", port);
     file_end_output("ascale-app", "where it listens"); /* and serves, whoever reads that */
 }
@@ -99,12 +99,12 @@ static struct server *start(const struct app_options *options, const struct cont
         .listen_later = options->slow_start > 0 && options->slow_start_mode == APP_SLOW_START_REFUSE,
         .tls_cert = options->tls_cert,
         .tls_key = options->tls_key,
-        .pages = content->fleet != NULL ? fleet_pages : demo_pages,
-        .context = content->fleet != NULL ? (void *)content->fleet : (void *)content->demo,
+        .pages = content->fleet ? fleet_api_pages : demo_pages,
+        .context = content->fleet ? (void *)content->fleet : (void *)content->demo,
     };
     char error[256];
     struct server *server = server_start(&how, error, sizeof error);
-    if (server == NULL) {
+    if (!server) {
         fprintf(stderr, "ascale-app: %s; nothing is served\n", error);
         return NULL;
     }
@@ -123,7 +123,7 @@ int main(int argc, char **argv)
     wait_signals(&waited);
     struct content content = {0};
     struct server *server = make_content(&options, &content) ? start(&options, &content) : NULL;
-    if (server == NULL) {
+    if (!server) {
         free_content(&content);
         return 1;
     }

@@ -51,7 +51,7 @@ enum MHD_Result exchange_reply(struct exchange *exchange, unsigned status, const
 {
     void *bytes = (void *)(uintptr_t)body; /* the library only copies it */
     struct MHD_Response *response = MHD_create_response_from_buffer(size, bytes, MHD_RESPMEM_MUST_COPY);
-    if (response == NULL)
+    if (!response)
         return MHD_NO;
     MHD_add_response_header(response, "Content-Type", type);
     MHD_add_response_header(response, "Cache-Control", "no-store");
@@ -91,7 +91,7 @@ const char *exchange_header(const struct exchange *exchange, const char *name)
 int64_t exchange_number(const struct exchange *exchange, const char *key, int64_t fallback, int64_t max)
 {
     const char *text = exchange_query(exchange, key);
-    if (text == NULL)
+    if (!text)
         return fallback;
     if (text[0] == '\0' || strspn(text, "0123456789") != strlen(text) || strlen(text) > 15)
         return -1;
@@ -105,7 +105,7 @@ bool exchange_sleep(const struct exchange *exchange, int64_t duration_us)
         MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     bool endless = duration_us < 0;
     struct pollfd waits[] = {
-        {.fd = info != NULL ? info->connect_fd : -1, .events = endless ? POLLRDHUP : 0},
+        {.fd = info ? info->connect_fd : -1, .events = endless ? POLLRDHUP : 0},
         {.fd = endless ? exchange->server->stop_fd : -1, .events = POLLIN},
     };
     int64_t until = clock_now_us() + duration_us;
@@ -152,7 +152,7 @@ static unsigned find_refusal(struct MHD_Connection *connection, const char *vers
     if (header_times(connection, "Authorization") > 1)
         return MHD_HTTP_BAD_REQUEST;
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
-    if (length != NULL && strtoull(length, NULL, 10) > BODY_MAX)
+    if (length && strtoull(length, NULL, 10) > BODY_MAX)
         return MHD_HTTP_CONTENT_TOO_LARGE;
     return 0;
 }
@@ -166,7 +166,7 @@ static bool keep_body(struct request *request, const char *data, size_t size)
         return request->discarded <= DISCARD_MAX;
     }
     char *body = realloc(request->body, request->size + size + 1);
-    if (body == NULL)
+    if (!body)
         return false;
     memcpy(body + request->size, data, size);
     request->body = body;
@@ -178,7 +178,7 @@ static bool keep_body(struct request *request, const char *data, size_t size)
 static bool has_word(const char *words, const char *word)
 {
     size_t length = strlen(word);
-    for (const char *at = words; (at = strstr(at, word)) != NULL; at += length)
+    for (const char *at = words; (at = strstr(at, word)); at += length)
         if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
             return true;
     return false;
@@ -187,9 +187,9 @@ static bool has_word(const char *words, const char *word)
 static enum MHD_Result serve_page(struct server *server, struct exchange *exchange)
 {
     const struct server_page *page = server->pages;
-    while (page->path != NULL && strcmp(page->path, exchange->path) != 0)
+    while (page->path && strcmp(page->path, exchange->path) != 0)
         page++;
-    if (page->path == NULL)
+    if (!page->path)
         return exchange_text(exchange, MHD_HTTP_NOT_FOUND, "no such page\n");
     if (!has_word(page->methods, exchange->method))
         return exchange_text(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, "this page does not take that method\n");
@@ -200,7 +200,7 @@ static enum MHD_Result begin_request(struct server *server, struct MHD_Connectio
                                      const char *version, void **slot)
 {
     struct request *request = calloc(1, sizeof *request);
-    if (request == NULL)
+    if (!request)
         return MHD_NO;
     request->exchange.server = server;
     request->exchange.connection = connection;
@@ -217,7 +217,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 {
     struct server *server = context;
     struct request *request = *slot;
-    if (request == NULL)
+    if (!request)
         return begin_request(server, connection, version, slot);
     if (*data_size > 0) {
         bool kept = keep_body(request, data, *data_size);
@@ -227,7 +227,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     struct exchange *exchange = &request->exchange;
     exchange->method = method;
     exchange->path = path;
-    exchange->body = request->body != NULL ? request->body : "";
+    exchange->body = request->body ? request->body : "";
     exchange->body_size = request->size;
     if (request->refusal != 0)
         return exchange_text(exchange, request->refusal, "refused\n");
@@ -240,7 +240,7 @@ static void finished(void *context, struct MHD_Connection *connection, void **sl
     (void)connection, (void)code;
     struct server *server = context;
     struct request *request = *slot;
-    if (request == NULL)
+    if (!request)
         return;
     free(request->body);
     free(request);
@@ -300,7 +300,7 @@ static bool open_socket(struct server *server, const struct server_options *opti
 static bool read_pem(const char *path, char **out, char *error, size_t size)
 {
     size_t length;
-    int status = path != NULL ? file_read(path, PEM_MAX, out, &length) : 0;
+    int status = path ? file_read(path, PEM_MAX, out, &length) : 0;
     if (status < 0)
         snprintf(error, size, "cannot read %s: %s", path, strerror(-status));
     return status >= 0;
@@ -340,7 +340,7 @@ static void free_server(struct server *server)
 struct server *server_start(const struct server_options *options, char *error, size_t error_size)
 {
     struct server *server = calloc(1, sizeof *server);
-    if (server == NULL) {
+    if (!server) {
         snprintf(error, error_size, "out of memory");
         return NULL;
     }
@@ -355,7 +355,7 @@ struct server *server_start(const struct server_options *options, char *error, s
     if (start_daemon(server))
         return server;
     snprintf(error, error_size, "cannot start the HTTP server%s",
-             server->cert != NULL ? ": is the key that of the certificate?" : "");
+             server->cert ? ": is the key that of the certificate?" : "");
 out:
     free_server(server);
     return NULL;

@@ -56,7 +56,7 @@ void access_begin(struct exchange *x)
     struct worker *w = x->session->worker;
     const struct http1_request *r = &x->request;
     const char *from = x->in->bytes + x->head_at;
-    if (w->hub->access_fd < 0 || (x->log = buffer_lend(&w->buffers)) == NULL)
+    if (w->hub->access_fd < 0 || !(x->log = buffer_lend(&w->buffers)))
         return;
     keep(x->log, from + r->method_name.at, r->method_name.len);
     keep(x->log, from + r->target.at, r->target.len);
@@ -97,7 +97,7 @@ static int format_combined(char *out, size_t size, const struct exchange *x, con
                            char kept[][1600])
 {
     char when[40];
-    format_time(when, sizeof(when), "%d/%b/%Y:%H:%M:%S +0000");
+    format_time(when, sizeof when, "%d/%b/%Y:%H:%M:%S +0000");
     return snprintf(out, size, "%s - - [%s] \"%s %s HTTP/1.%u\" %u %llu \"%s\" \"%s\"\n", peer, when,
                     kept[KEPT_METHOD], kept[KEPT_TARGET], x->request.head.minor, code_of(x),
                     (unsigned long long)x->down.sent, kept[KEPT_REFERER], kept[KEPT_AGENT]);
@@ -106,7 +106,7 @@ static int format_combined(char *out, size_t size, const struct exchange *x, con
 static int format_json(char *out, size_t size, const struct exchange *x, const char *peer, char kept[][1600])
 {
     char when[40];
-    format_time(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ");
+    format_time(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ");
     return snprintf(
         out, size,
         "{\"time\":\"%s\",\"peer\":\"%s\",\"method\":\"%s\",\"target\":\"%s\",\"status\":%u,\"bytes\":%llu,"
@@ -122,7 +122,7 @@ static int format_line(char *out, size_t size, const struct exchange *x)
     char kept[KEPT_COUNT][1600];
     const char *text = x->log->bytes + BUFFER_BASE;
     for (unsigned i = 0; i < KEPT_COUNT; i++) {
-        quote(kept[i], i == KEPT_METHOD ? 64 : sizeof(kept[i]) / 2, text, json);
+        quote(kept[i], i == KEPT_METHOD ? 64 : sizeof kept[i] / 2, text, json);
         text += strlen(text) + 1;
     }
     return json ? format_json(out, size, x, peer, kept) : format_combined(out, size, x, peer, kept);
@@ -130,7 +130,7 @@ static int format_line(char *out, size_t size, const struct exchange *x)
 
 static void put_line(struct worker *w, const struct exchange *x)
 {
-    if (w->access == NULL && (w->access = buffer_lend(&w->buffers)) == NULL)
+    if (!w->access && !(w->access = buffer_lend(&w->buffers)))
         return;
     if (BUFFER_LIMIT - w->access->end < LINE_MAX_BYTES)
         access_flush(w);
@@ -142,7 +142,7 @@ static void put_line(struct worker *w, const struct exchange *x)
 void access_end(struct exchange *x)
 {
     struct worker *w = x->session->worker;
-    if (x->log == NULL)
+    if (!x->log)
         return;
     put_line(w, x);
     buffer_return(&w->buffers, x->log);
@@ -153,7 +153,7 @@ void access_end(struct exchange *x)
 void access_flush(struct worker *w)
 {
     struct buffer *b = w->access;
-    if (b == NULL || b->start == b->end)
+    if (!b || b->start == b->end)
         return;
     ssize_t n = write(w->hub->access_fd, b->bytes + b->start, b->end - b->start);
     if (n != (ssize_t)(b->end - b->start) && !w->access_lost)

@@ -30,7 +30,7 @@ static bool take_port(struct cli *cli, const char *value, char *err, size_t err_
         snprintf(err, err_size, "--port '%s' is not 0..65535", value);
         return false;
     }
-    snprintf(address, sizeof(address), "127.0.0.1:%ld", port);
+    snprintf(address, sizeof address, "127.0.0.1:%ld", port);
     return config_set(&cli->config, "balancer", "listen", address, err, err_size);
 }
 
@@ -74,7 +74,7 @@ static const struct own_option own_options[] = {
     {"listen-fd", "NUMBER", "serve this inherited listening socket instead of binding one", take_listen_fd},
     {"control", "PATH", "listen for a controller on this Unix socket", take_control},
 };
-#define OWN_COUNT (sizeof(own_options) / sizeof(own_options[0]))
+#define OWN_COUNT (sizeof own_options / sizeof own_options[0])
 
 static void print_help(void)
 {
@@ -90,7 +90,7 @@ static void print_help(void)
         printf("  --");
         for (const char *c = o->key; *c != '\0'; c++)
             putchar(*c == '_' ? '-' : *c);
-        option_range_text(o, range, sizeof(range));
+        option_range_text(o, range, sizeof range);
         printf(" VALUE\n      %s (%s; default %s)\n", o->help, range,
                o->preset[0] != '\0' ? o->preset : "none");
     }
@@ -111,9 +111,9 @@ static bool take(struct cli *cli, const char *name, size_t len, const char *valu
 {
     const struct own_option *own = find_own(name, len);
     char key[64];
-    if (own != NULL)
+    if (own)
         return own->take(cli, value, err, err_size);
-    snprintf(key, sizeof(key), "%.*s", (int)(len < sizeof(key) ? len : sizeof(key) - 1), name);
+    snprintf(key, sizeof key, "%.*s", (int)(len < sizeof key ? len : sizeof key - 1), name);
     for (char *c = key; *c != '\0'; c++)
         *c = *c == '-' ? '_' : *c;
     cli->hold_said |= strcmp(key, "hold_when_empty") == 0;
@@ -128,7 +128,7 @@ static bool take_argument(struct cli *cli, int argc, char **argv, int *i, char *
         snprintf(err, err_size, "'%s' is no option; see --help", argv[*i]);
         return false;
     }
-    if (equals != NULL)
+    if (equals)
         return take(cli, name, (size_t)(equals - name), equals + 1, err, err_size);
     if (*i + 1 >= argc) {
         snprintf(err, err_size, "'%s' lacks a value, or is no option; see --help", argv[*i]);
@@ -148,7 +148,7 @@ static bool fits_together(const struct cli *cli, char *err, size_t err_size)
         snprintf(err, err_size, "--listen '%s' is no numeric address such as 127.0.0.1:8000", o->listen);
         return false;
     }
-    if (cli->backend_count == 0 && cli->control == NULL) {
+    if (cli->backend_count == 0 && !cli->control) {
         snprintf(err, err_size, "no --backend, and no --control to be told of any; see --help");
         return false;
     }
@@ -169,15 +169,15 @@ int cli_read(struct cli *cli, int argc, char **argv)
             printf("ascale-balance " VERSION "\n");
             return file_end_output("ascale-balance", "its version") ? 0 : 1;
         }
-        if (!take_argument(cli, argc, argv, &i, err, sizeof(err))) {
+        if (!take_argument(cli, argc, argv, &i, err, sizeof err)) {
             fprintf(stderr, "ascale-balance: %s\n", err);
             return 2;
         }
     }
     /* Without a controller nobody starts the instance that a request would wait for. */
-    if (cli->control == NULL && !cli->hold_said)
+    if (!cli->control && !cli->hold_said)
         cli->config.balancer.hold_when_empty = false;
-    if (!fits_together(cli, err, sizeof(err))) {
+    if (!fits_together(cli, err, sizeof err)) {
         fprintf(stderr, "ascale-balance: %s\n", err);
         return 2;
     }

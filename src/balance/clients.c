@@ -55,7 +55,7 @@ static bool send_with(struct client *client, const char *text, size_t len, int f
     } control = {0};
     struct iovec part = {.iov_base = (void *)(uintptr_t)text, .iov_len = len};
     struct msghdr m = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
@@ -84,7 +84,7 @@ bool client_send(struct client *client, const char *text, size_t len, int fd)
 static void take_lines(struct client *client)
 {
     char *line;
-    while (client->open && (line = bytes_take_line(&client->in)) != NULL)
+    while (client->open && (line = bytes_take_line(&client->in)))
         client->owner->line(client->owner->context, client, line);
 }
 
@@ -96,7 +96,7 @@ static void client_ready(struct loop_watch *watch, uint32_t events)
     if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
         return;
     char *room = bytes_reserve(&client->in, 4096);
-    ssize_t n = room == NULL ? 0 : recv(watch->fd, room, 4096, 0);
+    ssize_t n = !room ? 0 : recv(watch->fd, room, 4096, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -110,7 +110,7 @@ static void client_ready(struct loop_watch *watch, uint32_t events)
 static bool may_connect(const struct clients *c, int fd)
 {
     struct ucred who;
-    socklen_t len = sizeof(who);
+    socklen_t len = sizeof who;
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && (who.uid == 0 || who.uid == c->owner);
 }
 
@@ -147,9 +147,9 @@ static void socket_ready(struct loop_watch *watch, uint32_t events)
         return;
     }
     struct client *client = free_slot(c);
-    if (client == NULL || !may_connect(c, fd)) {
+    if (!client || !may_connect(c, fd)) {
         log_warning("control socket: a connection was refused: %s",
-                    client == NULL ? "too many clients" : "it is another user's");
+                    !client ? "too many clients" : "it is another user's");
         close(fd);
         return;
     }
@@ -171,7 +171,7 @@ static bool is_leftover(const struct sockaddr_un *address)
     if (fd < 0)
         return false;
     bool refused =
-        connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
+        connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 && errno == ECONNREFUSED;
     close(fd);
     return refused;
 }
@@ -181,7 +181,7 @@ static int bind_path(int fd, const struct sockaddr_un *address)
     if (is_leftover(address))
         unlink(address->sun_path);
     mode_t mask = umask(0177);
-    int error = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+    int error = bind(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? -errno : 0;
     umask(mask);
     if (error == 0 && listen(fd, PROTOCOL_CLIENTS_MAX) < 0)
         error = -errno;
@@ -191,7 +191,7 @@ static int bind_path(int fd, const struct sockaddr_un *address)
 int clients_open(struct clients *c, struct loop *loop, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path))
+    if (strlen(path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
     memcpy(address.sun_path, path, strlen(path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -21,7 +21,7 @@ static void answer(struct call *c, json_t *object, int fd)
 {
     json_object_set_new(object, "reply", json_integer(c->id));
     char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII), *line = NULL;
-    int n = text == NULL ? -1 : asprintf(&line, "%s\n", text);
+    int n = !text ? -1 : asprintf(&line, "%s\n", text);
     if (n > 0) {
         client_send(c->client, line, (size_t)n, fd);
         free(line);
@@ -45,7 +45,7 @@ static void on_hello(struct call *c)
     struct runtime *rt = c->rt;
     json_int_t version = json_integer_value(json_object_get(c->command, "version"));
     if (version != PROTOCOL_VERSION) {
-        snprintf(c->error, sizeof(c->error), "version %lld is not spoken here, %d is", (long long)version,
+        snprintf(c->error, sizeof c->error, "version %lld is not spoken here, %d is", (long long)version,
                  PROTOCOL_VERSION);
         answer_error(c, c->error);
         return;
@@ -61,7 +61,7 @@ static bool read_spec(const json_t *item, struct backend_spec *spec)
     const char *state = json_string_value(json_object_get(item, "state"));
     spec->id = json_string_value(json_object_get(item, "id"));
     spec->address = json_string_value(json_object_get(item, "address"));
-    if (spec->id == NULL || spec->address == NULL || state == NULL)
+    if (!spec->id || !spec->address || !state)
         return false;
     spec->drain = strcmp(state, "drain") == 0;
     return spec->drain || strcmp(state, "ready") == 0;
@@ -73,19 +73,19 @@ static void on_backends(struct call *c)
     const json_t *list = json_object_get(c->command, "backends");
     size_t count = json_array_size(list);
     if (!json_is_array(list) || count > BACKENDS_MAX) {
-        snprintf(c->error, sizeof(c->error), "backends is not an array of at most %d", BACKENDS_MAX);
+        snprintf(c->error, sizeof c->error, "backends is not an array of at most %d", BACKENDS_MAX);
         answer_error(c, c->error);
         return;
     }
     for (size_t i = 0; i < count; i++)
         if (!read_spec(json_array_get(list, i), &specs[i])) {
-            snprintf(c->error, sizeof(c->error),
+            snprintf(c->error, sizeof c->error,
                      "backend number %zu lacks id, address or state (ready, drain)", i + 1);
             answer_error(c, c->error);
             return;
         }
     usec_t now = loop_now(c->rt->loop);
-    if (registry_set(&c->rt->registry, specs, (unsigned)count, now, c->error, sizeof(c->error)) < 0)
+    if (registry_set(&c->rt->registry, specs, (unsigned)count, now, c->error, sizeof c->error) < 0)
         answer_error(c, c->error);
     else
         answer(c, json_pack("{s:b,s:i}", "ok", 1, "backends", (int)count), -1);
@@ -97,15 +97,15 @@ static bool apply(struct call *c, const char *key, const char *value)
     struct config next = rt->config;
     struct settings settings;
     const struct option *option = option_find("balancer", key);
-    if (option != NULL && !(option->flags & OPTION_LIVE)) {
-        snprintf(c->error, sizeof(c->error), "balancer.%s takes effect at the next start only", key);
+    if (option && !(option->flags & OPTION_LIVE)) {
+        snprintf(c->error, sizeof c->error, "balancer.%s takes effect at the next start only", key);
         return false;
     }
-    if (!config_set(&next, "balancer", key, value, c->error, sizeof(c->error)) ||
-        !settings_from(&settings, &next.balancer, c->error, sizeof(c->error)))
+    if (!config_set(&next, "balancer", key, value, c->error, sizeof c->error) ||
+        !settings_from(&settings, &next.balancer, c->error, sizeof c->error))
         return false;
     if (registry_configure(&rt->registry, &settings) < 0) {
-        snprintf(c->error, sizeof(c->error), "out of memory; balancer.%s stays as it was", key);
+        snprintf(c->error, sizeof c->error, "out of memory; balancer.%s stays as it was", key);
         return false;
     }
     rt->config = next;
@@ -116,7 +116,7 @@ static void on_set(struct call *c)
 {
     const char *key = json_string_value(json_object_get(c->command, "key"));
     const char *value = json_string_value(json_object_get(c->command, "value"));
-    if (key == NULL || value == NULL)
+    if (!key || !value)
         answer_error(c, "set takes a key and a value, both as text");
     else if (!apply(c, key, value))
         answer_error(c, c->error);
@@ -127,9 +127,9 @@ static void on_set(struct call *c)
 static void on_stats(struct call *c)
 {
     char prefix[64];
-    snprintf(prefix, sizeof(prefix), "\"reply\":%lld,\"ok\":true", (long long)c->id);
+    snprintf(prefix, sizeof prefix, "\"reply\":%lld,\"ok\":true", (long long)c->id);
     char *text = report_stats(c->rt, prefix, loop_now(c->rt->loop));
-    if (text != NULL)
+    if (text)
         client_send(c->client, text, strlen(text), -1);
     free(text);
 }
@@ -174,7 +174,7 @@ static const struct command_row rows[] = {
 
 static void dispatch(struct call *c, const char *name)
 {
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (strcmp(rows[i].name, name) == 0) {
             rows[i].run(c);
             return;
@@ -189,11 +189,11 @@ void commands_take(struct runtime *rt, struct client *client, char *line)
     const char *name = json_string_value(json_object_get(command, "cmd"));
     struct call c = {.rt = rt, .client = client, .command = command};
     c.id = json_integer_value(json_object_get(command, "id"));
-    if (command == NULL)
-        snprintf(c.error, sizeof(c.error), "not JSON: %s", where.text);
-    else if (name == NULL)
-        snprintf(c.error, sizeof(c.error), "no \"cmd\" in it");
-    if (name != NULL)
+    if (!command)
+        snprintf(c.error, sizeof c.error, "not JSON: %s", where.text);
+    else if (!name)
+        snprintf(c.error, sizeof c.error, "no \"cmd\" in it");
+    if (name)
         dispatch(&c, name);
     else
         answer_error(&c, c.error);

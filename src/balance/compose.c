@@ -25,7 +25,7 @@ static void put(struct writer *w, const char *text, size_t len)
     w->at += len;
 }
 
-#define PUT(w, literal) put((w), (literal), sizeof(literal) - 1)
+#define PUT(w, literal) put((w), (literal), sizeof literal - 1)
 
 static void put_text(struct writer *w, const char *text)
 {
@@ -35,11 +35,11 @@ static void put_text(struct writer *w, const char *text)
 static void put_number(struct writer *w, uint64_t n)
 {
     char digits[20];
-    unsigned at = sizeof(digits);
+    unsigned at = sizeof digits;
     do
         digits[--at] = (char)('0' + n % 10);
     while ((n /= 10) > 0);
-    put(w, digits + at, sizeof(digits) - at);
+    put(w, digits + at, sizeof digits - at);
 }
 
 static void put_span(struct writer *w, const char *from, struct http1_span span)
@@ -57,9 +57,9 @@ static void put_field(struct writer *w, const char *from, const struct http1_fie
 
 static bool begin(struct exchange *x, struct relay *r, struct writer *w)
 {
-    if (r->head == NULL)
+    if (!r->head)
         r->head = buffer_lend(&x->session->worker->buffers);
-    if (r->head == NULL)
+    if (!r->head)
         return false;
     *w = (struct writer){r->head->bytes + r->head->end, r->head->bytes + BUFFER_LIMIT, false};
     return true;
@@ -230,7 +230,7 @@ static void put_cookie(struct writer *w, const struct exchange *x)
     char text[96];
     if (settings_of(x)->options.algorithm != CONFIG_STICKY || x->bound == x->backend || x->code < 200)
         return;
-    snprintf(text, sizeof(text),
+    snprintf(text, sizeof text,
              "Set-Cookie: " COOKIE_NAME "=%016" PRIx64 "; Path=/; HttpOnly; SameSite=Lax\r\n",
              x->backend->key);
     put_text(w, text);
@@ -267,7 +267,7 @@ static void put_date(struct writer *w, struct worker *worker)
     time_t now = time(NULL);
     if (now != worker->date_at) {
         struct tm tm;
-        strftime(worker->date, sizeof(worker->date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
+        strftime(worker->date, sizeof worker->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
                  gmtime_r(&now, &tm));
         worker->date_at = now;
     }
@@ -313,7 +313,7 @@ static const struct reason reasons[] = {
 
 static const char *reason_of(unsigned code)
 {
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
         if (reasons[i].code == code)
             return reasons[i].text;
     return "Error";
@@ -355,7 +355,7 @@ bool compose_reply(struct exchange *x, unsigned code, const char *why)
 static bool find_cookie(const char *value, size_t len, uint64_t *key)
 {
     static const char name[] = COOKIE_NAME "=";
-    const size_t name_len = sizeof(name) - 1;
+    const size_t name_len = sizeof name - 1;
     for (size_t at = 0; at < len;) {
         while (at < len && (value[at] == ' ' || value[at] == ';'))
             at++;

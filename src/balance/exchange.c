@@ -60,16 +60,16 @@ static bool let_go(struct exchange *x, bool whole)
 {
     struct worker *w = worker_of(x);
     struct backend *b = x->backend;
-    if (b != NULL)
+    if (b)
         count_bytes(x);
-    if (x->upstream != NULL && whole)
+    if (x->upstream && whole)
         upstream_keep(x->upstream);
-    else if (x->upstream != NULL)
+    else if (x->upstream)
         upstream_close(x->upstream);
     x->upstream = NULL;
     relay_drop_head(&x->up, &w->buffers);
     x->backend = NULL;
-    if (b != NULL)
+    if (b)
         upstream_leave(w, b);
     return b != NULL;
 }
@@ -83,7 +83,7 @@ void exchange_release(struct exchange *x, bool whole)
 /* The backend did not do its part. */
 static void blame_backend(struct exchange *x)
 {
-    if (x->backend == NULL)
+    if (!x->backend)
         return;
     counter_add(&counters_of(x)->errors, 1);
     upstream_failed(worker_of(x), x->backend, EJECT_FAILURES);
@@ -95,7 +95,7 @@ static enum flow cut(struct exchange *x)
     static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     struct session *s = x->session;
     if (x->head_done)
-        setsockopt(s->conn.source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+        setsockopt(s->conn.source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     session_close(s);
     return FLOW_OVER;
 }
@@ -211,7 +211,7 @@ static void route(struct exchange *x)
         session_enqueue(x->session, NULL);
         return;
     }
-    while (upstream_may_try(x) && (x->backend = choose(x, &empty)) != NULL)
+    while (upstream_may_try(x) && (x->backend = choose(x, &empty)))
         if (attempt(x))
             return;
     route_nowhere(x, empty || !upstream_may_try(x));
@@ -229,13 +229,13 @@ bool exchange_retry(struct exchange *x)
 {
     bool empty;
     struct backend *b = choose(x, &empty);
-    if (b == NULL && (!empty || options_of(x)->hold_when_empty)) {
+    if (!b && (!empty || options_of(x)->hold_when_empty)) {
         session_await(x->session, empty ? NULL : x->bound);
         return false;
     }
     session_dequeue(x->session);
     x->backend = b;
-    if (b == NULL)
+    if (!b)
         route_nowhere(x, true);
     else if (!attempt(x))
         route(x);
@@ -254,7 +254,7 @@ static enum flow connect_failed(struct exchange *x, int error)
 static bool may_repeat(const struct exchange *x)
 {
     bool harmless = x->request.head.framing == HTTP1_NO_BODY && http1_method_idempotent(x->request.method);
-    bool answered = x->down.buffer != NULL || x->informational > 0 || x->head_done;
+    bool answered = x->down.buffer || x->informational > 0 || x->head_done;
     return x->upstream->reused && !x->stale_retried && !answered && (x->up.sent == 0 || harmless);
 }
 
@@ -352,7 +352,7 @@ static bool refill_request(struct exchange *x, enum flow *flow)
 static enum flow push(struct exchange *x, unsigned *turns)
 {
     struct worker *w = worker_of(x);
-    while (x->upstream != NULL && !x->push_broken && !x->request_sent && *turns > 0) {
+    while (x->upstream && !x->push_broken && !x->request_sent && *turns > 0) {
         if (relay_pending(&x->up)) {
             uint64_t before = x->up.sent;
             int error = relay_flush(&x->up, &x->upstream->conn, &w->buffers);
@@ -489,7 +489,7 @@ static bool is_failure(unsigned code)
 
 static enum flow finish(struct exchange *x)
 {
-    if (x->backend != NULL) {
+    if (x->backend) {
         struct backend_counters *counters = counters_of(x);
         counter_add(&counters->responses[x->code / 100], 1);
         latencies_record(&counters->latency, now_of(x) - x->started);
@@ -515,9 +515,9 @@ static enum flow pull(struct exchange *x, unsigned *turns)
             return abandon(x);
         if (x->down.ended)
             return finish(x);
-        if (x->upstream == NULL || !x->upstream->conn.readable)
+        if (!x->upstream || !x->upstream->conn.readable)
             return FLOW_WAITS;
-        if (x->down.buffer == NULL && (x->down.buffer = buffer_lend(&w->buffers)) == NULL)
+        if (!x->down.buffer && !(x->down.buffer = buffer_lend(&w->buffers)))
             return abandon(x);
         ssize_t n = relay_read(&x->down, &x->upstream->conn);
         if (n == -EAGAIN)

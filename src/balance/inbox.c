@@ -24,7 +24,7 @@ unsigned inbox_take(struct inbox *box, struct arrival out[INBOX_MAX])
 {
     pthread_mutex_lock(&box->lock);
     unsigned count = box->count;
-    memcpy(out, box->items, count * sizeof(out[0]));
+    memcpy(out, box->items, count * sizeof out[0]);
     box->count = 0;
     pthread_mutex_unlock(&box->lock);
     return count;

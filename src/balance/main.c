@@ -20,7 +20,7 @@
 static int inherit(int fd)
 {
     int listening = 0, flags = fcntl(fd, F_GETFL);
-    socklen_t len = sizeof(listening);
+    socklen_t len = sizeof listening;
     if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening) {
         fprintf(stderr, "ascale-balance: --listen-fd %d is not a listening socket\n", fd);
         return -1;
@@ -52,7 +52,7 @@ static int add_backends(struct runtime *rt, const struct cli *cli)
     char err[CONFIG_ERROR_SIZE];
     for (unsigned i = 0; i < cli->backend_count; i++)
         specs[i] = (struct backend_spec){.id = cli->backends[i], .address = cli->backends[i]};
-    int error = registry_set(&rt->registry, specs, cli->backend_count, clock_now_us(), err, sizeof(err));
+    int error = registry_set(&rt->registry, specs, cli->backend_count, clock_now_us(), err, sizeof err);
     if (error < 0)
         fprintf(stderr, "ascale-balance: %s\n", err);
     return error == 0 ? 0 : error == -EINVAL ? 2 : 1;
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
     int fd = cli.listen_fd >= 0 ? inherit(cli.listen_fd) : bind_address(cli.config.balancer.listen);
     if (fd < 0)
         return 1;
-    bool shared = cli.listen_fd >= 0 || cli.control != NULL;
+    bool shared = cli.listen_fd >= 0 || cli.control;
     status = runtime_open(&rt, &cli.config, fd, shared, cli.control) ? 0 : 1;
     if (status == 0 && cli.backend_count > 0)
         status = add_backends(&rt, &cli);

@@ -49,8 +49,8 @@ static uint64_t adopted_by_all(const struct registry *r)
 
 static struct view *view_new(struct registry *r, unsigned count)
 {
-    struct view *view = calloc(1, sizeof(*view) + count * sizeof(view->backends[0]));
-    if (view != NULL) {
+    struct view *view = calloc(1, sizeof *view + count * sizeof view->backends[0]);
+    if (view) {
         view->settings = r->settings;
         view->count = count;
     }
@@ -71,9 +71,9 @@ bool registry_init(struct registry *r, struct hub *hub, const struct settings *s
 {
     r->hub = hub;
     r->settings = *settings;
-    r->past = calloc(1, sizeof(*r->past));
+    r->past = calloc(1, sizeof *r->past);
     struct view *first = view_new(r, 0);
-    if (r->past == NULL || first == NULL) {
+    if (!r->past || !first) {
         free(r->past);
         free(first);
         return false;
@@ -85,7 +85,7 @@ bool registry_init(struct registry *r, struct hub *hub, const struct settings *s
 
 static void free_views(struct view *view)
 {
-    while (view != NULL) {
+    while (view) {
         struct view *older = view->older;
         free(view);
         view = older;
@@ -98,7 +98,7 @@ void registry_fini(struct registry *r)
     for (unsigned i = 0; i < view->count; i++)
         free(view->backends[i]);
     free_views(view);
-    while (r->gone != NULL) {
+    while (r->gone) {
         struct backend *b = r->gone;
         r->gone = b->gone_next;
         free(b);
@@ -118,11 +118,11 @@ static struct backend *backend_new(const struct registry *r, const struct backen
 {
     size_t size = sizeof(struct backend) + r->hub->worker_count * sizeof(struct lane);
     struct backend *b = aligned_alloc(64, (size + 63) / 64 * 64);
-    if (b == NULL)
+    if (!b)
         return NULL;
     memset(b, 0, size);
-    snprintf(b->id, sizeof(b->id), "%s", spec->id);
-    snprintf(b->address, sizeof(b->address), "%s", spec->address);
+    snprintf(b->id, sizeof b->id, "%s", spec->id);
+    snprintf(b->address, sizeof b->address, "%s", spec->address);
     conn_parse_address(spec->address, &b->peer, &b->peer_len);
     b->key = hash_text(spec->id) ^ hash_text(spec->address) << 1;
     atomic_store(&b->ready_since, now);
@@ -144,7 +144,7 @@ static struct backend *find_backend(const struct registry *r, const struct backe
     for (unsigned i = 0; i < view->count; i++)
         if (is_named(view->backends[i], spec))
             return view->backends[i];
-    for (struct backend *b = r->gone; b != NULL; b = b->gone_next)
+    for (struct backend *b = r->gone; b; b = b->gone_next)
         if (is_named(b, spec))
             return b;
     return NULL;
@@ -215,7 +215,7 @@ static void retire(struct registry *r, const struct view *old, const struct view
 static void take_back(struct registry *r, const struct view *next)
 {
     for (unsigned i = 0; i < next->count; i++)
-        for (struct backend **link = &r->gone; *link != NULL; link = &(*link)->gone_next)
+        for (struct backend **link = &r->gone; *link; link = &(*link)->gone_next)
             if (*link == next->backends[i]) {
                 *link = (*link)->gone_next;
                 break;
@@ -227,12 +227,12 @@ static bool fill_view(struct registry *r, struct view *next, const struct backen
 {
     for (unsigned i = 0; i < next->count; i++) {
         next->backends[i] = find_backend(r, &specs[i]);
-        if (next->backends[i] == NULL)
+        if (!next->backends[i])
             next->backends[i] = backend_new(r, &specs[i], now);
-        if (next->backends[i] != NULL)
+        if (next->backends[i])
             continue;
         while (i-- > 0)
-            if (find_backend(r, &specs[i]) == NULL)
+            if (!find_backend(r, &specs[i]))
                 free(next->backends[i]);
         return false;
     }
@@ -247,7 +247,7 @@ int registry_set(struct registry *r, const struct backend_spec *specs, unsigned 
             return -EINVAL;
     const struct view *old = registry_view(r);
     struct view *next = view_new(r, count);
-    if (next == NULL || !fill_view(r, next, specs, now)) {
+    if (!next || !fill_view(r, next, specs, now)) {
         free(next);
         snprintf(err, err_size, "out of memory; the backends stay as they were");
         return -ENOMEM;
@@ -264,10 +264,10 @@ int registry_configure(struct registry *r, const struct settings *settings)
 {
     const struct view *old = registry_view(r);
     struct view *next = view_new(r, old->count);
-    if (next == NULL)
+    if (!next)
         return -ENOMEM;
     r->settings = next->settings = *settings;
-    memcpy(next->backends, old->backends, old->count * sizeof(old->backends[0]));
+    memcpy(next->backends, old->backends, old->count * sizeof old->backends[0]);
     publish(r, next);
     return 0;
 }
@@ -321,7 +321,7 @@ uint32_t registry_in_flight(const struct registry *r)
     uint32_t sum = 0;
     for (unsigned i = 0; i < view->count; i++)
         sum += atomic_load_explicit(&view->backends[i]->in_flight, memory_order_relaxed);
-    for (const struct backend *b = r->gone; b != NULL; b = b->gone_next)
+    for (const struct backend *b = r->gone; b; b = b->gone_next)
         sum += atomic_load_explicit(&b->in_flight, memory_order_relaxed);
     return sum;
 }
@@ -348,7 +348,7 @@ bool registry_is_replaced(const struct registry *r, const struct backend *gone)
     for (unsigned i = 0; i < view->count; i++)
         if (strcmp(view->backends[i]->id, gone->id) == 0)
             return true;
-    for (const struct backend *b = r->gone; b != NULL && b != gone; b = b->gone_next)
+    for (const struct backend *b = r->gone; b && b != gone; b = b->gone_next)
         if (strcmp(b->id, gone->id) == 0)
             return true;
     return false;
@@ -357,7 +357,7 @@ bool registry_is_replaced(const struct registry *r, const struct backend *gone)
 static void free_gone(struct registry *r, uint64_t adopted)
 {
     struct backend **link = &r->gone;
-    while (*link != NULL) {
+    while (*link) {
         struct backend *b = *link;
         if (!registry_is_replaced(r, b))
             tell_drained(r, b, adopted);
@@ -380,9 +380,9 @@ static void collect(struct registry *r)
     for (unsigned i = 0; i < view->count; i++)
         tell_drained(r, view->backends[i], adopted);
     free_gone(r, adopted);
-    while (view != NULL && view->generation > adopted)
+    while (view && view->generation > adopted)
         view = view->older;
-    if (view != NULL) {
+    if (view) {
         free_views(view->older);
         view->older = NULL;
     }

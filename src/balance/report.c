@@ -94,7 +94,7 @@ static json_t *all_backends(const struct runtime *rt, usec_t now, struct backend
     json_t *list = json_array();
     for (unsigned i = 0; i < view->count; i++)
         json_array_append_new(list, backend_json(rt, view->backends[i], now, total));
-    for (const struct backend *b = rt->registry.gone; b != NULL; b = b->gone_next) {
+    for (const struct backend *b = rt->registry.gone; b; b = b->gone_next) {
         json_t *row = backend_json(rt, b, now, total);
         if (registry_is_replaced(&rt->registry, b))
             json_decref(row);
@@ -130,7 +130,7 @@ uint64_t report_mark(const struct runtime *rt, usec_t now)
 {
     const struct view *view = registry_view(&rt->registry);
     uint64_t mark = mix(view->generation, atomic_load(&rt->hub.connections));
-    if (registry_in_flight(&rt->registry) > 0 || rt->registry.gone != NULL)
+    if (registry_in_flight(&rt->registry) > 0 || rt->registry.gone)
         mark = mix(mark, (uint64_t)now); /* time under way counts, too */
     for (unsigned i = 0; i < view->count; i++)
         mark = mix_backend(mark, rt, view->backends[i]);
@@ -153,7 +153,7 @@ char *report_stats(const struct runtime *rt, const char *prefix, usec_t now)
     set_worker_sums(total, rt);
     char *total_text = json_dumps(total, JSON_COMPACT), *list_text = json_dumps(list, JSON_COMPACT),
          *text = NULL;
-    if (total_text != NULL && list_text != NULL &&
+    if (total_text && list_text &&
         asprintf(
             &text,
             "{%s,\"version\":%d,\"at_us\":%lld,\"pid\":%d,\"priority\":%d,\"total\":%s,\"backends\":%s}\n",

@@ -80,10 +80,10 @@ static void send_stats(struct runtime *rt, usec_t now)
             client_send(client, same, sizeof same - 1, -1);
             continue;
         }
-        if (text == NULL)
+        if (!text)
             text = report_stats(rt, "\"event\":\"stats\"", now);
         client->told = text != NULL;
-        if (text != NULL)
+        if (text)
             client_send(client, text, strlen(text), -1);
     }
     free(text);
@@ -130,18 +130,18 @@ void runtime_tell(struct runtime *rt, const char *text)
 static void on_event(void *context, const char *event, const char *backend, const char *cause)
 {
     char text[512];
-    if (cause != NULL)
-        snprintf(text, sizeof(text), "{\"event\":\"%s\",\"backend\":\"%s\",\"cause\":\"%s\"}\n", event,
+    if (cause)
+        snprintf(text, sizeof text, "{\"event\":\"%s\",\"backend\":\"%s\",\"cause\":\"%s\"}\n", event,
                  backend, cause);
     else
-        snprintf(text, sizeof(text), "{\"event\":\"%s\",\"backend\":\"%s\"}\n", event, backend);
+        snprintf(text, sizeof text, "{\"event\":\"%s\",\"backend\":\"%s\"}\n", event, backend);
     runtime_tell(context, text);
 }
 
 static void on_burst(void *context, uint32_t in_flight, uint32_t waiting)
 {
     char text[96];
-    snprintf(text, sizeof(text), "{\"event\":\"burst\",\"in_flight\":%u,\"queue\":%u}\n", in_flight, waiting);
+    snprintf(text, sizeof text, "{\"event\":\"burst\",\"in_flight\":%u,\"queue\":%u}\n", in_flight, waiting);
     runtime_tell(context, text);
 }
 
@@ -164,7 +164,7 @@ void runtime_stop(struct runtime *rt)
     if (rt->stopping)
         return;
     rt->stopping = true;
-    units_format_duration(span, sizeof(span), drain);
+    units_format_duration(span, sizeof span, drain);
     log_info("stopping: no new connections; requests under way have %s", span);
     atomic_store(&rt->hub.stopping, true);
     for (unsigned i = 0; i < rt->hub.worker_count; i++)
@@ -191,7 +191,7 @@ static void take_session_priority(int want)
     int fd = getsid(0) == getpid() ? open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
     if (fd < 0)
         return;
-    int len = snprintf(text, sizeof(text), "%d", want);
+    int len = snprintf(text, sizeof text, "%d", want);
     if (write(fd, text, (size_t)len) < 0)
         log_info("priority %d of the session: %s; going on without", want, strerror(errno));
     close(fd);
@@ -236,10 +236,10 @@ static bool open_access_log(struct runtime *rt)
 static bool make_workers(struct runtime *rt)
 {
     unsigned count = (unsigned)rt->config.balancer.threads;
-    rt->hub.workers = calloc(count, sizeof(*rt->hub.workers));
-    while (rt->hub.workers != NULL && rt->hub.worker_count < count) {
+    rt->hub.workers = calloc(count, sizeof *rt->hub.workers);
+    while (rt->hub.workers && rt->hub.worker_count < count) {
         struct worker *w = worker_new(&rt->hub, rt->hub.worker_count);
-        if (w == NULL)
+        if (!w)
             return false;
         rt->hub.workers[rt->hub.worker_count++] = w;
     }
@@ -262,14 +262,14 @@ static void wire(struct runtime *rt)
 static void describe_listener(struct runtime *rt)
 {
     struct sockaddr_storage bound = {0};
-    socklen_t len = sizeof(bound);
+    socklen_t len = sizeof bound;
     getsockname(rt->hub.listen_fd, (struct sockaddr *)&bound, &len);
-    conn_format_address((struct sockaddr *)&bound, true, rt->listen, sizeof(rt->listen));
+    conn_format_address((struct sockaddr *)&bound, true, rt->listen, sizeof rt->listen);
 }
 
 static bool open_control(struct runtime *rt, const char *path)
 {
-    int error = path == NULL ? 0 : clients_open(&rt->clients, rt->loop, path);
+    int error = !path ? 0 : clients_open(&rt->clients, rt->loop, path);
     if (error < 0)
         fprintf(stderr, "ascale-balance: cannot listen on the control socket %s: %s\n", path,
                 strerror(-error));
@@ -281,12 +281,12 @@ bool runtime_open(struct runtime *rt, const struct config *config, int listen_fd
 {
     struct settings settings;
     char err[CONFIG_ERROR_SIZE];
-    memset(rt, 0, sizeof(*rt));
+    memset(rt, 0, sizeof *rt);
     rt->config = *config;
     rt->hub.listen_fd = listen_fd;
     rt->listener_shared = listener_shared;
     rt->supervised = control != NULL;
-    if (!settings_from(&settings, &config->balancer, err, sizeof(err))) {
+    if (!settings_from(&settings, &config->balancer, err, sizeof err)) {
         fprintf(stderr, "ascale-balance: %s\n", err);
         return false;
     }
@@ -352,14 +352,14 @@ int runtime_run(struct runtime *rt)
 void runtime_close(struct runtime *rt)
 {
     clients_close(&rt->clients);
-    if (rt->registry.past != NULL)
+    if (rt->registry.past)
         registry_fini(&rt->registry);
     for (unsigned i = 0; i < rt->hub.worker_count; i++)
         worker_free(rt->hub.workers[i]);
     free(rt->hub.workers);
     if (rt->hub.access_fd > 0)
         close(rt->hub.access_fd);
-    if (rt->loop != NULL)
+    if (rt->loop)
         loop_free(rt->loop);
     close(rt->hub.listen_fd);
 }

@@ -35,7 +35,7 @@ bool sandbox_drop_user(const char *user)
     if (user[0] == '\0' || geteuid() != 0)
         return true;
     const struct passwd *who = getpwnam(user);
-    if (who == NULL) {
+    if (!who) {
         fprintf(stderr, "ascale-balance: there is no user '%s' to become; not started\n", user);
         return false;
     }
@@ -59,7 +59,7 @@ struct ruleset {
 static int restrict_files(void)
 {
     struct ruleset rules = {.files = FILES_V1};
-    size_t size = sizeof(rules.files);
+    size_t size = sizeof rules.files;
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 0)
         return -errno;
@@ -69,7 +69,7 @@ static int restrict_files(void)
         rules.files |= FILES_V3;
     if (version >= 4) {
         rules.net = NET_BIND;
-        size = sizeof(rules);
+        size = sizeof rules;
     }
     long fd = syscall(SYS_landlock_create_ruleset, &rules, size, 0);
     if (fd < 0)
@@ -145,7 +145,7 @@ static const unsigned short allowed[] = {
 #endif
     SYS_set_robust_list,
 };
-#define ALLOWED_COUNT (sizeof(allowed) / sizeof(allowed[0]))
+#define ALLOWED_COUNT (sizeof allowed / sizeof allowed[0])
 
 static struct sock_filter statement(unsigned code, uint32_t value)
 {

@@ -41,10 +41,10 @@ static bool exchange_lend(struct session *s)
 {
     struct worker *w = s->worker;
     struct exchange *x = slab_take_dirty(&w->exchanges_slab);
-    if (x == NULL)
+    if (!x)
         return false;
     struct buffer *in = buffer_lend(&w->buffers);
-    if (in == NULL) {
+    if (!in) {
         slab_give(&w->exchanges_slab, x);
         return false;
     }
@@ -68,7 +68,7 @@ static void exchange_strip(struct exchange *x)
 static void exchange_return(struct session *s)
 {
     struct exchange *x = s->exchange;
-    if (x == NULL)
+    if (!x)
         return;
     exchange_strip(x);
     buffer_return(&s->worker->buffers, x->in);
@@ -95,7 +95,7 @@ void session_close(struct session *s)
     event_timer_clear(&s->timer);
     conn_close(&s->conn);
     *s->link = s->next;
-    if (s->next != NULL)
+    if (s->next)
         s->next->link = s->link;
     w->session_count--;
     atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
@@ -156,22 +156,22 @@ static void session_expired(struct event_timer *timer)
 void session_open(struct worker *w, int fd, const struct sockaddr_storage *peer)
 {
     struct session *s = slab_take(&w->sessions_slab);
-    if (s == NULL || conn_adopt(&s->conn, w->loop, fd, session_ready) < 0) {
+    if (!s || conn_adopt(&s->conn, w->loop, fd, session_ready) < 0) {
         close(fd);
         atomic_fetch_sub_explicit(&w->load, 1, memory_order_relaxed);
-        if (s != NULL)
+        if (s)
             slab_give(&w->sessions_slab, s);
         return;
     }
     s->conn.readable = false; /* the first edge tells */
     s->worker = w;
     s->timer.expired = session_expired;
-    memcpy(&s->peer, peer, sizeof(s->peer));
-    conn_format_address(&s->peer.any, false, s->peer_text, sizeof(s->peer_text));
+    memcpy(&s->peer, peer, sizeof s->peer);
+    conn_format_address(&s->peer.any, false, s->peer_text, sizeof s->peer_text);
     s->peer_length = (uint8_t)strlen(s->peer_text);
     s->next = w->sessions;
     s->link = &w->sessions;
-    if (s->next != NULL)
+    if (s->next)
         s->next->link = &s->next;
     w->sessions = s;
     w->session_count++;
@@ -210,7 +210,7 @@ void session_reply(struct session *s, unsigned code, const char *why)
 {
     struct exchange *x = s->exchange;
     struct worker_counters *counters = &s->worker->counters;
-    if (code == 503 || (code == 502 && x->backend == NULL)) /* no backend counts it */
+    if (code == 503 || (code == 502 && !x->backend)) /* no backend counts it */
         counter_add(&counters->unavailable, 1);
     else if (code != 502 && code != 504)
         counter_add(&counters->rejected, 1);
@@ -277,7 +277,7 @@ static void wait_for_head(struct session *s)
 
 static bool read_head(struct session *s)
 {
-    if (s->exchange == NULL && (!s->conn.readable || !exchange_lend(s))) {
+    if (!s->exchange && (!s->conn.readable || !exchange_lend(s))) {
         if (s->conn.readable)
             session_close(s);
         return false;
@@ -315,8 +315,8 @@ static bool linger(struct session *s)
 {
     struct buffer_pool *pool = &s->worker->buffers;
     struct buffer *b = buffer_lend(pool);
-    ssize_t n = b == NULL ? 0 : -EAGAIN;
-    for (unsigned turn = 0; b != NULL && s->conn.readable && turn < LINGER_READS; turn++)
+    ssize_t n = !b ? 0 : -EAGAIN;
+    for (unsigned turn = 0; b && s->conn.readable && turn < LINGER_READS; turn++)
         if ((n = conn_read(&s->conn, b->bytes, BUFFER_SIZE)) <= 0)
             break;
     buffer_return(pool, b);
@@ -395,26 +395,26 @@ void session_answered(struct session *s)
 
 static usec_t since_of(const struct session *s)
 {
-    return s != NULL ? s->exchange->queued_at : USEC_NEVER;
+    return s ? s->exchange->queued_at : USEC_NEVER;
 }
 
 /* What other workers go by to know whose turn it is: of all that wait, and of those that wait for this one.
  */
 static void note_queue(struct worker *w, struct backend *awaited)
 {
-    _Atomic usec_t *of_those = awaited != NULL ? &upstream_lane(w, awaited)->waits_since : &w->unbound_since;
+    _Atomic usec_t *of_those = awaited ? &upstream_lane(w, awaited)->waits_since : &w->unbound_since;
     const struct session *first = w->queue;
     atomic_store_explicit(&w->waits_since, since_of(first), memory_order_relaxed);
-    while (first != NULL && first->exchange->awaited != awaited)
+    while (first && first->exchange->awaited != awaited)
         first = first->queue_next;
     atomic_store_explicit(of_those, since_of(first), memory_order_relaxed);
 }
 
 static void count_awaited(struct exchange *x, struct backend *b)
 {
-    if (x->awaited != NULL)
+    if (x->awaited)
         atomic_fetch_sub_explicit(&x->awaited->waiting, 1, memory_order_relaxed);
-    if (b != NULL)
+    if (b)
         atomic_fetch_add_explicit(&b->waiting, 1, memory_order_relaxed);
     x->awaited = b;
 }
@@ -431,7 +431,7 @@ void session_await(struct session *s, struct backend *b)
 
 void session_forget_awaited(struct worker *w, const struct view *old)
 {
-    for (struct session *s = w->queue; s != NULL; s = s->queue_next)
+    for (struct session *s = w->queue; s; s = s->queue_next)
         count_awaited(s->exchange, NULL);
     for (unsigned i = 0; i < old->count; i++)
         atomic_store_explicit(&upstream_lane(w, old->backends[i])->waits_since, USEC_NEVER,
@@ -476,10 +476,10 @@ void session_dequeue(struct session *s)
 {
     struct worker *w = s->worker;
     struct exchange *x = s->exchange;
-    if (s->queue_link == NULL)
+    if (!s->queue_link)
         return;
     *s->queue_link = s->queue_next;
-    if (s->queue_next != NULL)
+    if (s->queue_next)
         s->queue_next->queue_link = s->queue_link;
     else
         w->queue_end = s->queue_link;

@@ -25,7 +25,7 @@ void upstream_note_tried(struct exchange *x)
     if (x->tried_count == 0)
         x->try_until = event_now(w->loop) + (TIMEOUTS_MAX - 1) * view->settings.options.connect_timeout;
     if (x->tried_count == 0 || x->tried_of != view->generation)
-        memset(x->tried, 0, sizeof(x->tried));
+        memset(x->tried, 0, sizeof x->tried);
     x->tried_of = view->generation;
     x->tried_count++;
     for (unsigned i = 0; i < view->count; i++)
@@ -110,7 +110,7 @@ static unsigned fill_candidates(struct worker *w, const struct exchange *x, bool
 /* The one its cookie names, if that one is still here. */
 static int find_bound(const struct view *view, const struct exchange *x)
 {
-    for (unsigned i = 0; x->bound != NULL && i < view->count; i++)
+    for (unsigned i = 0; x->bound && i < view->count; i++)
         if (view->backends[i] == x->bound)
             return (int)i;
     return -1;
@@ -170,10 +170,10 @@ struct backend *upstream_choose(struct exchange *x, bool *empty)
 
 static void unlink_idle(struct upstream *u)
 {
-    if (u->link == NULL)
+    if (!u->link)
         return;
     *u->link = u->next;
-    if (u->next != NULL)
+    if (u->next)
         u->next->link = u->link;
     u->link = NULL;
 }
@@ -197,7 +197,7 @@ static void upstream_ready(struct event_source *source, uint32_t events)
 {
     struct upstream *u = (struct upstream *)source;
     conn_note(&u->conn, events);
-    if (u->exchange != NULL)
+    if (u->exchange)
         session_run(u->exchange->session);
     else if (events & ~(uint32_t)EPOLLOUT)
         upstream_close(u);
@@ -206,9 +206,9 @@ static void upstream_ready(struct event_source *source, uint32_t events)
 static struct upstream *take_idle(struct lane *lane, usec_t now)
 {
     struct upstream *u = lane->idle;
-    while (u != NULL && u->idle_since > now)
+    while (u && u->idle_since > now)
         u = u->next;
-    if (u != NULL)
+    if (u)
         unlink_idle(u);
     return u;
 }
@@ -225,7 +225,7 @@ static struct upstream *reuse(struct exchange *x)
     struct lane *lane = upstream_lane(x->session->worker, x->backend);
     bool ask = !http1_method_idempotent(x->request.method) || x->request.head.framing != HTTP1_NO_BODY;
     struct upstream *u;
-    while ((u = take_idle(lane, event_now(x->session->worker->loop))) != NULL) {
+    while ((u = take_idle(lane, event_now(x->session->worker->loop)))) {
         if (!ask || !went_stale(u))
             return u;
         upstream_close(u);
@@ -238,7 +238,7 @@ static struct upstream *connect_new(struct exchange *x, int *error)
     struct worker *w = x->session->worker;
     struct upstream *u = slab_take(&w->upstreams_slab);
     *error = -ENOMEM;
-    if (u == NULL)
+    if (!u)
         return NULL;
     u->worker = w;
     u->backend = x->backend;
@@ -255,7 +255,7 @@ static struct upstream *connect_new(struct exchange *x, int *error)
 static struct upstream *connect_anew(struct exchange *x, int *error)
 {
     struct upstream *u = connect_new(x, error);
-    bool none_left = u == NULL && (*error == -EMFILE || *error == -ENFILE);
+    bool none_left = !u && (*error == -EMFILE || *error == -ENFILE);
     return none_left && worker_spare(x->session->worker) ? connect_new(x, error) : u;
 }
 
@@ -263,9 +263,9 @@ int upstream_get(struct exchange *x, bool fresh)
 {
     int error = 0;
     struct upstream *u = fresh ? NULL : reuse(x);
-    if (u == NULL)
+    if (!u)
         u = connect_anew(x, &error);
-    if (u == NULL)
+    if (!u)
         return error;
     u->exchange = x;
     x->upstream = u;
@@ -293,14 +293,14 @@ void upstream_keep(struct upstream *u)
     u->exchange = NULL;
     u->link = &lane->idle;
     u->next = lane->idle;
-    if (u->next != NULL)
+    if (u->next)
         u->next->link = &u->next;
     lane->idle = u;
 }
 
 bool upstream_sweep(struct worker *w, struct backend *b, usec_t than)
 {
-    for (struct upstream *u = upstream_lane(w, b)->idle, *next; u != NULL; u = next) {
+    for (struct upstream *u = upstream_lane(w, b)->idle, *next; u; u = next) {
         next = u->next;
         if (u->idle_since < than)
             upstream_close(u);

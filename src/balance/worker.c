@@ -53,8 +53,8 @@ static bool close_some_idle(struct worker *w)
 {
     struct session *oldest[IDLE_CLOSED];
     unsigned found = 0, closed = 0;
-    for (struct session *s = w->sessions; s != NULL; s = s->next)
-        if (s->state == SESSION_IDLE && s->exchange == NULL)
+    for (struct session *s = w->sessions; s; s = s->next)
+        if (s->state == SESSION_IDLE && !s->exchange)
             oldest[found++ % IDLE_CLOSED] = s;
     for (unsigned i = 0; i < found && i < IDLE_CLOSED && closed * IDLE_SHARE <= found; i++) {
         struct session *s = oldest[(found - 1 - i) % IDLE_CLOSED];
@@ -124,7 +124,7 @@ static void take_inbox(struct worker *w)
 static bool accept_one(struct worker *w)
 {
     struct arrival arrival = {0};
-    socklen_t len = sizeof(arrival.peer);
+    socklen_t len = sizeof arrival.peer;
     arrival.fd =
         accept4(w->listener.fd, (struct sockaddr *)&arrival.peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (arrival.fd >= 0) {
@@ -206,7 +206,7 @@ static void serve_queue(struct worker *w)
     struct session *next = w->queue;
     w->room = false;
     /* What comes back to the queue meanwhile is not tried twice. */
-    for (unsigned left = w->queue_count; left > 0 && next != NULL; left--) {
+    for (unsigned left = w->queue_count; left > 0 && next; left--) {
         struct session *s = next;
         if (!bound && wake_waiting(w, waits_since(w) - UNFAIR_AFTER))
             return;
@@ -215,17 +215,17 @@ static void serve_queue(struct worker *w)
         served |= !waits;
         if (!waits)
             session_run(s);
-        if ((waits || s->queue_link != NULL) && !bound)
+        if ((waits || s->queue_link) && !bound)
             return; /* the others would fare no better */
     }
-    if (w->queue == NULL || (bound && served))
+    if (!w->queue || (bound && served))
         wake_waiting(w, USEC_NEVER);
 }
 
 void worker_room(struct worker *w)
 {
     w->room |= w->queue != NULL;
-    if ((w->queue == NULL || is_bound(w)) && atomic_load(&w->hub->waiting) > 0)
+    if ((!w->queue || is_bound(w)) && atomic_load(&w->hub->waiting) > 0)
         wake_waiting(w, USEC_NEVER);
 }
 
@@ -244,9 +244,9 @@ static void tick(struct event_timer *timer)
         kept |= upstream_sweep(w, w->view->backends[i], than);
     access_flush(w);
     resume_accepting(w);
-    if (w->queue != NULL)
+    if (w->queue)
         w->room = true;
-    if (w->queue != NULL || !w->listening)
+    if (w->queue || !w->listening)
         set_tick(w, now + TICK_SHORT);
     else if (kept)
         set_tick(w, now + TICK_LONG);
@@ -269,7 +269,7 @@ static void adopt(struct worker *w)
     const struct view *view = atomic_load_explicit(&w->hub->view, memory_order_acquire);
     if (view == w->view)
         return;
-    if (w->view != NULL)
+    if (w->view)
         forget(w, w->view);
     w->view = view;
     w->room = w->queue != NULL;
@@ -279,7 +279,7 @@ static void adopt(struct worker *w)
 
 static void each_session(struct worker *w, void (*end)(struct session *))
 {
-    for (struct session *s = w->sessions, *next; s != NULL; s = next) {
+    for (struct session *s = w->sessions, *next; s; s = next) {
         next = s->next;
         end(s);
     }
@@ -295,7 +295,7 @@ static void look_at_hub(struct worker *w)
     }
     if (w->stopping && atomic_load(&w->hub->aborting))
         each_session(w, session_close);
-    if (w->queue != NULL)
+    if (w->queue)
         w->room = true;
 }
 
@@ -315,7 +315,7 @@ static void run_again(struct worker *w)
 {
     struct session *s = w->again;
     w->again = NULL;
-    while (s != NULL) {
+    while (s) {
         struct session *next = s->again_next;
         s->again = false;
         if (s->dead)
@@ -328,14 +328,14 @@ static void run_again(struct worker *w)
 
 struct worker *worker_new(struct hub *hub, unsigned index)
 {
-    struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
-    if (w == NULL)
+    struct worker *w = aligned_alloc(64, (sizeof *w + 63) / 64 * 64);
+    if (!w)
         return NULL;
-    memset(w, 0, sizeof(*w));
+    memset(w, 0, sizeof *w);
     w->hub = hub;
     w->index = index;
     w->loop = event_loop_new(woken, w);
-    if (w->loop == NULL) {
+    if (!w->loop) {
         free(w);
         return NULL;
     }
@@ -394,7 +394,7 @@ void *worker_run(void *worker)
     resume_accepting(w);
     worker_mind(w);
     while (!is_over(w)) {
-        int error = event_turn(w->loop, w->again != NULL || w->room ? 0 : USEC_NEVER);
+        int error = event_turn(w->loop, w->again || w->room ? 0 : USEC_NEVER);
         if (error < 0) {
             log_error("event loop: %s; this worker stops", strerror(-error));
             break;

@@ -64,7 +64,7 @@ static void print_help(const struct args_program *program)
         print_option(&program->options[i]);
     printf("%-*sshow this and stop\n%-*sshow the version and stop\n", HELP_COLUMN, "  -h, --help",
            HELP_COLUMN, "  -V, --version");
-    if (program->notes != NULL)
+    if (program->notes)
         printf("\n%s\n", program->notes);
 }
 
@@ -88,10 +88,10 @@ static const struct args_option *match_letter(const struct args_program *program
                                               const char **value)
 {
     const struct args_option *option = find_letter(program, word[1]);
-    if (word[2] == '\0' || option == NULL)
+    if (word[2] == '\0' || !option)
         return option;
     *value = word + 2;
-    return option->operand != NULL ? option : NULL;
+    return option->operand ? option : NULL;
 }
 
 /* Finds the option of a word and, where the word brings it ("--name=VALUE", "-nVALUE"), the value. */
@@ -104,23 +104,23 @@ static const struct args_option *match(const struct args_program *program, const
     if (word[1] != '-')
         return match_letter(program, word, value);
     const char *equals = strchr(word, '=');
-    *value = equals != NULL ? equals + 1 : NULL;
-    return find_named(program, word + 2, equals != NULL ? (size_t)(equals - word - 2) : strlen(word + 2));
+    *value = equals ? equals + 1 : NULL;
+    return find_named(program, word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2));
 }
 
 static bool set_option(const struct args_program *program, const struct args_option *option,
                        const char *value, void *config)
 {
     void *field = (char *)config + option->offset;
-    if (option->operand == NULL && value != NULL) {
+    if (!option->operand && value) {
         fprintf(stderr, "%s: --%s takes no value\n", program->name, option->name);
         return false;
     }
-    if (option->operand == NULL) {
+    if (!option->operand) {
         *(bool *)field = true;
         return true;
     }
-    if (value == NULL) {
+    if (!value) {
         fprintf(stderr, "%s: --%s needs its %s\n", program->name, option->name, option->operand);
         return false;
     }
@@ -154,9 +154,9 @@ int args_read(const struct args_program *program, int argc, char **argv, void *c
         }
         const char *value;
         const struct args_option *option = match(program, argv[i], &value);
-        if (option == NULL)
+        if (!option)
             return fail_unknown(program, argv[i]);
-        if (value == NULL && option->operand != NULL && i + 1 < argc)
+        if (!value && option->operand && i + 1 < argc)
             value = argv[++i];
         if (!set_option(program, option, value, config))
             return fail_usage(program);

@@ -208,7 +208,7 @@ static const char *describe_error(struct http_client_call *call, CURLcode code)
         curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK && os_error != 0)
         return strerror((int)os_error);
     char *files = strstr(call->error, ". CAfile: "); /* of GnuTLS: long, and mostly "none" */
-    if (files != NULL)
+    if (files)
         *files = '\0';
     return call->error[0] ? call->error : curl_easy_strerror(code);
 }

@@ -28,7 +28,7 @@ static bool parse_one(char *text, struct network *out)
 {
     struct in_addr v4;
     char *slash = strchr(text, '/');
-    if (slash != NULL)
+    if (slash)
         *slash++ = '\0';
     bool is_v4 = inet_pton(AF_INET, text, &v4) == 1;
     unsigned width = is_v4 ? 32 : 128;
@@ -37,7 +37,7 @@ static bool parse_one(char *text, struct network *out)
     else if (inet_pton(AF_INET6, text, &out->address) != 1)
         return false;
     out->bits = width;
-    if (slash != NULL && !parse_bits(slash, width, &out->bits))
+    if (slash && !parse_bits(slash, width, &out->bits))
         return false;
     out->bits += 128 - width;
     return true;

@@ -12,8 +12,8 @@
 #include "control/balancer_adopt.h"
 #include "control/balancer_args.h"
 #include "control/balancer_link.h"
+#include "control/child.h"
 #include "control/listener.h"
-#include "control/process.h"
 #include "core/backoff.h"
 #include "core/options.h"
 #include "target/applog.h"
@@ -52,7 +52,7 @@ struct balancer {
     struct applog log;
     usec_t log_check_at;
 
-    struct process process;
+    struct child child;
     int restarts;
     usec_t started_at;
     bool heard, hung; /* in this life */
@@ -103,7 +103,7 @@ static void check_log(struct balancer *b)
 
 static int spawn_program(struct balancer *b)
 {
-    struct process_args args = {0};
+    struct child_args args = {0};
     balancer_args_make(&args, b->setup.program, LISTEN_FD, b->socket_path, &b->config);
     if (args.overflow)
         return -E2BIG;
@@ -116,7 +116,7 @@ static int spawn_program(struct balancer *b)
         .fds = {{b->log.fd, STDOUT_FILENO}, {b->log.fd, STDERR_FILENO}, {b->listen_fd, LISTEN_FD}},
         .fd_count = 3,
         .new_session = true}; /* which has a share of the CPU of its own, and a priority (autogroups) */
-    return process_start(&b->process, &request);
+    return child_start(&b->child, &request);
 }
 
 /* The first time at once: users wait. What came of it has a line whenever the count has doubled. */
@@ -162,7 +162,7 @@ static void on_look_due(struct loop_timer *timer, int64_t now)
         return;
     }
     b->hung = true;
-    process_signal(&b->process, SIGKILL);
+    child_signal(&b->child, SIGKILL);
 }
 
 static void start_program(struct balancer *b)
@@ -273,14 +273,14 @@ static void tell_return(struct balancer *b)
     if (!b->ended_at || (b->short_lives > 1 && now_of(b) - b->started_at <= STEADY_AFTER))
         return;
     say(b, LEVEL_INFO, 0, "the balancer serves again after %.1fs (pid %d)",
-        (double)(now_of(b) - b->ended_at) / USEC_PER_SEC, b->process.identity.pid);
+        (double)(now_of(b) - b->ended_at) / USEC_PER_SEC, b->child.identity.pid);
     b->ended_at = 0;
 }
 
 static void on_connect_due(struct loop_timer *timer, int64_t now)
 {
     struct balancer *b = timer->context;
-    if (!process_runs(&b->process))
+    if (!child_runs(&b->child))
         return;
     if (balancer_link_connect(&b->link, b->socket_path) != 0) {
         loop_timer_set(b->setup.loop, &b->connect_timer, now + CONNECT_EVERY);
@@ -387,14 +387,14 @@ static void on_stop_due(struct loop_timer *timer, int64_t now)
 {
     struct balancer *b = timer->context;
     b->stop = b->stop == STOP_ASKED ? STOP_TERM : STOP_KILL;
-    process_signal(&b->process, b->stop == STOP_TERM ? SIGTERM : SIGKILL);
+    child_signal(&b->child, b->stop == STOP_TERM ? SIGTERM : SIGKILL);
     loop_timer_set(b->setup.loop, &b->stop_timer, now + STOP_SLACK);
 }
 
 static void tell_adopted(struct balancer *b)
 {
     char kept[160];
-    pid_t pid = b->process.identity.pid;
+    pid_t pid = b->child.identity.pid;
     say(b, LEVEL_INFO, 0, "took over the running balancer (pid %d)", pid);
     balancer_args_kept(pid, &b->config, kept, sizeof kept);
     if (kept[0])
@@ -405,7 +405,7 @@ static void tell_adopted(struct balancer *b)
 /* One that we cannot talk to would keep the address for itself, so it is ended; it is ours for certain. */
 static bool adopt_program(struct balancer *b)
 {
-    if (!b->setup.adopt.pid || process_adopt(&b->process, &b->setup.adopt) != 0)
+    if (!b->setup.adopt.pid || child_adopt(&b->child, &b->setup.adopt) != 0)
         return false;
     b->listen_fd = balancer_adopt_listener(b->socket_path, b->config.balancer.listen);
     if (b->listen_fd < 0) {
@@ -414,8 +414,8 @@ static bool adopt_program(struct balancer *b)
             "it is replaced",
             b->setup.adopt.pid,
             b->listen_fd == -EADDRNOTAVAIL ? "it is bound to another address" : strerror(-b->listen_fd));
-        process_signal(&b->process, SIGKILL);
-        process_await(&b->process);
+        child_signal(&b->child, SIGKILL);
+        child_await(&b->child);
         return false;
     }
     open_log(b);
@@ -449,7 +449,7 @@ struct balancer *balancer_open(const struct balancer_setup *setup, char *err, si
     snprintf(b->log_path, sizeof b->log_path, "%s", setup->log_path);
     b->log.fd = -1;
     backoff_init(&b->backoff, RESTART_BASE, RESTART_CAP, (uint64_t)getpid());
-    b->process = (struct process){.loop = setup->loop, .ended = on_ended, .context = b};
+    b->child = (struct child){.loop = setup->loop, .ended = on_ended, .context = b};
     b->link =
         (struct balancer_link){.loop = setup->loop, .message = on_message, .closed = on_closed, .context = b};
     b->restart_timer = (struct loop_timer){.due = on_restart_due, .context = b};
@@ -474,7 +474,7 @@ void balancer_close(struct balancer *b)
     loop_timer_cancel(b->setup.loop, &b->look_timer);
     loop_timer_cancel(b->setup.loop, &b->stop_timer);
     balancer_link_close(&b->link);
-    process_release(&b->process);
+    child_release(&b->child);
     applog_close(&b->log);
     if (b->listen_fd >= 0)
         close(b->listen_fd);
@@ -505,7 +505,7 @@ void balancer_drain(struct balancer *b, int instance)
     /* One that the balancer never had, or has lost, has nothing in flight. */
     if (!backends_drain(&b->backends, instance))
         b->setup.drained(b->setup.context, instance);
-    else if (!process_runs(&b->process))
+    else if (!child_runs(&b->child))
         tell_drained(b, instance);
 }
 
@@ -537,7 +537,7 @@ void balancer_view(const struct balancer *b, struct balancer_view *out, usec_t n
 {
     out->enabled = true;
     out->connected = b->link.open;
-    out->pid = b->process.identity.pid;
+    out->pid = b->child.identity.pid;
     out->restarts = b->restarts;
     snprintf(out->url, sizeof out->url, "%s", b->url);
     backends_view(&b->backends, out, now);
@@ -545,7 +545,7 @@ void balancer_view(const struct balancer *b, struct balancer_view *out, usec_t n
 
 struct state_process balancer_process(const struct balancer *b)
 {
-    return b->process.identity;
+    return b->child.identity;
 }
 
 const char *balancer_url(const struct balancer *b)
@@ -558,7 +558,7 @@ void balancer_stop(struct balancer *b, bool hurry)
     if (b->stop == STOP_DONE || (b->stop != STOP_NONE && !hurry))
         return;
     loop_timer_cancel(b->setup.loop, &b->restart_timer);
-    if (!process_runs(&b->process)) {
+    if (!child_runs(&b->child)) {
         finish_stop(b);
         return;
     }
@@ -570,7 +570,7 @@ void balancer_stop(struct balancer *b, bool hurry)
     if (asked)
         patience += b->config.balancer.drain_timeout;
     else
-        process_signal(&b->process, hurry ? SIGKILL : SIGTERM);
+        child_signal(&b->child, hurry ? SIGKILL : SIGTERM);
     b->stop = asked ? STOP_ASKED : STOP_TERM;
     loop_timer_set(b->setup.loop, &b->stop_timer, now_of(b) + patience);
 }

@@ -5,8 +5,8 @@
 #include "control/balancer_adopt.h"
 #include "base/clock.h"
 #include "control/balancer_link.h"
+#include "control/child.h"
 #include "control/listener.h"
-#include "control/process.h"
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -100,9 +100,9 @@ struct state_process balancer_adopt_find(const char *socket_path, const struct s
 
 void balancer_adopt_end(struct loop *loop, const struct state_process *balancer)
 {
-    struct process process = {.loop = loop};
-    if (!balancer->pid || process_adopt(&process, balancer) != 0)
+    struct child child = {.loop = loop};
+    if (!balancer->pid || child_adopt(&child, balancer) != 0)
         return;
-    process_signal(&process, SIGKILL);
-    process_await(&process);
+    child_signal(&child, SIGKILL);
+    child_await(&child);
 }

@@ -21,19 +21,19 @@ static bool name_option(const struct option *option, char *out, size_t size)
     return true;
 }
 
-void balancer_args_make(struct process_args *args, const char *program, int listen_fd,
-                        const char *socket_path, const struct config *config)
+void balancer_args_make(struct child_args *args, const char *program, int listen_fd, const char *socket_path,
+                        const struct config *config)
 {
     char name[64], value[CONFIG_TEXT_MAX];
-    process_args_add(args, "%s", program);
-    process_args_add(args, "--listen-fd=%d", listen_fd);
-    process_args_add(args, "--control=%s", socket_path);
+    child_args_add(args, "%s", program);
+    child_args_add(args, "--listen-fd=%d", listen_fd);
+    child_args_add(args, "--control=%s", socket_path);
     for (size_t i = 0; i < options_count; i++) {
         if (!name_option(&options[i], name, sizeof name))
             continue;
         config_get_text(config, &options[i], value, sizeof value);
         if (value[0])
-            process_args_add(args, "%s%s", name, value);
+            child_args_add(args, "%s%s", name, value);
     }
 }
 
@@ -52,7 +52,7 @@ void balancer_args_kept(pid_t pid, const struct config *config, char *out, size_
     size_t words_size, used = 0;
     out[0] = '\0';
     snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
-    if (file_read(path, PROCESS_ARGS_TEXT, &words, &words_size) != 0)
+    if (file_read(path, CHILD_ARGS_TEXT, &words, &words_size) != 0)
         return;
     for (size_t i = 0; i < options_count && used < size && words_size > 0; i++) {
         if ((options[i].flags & OPTION_LIVE) || !name_option(&options[i], name, sizeof name))

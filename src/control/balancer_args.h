@@ -2,12 +2,12 @@
 /* The command line of ascale-balance, written and read again. Any thread. */
 #ifndef CONTROL_BALANCER_ARGS_H
 #define CONTROL_BALANCER_ARGS_H
-#include "control/process.h"
+#include "control/child.h"
 #include "core/config.h"
 
 /* args->overflow: it does not fit. */
-void balancer_args_make(struct process_args *args, const char *program, int listen_fd,
-                        const char *socket_path, const struct config *config);
+void balancer_args_make(struct child_args *args, const char *program, int listen_fd, const char *socket_path,
+                        const struct config *config);
 
 /* What a running one was started with and keeps, unlike config: "threads=2, user=", "" when there is no such
  * thing or it cannot be read. */

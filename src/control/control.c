@@ -263,7 +263,7 @@ static void *run(void *arg)
         adopt_record(c);
     else
         state_forget(c->setup.state);
-    exchange_close(c->exchange);
+    mailbox_close(c->mailbox);
     return NULL;
 }
 
@@ -272,7 +272,7 @@ static void on_commands(struct loop_watch *watch, uint32_t events)
     struct control *c = watch->context;
     struct command command;
     (void)events;
-    while (exchange_take(c->exchange, &command))
+    while (mailbox_take(c->mailbox, &command))
         commands_run(c, &command);
     c->dirty = c->record_due = true;
 }
@@ -295,10 +295,10 @@ static bool open_loop(struct control *c, char *err, size_t err_size)
 {
     int error = loop_new(&c->loop);
     if (!error)
-        error = exchange_new(&c->exchange);
+        error = mailbox_new(&c->mailbox);
     if (!error) {
         c->command_watch = (struct loop_watch){.ready = on_commands, .context = c};
-        error = loop_add(c->loop, &c->command_watch, exchange_command_fd(c->exchange), EPOLLIN);
+        error = loop_add(c->loop, &c->command_watch, mailbox_command_fd(c->mailbox), EPOLLIN);
     }
     if (error)
         snprintf(err, err_size, "cannot set up the control thread: %s", strerror(-error));
@@ -447,17 +447,17 @@ int control_start(struct control *c)
 
 struct port control_port(struct control *c)
 {
-    return exchange_port(c->exchange);
+    return mailbox_port(c->mailbox);
 }
 
 int control_wake_fd(const struct control *c)
 {
-    return exchange_snapshot_fd(c->exchange);
+    return mailbox_snapshot_fd(c->mailbox);
 }
 
 int control_end_fd(const struct control *c)
 {
-    return exchange_end_fd(c->exchange);
+    return mailbox_end_fd(c->mailbox);
 }
 
 bool control_join(struct control *c)
@@ -480,7 +480,7 @@ void control_free(struct control *c)
     free(c->engine_scratch);
     if (c->command_watch.fd > 0)
         loop_remove(c->loop, &c->command_watch);
-    exchange_free(c->exchange);
+    mailbox_free(c->mailbox);
     loop_free(c->loop);
     free(c);
 }

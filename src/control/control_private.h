@@ -7,8 +7,8 @@
 #include "base/loop.h"
 #include "control/balancer.h"
 #include "control/control.h"
-#include "control/exchange.h"
 #include "control/loadgen.h"
+#include "control/mailbox.h"
 #include "core/backoff.h"
 #include "core/engine.h"
 #include "target/target.h"
@@ -30,7 +30,7 @@ struct control {
     struct config candidate; /* of the command at hand */
 
     struct loop *loop;
-    struct exchange *exchange;
+    struct mailbox *mailbox;
     struct loop_watch command_watch;
     struct engine *engine;
     void *engine_scratch;

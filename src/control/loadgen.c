@@ -5,7 +5,7 @@
 #include "control/loadgen.h"
 #include "base/bytes.h"
 #include "base/loop.h"
-#include "control/process.h"
+#include "control/child.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -31,7 +31,7 @@ struct line_pipe {
 
 struct loadgen {
     struct loadgen_setup setup;
-    struct process process;
+    struct child child;
     struct config_load settings;
     int commands_fd; /* its standard input; -1 = none */
     struct line_pipe progress, complaints;
@@ -160,7 +160,7 @@ static void on_kill_due(struct loop_timer *timer, int64_t now)
 {
     struct loadgen *l = timer->context;
     (void)now;
-    process_signal(&l->process, SIGKILL);
+    child_signal(&l->child, SIGKILL);
 }
 
 struct loadgen *loadgen_new(const struct loadgen_setup *setup)
@@ -169,7 +169,7 @@ struct loadgen *loadgen_new(const struct loadgen_setup *setup)
     if (!l)
         return NULL;
     l->setup = *setup;
-    l->process = (struct process){.loop = setup->loop, .ended = on_ended, .context = l};
+    l->child = (struct child){.loop = setup->loop, .ended = on_ended, .context = l};
     l->kill_timer = (struct loop_timer){.due = on_kill_due, .context = l};
     l->progress = (struct line_pipe){.owner = l, .line = on_progress, .fd = -1};
     l->complaints = (struct line_pipe){.owner = l, .line = on_complaint, .fd = -1};
@@ -183,33 +183,33 @@ void loadgen_free(struct loadgen *l)
     if (!l)
         return;
     loop_timer_cancel(l->setup.loop, &l->kill_timer);
-    process_signal(&l->process, SIGKILL);
-    process_release(&l->process);
+    child_signal(&l->child, SIGKILL);
+    child_release(&l->child);
     close_pipes(l);
     free(l);
 }
 
-static void add_options(struct process_args *args, const struct loadgen *l, const struct config_load *load)
+static void add_options(struct child_args *args, const struct loadgen *l, const struct config_load *load)
 {
     char text[64];
-    process_args_add(args, "%s", l->setup.program);
-    process_args_add(args, "--progress=json");
-    process_args_add(args, "--control=stdin");
-    process_args_add(args, "--url=%s", load->url);
-    process_args_add(args, "--threads=%d", load->threads);
+    child_args_add(args, "%s", l->setup.program);
+    child_args_add(args, "--progress=json");
+    child_args_add(args, "--control=stdin");
+    child_args_add(args, "--url=%s", load->url);
+    child_args_add(args, "--threads=%d", load->threads);
     if (load->connections)
-        process_args_add(args, "--connections=%d", load->connections);
+        child_args_add(args, "--connections=%d", load->connections);
     if (load->rate_rps > 0) {
         units_format_rate(text, sizeof text, load->rate_rps);
-        process_args_add(args, "--rate=%s", text);
+        child_args_add(args, "--rate=%s", text);
     }
     if (load->shape != CONFIG_SHAPE_CONSTANT)
-        process_args_add(args, "--shape=%s", shape_names[load->shape]);
+        child_args_add(args, "--shape=%s", shape_names[load->shape]);
     if (load->duration) {
         units_format_duration(text, sizeof text, load->duration);
-        process_args_add(args, "--duration=%s", text);
+        child_args_add(args, "--duration=%s", text);
     } else {
-        process_args_add(args, "--infinite");
+        child_args_add(args, "--infinite");
     }
 }
 
@@ -217,7 +217,7 @@ static void add_options(struct process_args *args, const struct loadgen *l, cons
 static int spawn_load(struct loadgen *l, const struct config_load *load)
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, error = 0;
-    struct process_args args = {0};
+    struct child_args args = {0};
     add_options(&args, l, load);
     if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0) {
         error = -errno;
@@ -229,7 +229,7 @@ static int spawn_load(struct loadgen *l, const struct config_load *load)
         .fds = {{in[0], STDIN_FILENO}, {out[1], STDOUT_FILENO}, {err[1], STDERR_FILENO}},
         .fd_count = 3,
         .new_group = true};
-    error = process_start(&l->process, &request);
+    error = child_start(&l->child, &request);
     if (error)
         goto out;
     fcntl(in[1], F_SETFL, O_NONBLOCK);
@@ -277,7 +277,7 @@ bool loadgen_start(struct loadgen *l, const struct config_load *load, char *text
     l->stopping = false;
     l->complaint[0] = '\0';
     l->view = (struct load_view){.running = true,
-                                 .pid = l->process.identity.pid,
+                                 .pid = l->child.identity.pid,
                                  .started_at = now,
                                  .ends_at = load->duration ? now + load->duration : USEC_NEVER,
                                  .p50_us = -1,
@@ -337,24 +337,24 @@ void loadgen_stop(struct loadgen *l, bool hurry)
         return;
     l->stopping = true;
     if (hurry) {
-        process_signal(&l->process, SIGKILL);
+        child_signal(&l->child, SIGKILL);
         return;
     }
     if (l->commands_fd >= 0)
         close(l->commands_fd); /* the end of its commands is the end of the load */
     l->commands_fd = -1;
-    process_signal(&l->process, SIGTERM);
+    child_signal(&l->child, SIGTERM);
     loop_timer_set(l->setup.loop, &l->kill_timer, loop_now(l->setup.loop) + STOP_PATIENCE);
 }
 
 bool loadgen_runs(const struct loadgen *l)
 {
-    return process_runs(&l->process);
+    return child_runs(&l->child);
 }
 
 int loadgen_pid(const struct loadgen *l)
 {
-    return l->process.identity.pid;
+    return l->child.identity.pid;
 }
 
 void loadgen_view(const struct loadgen *l, struct load_view *out)

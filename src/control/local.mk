@@ -22,16 +22,16 @@ libcontrol_a_SOURCES = \
 	src/control/control.h \
 	src/control/control_private.h \
 	src/control/ending.c \
-	src/control/exchange.c \
-	src/control/exchange.h \
+	src/control/mailbox.c \
+	src/control/mailbox.h \
 	src/control/listener.c \
 	src/control/listener.h \
 	src/control/loadgen.c \
 	src/control/loadgen.h \
 	src/control/meter.c \
 	src/control/meter.h \
-	src/control/process.c \
-	src/control/process.h \
+	src/control/child.c \
+	src/control/child.h \
 	src/control/publish.c \
 	src/control/state.c \
 	src/control/state.h

@@ -100,5 +100,5 @@ void publish_snapshot(struct control *c, usec_t now)
         balancer_view(c->balancer, &s->balancer, now);
     c->ops->view(c->target, s, now);
     follow_journal(c);
-    exchange_publish(c->exchange, s);
+    mailbox_publish(c->mailbox, s);
 }

@@ -43,7 +43,7 @@ static void end_word(struct splitter *s)
 /* Puts the value of the {name} at `at`; returns how many bytes of the command it was, 0: it is none. */
 static size_t put_variable(struct splitter *s, const char *at)
 {
-    for (const struct argv_variable *v = s->variables; v != NULL && v->name != NULL; v++) {
+    for (const struct argv_variable *v = s->variables; v && v->name; v++) {
         size_t length = strlen(v->name);
         if (strncmp(at + 1, v->name, length) != 0 || at[1 + length] != '}')
             continue;
@@ -106,7 +106,7 @@ bool argv_split(struct argv *out, const char *command, const struct argv_variabl
         why = s.quote == '"' ? "a \" is never closed" : "a ' is never closed";
     else if (out->count == 0 || out->words[0][0] == '\0')
         why = "there is nothing to run";
-    if (why != NULL)
+    if (why)
         snprintf(err, err_size, "%s in command '%s'", why, command);
-    return why == NULL;
+    return !why;
 }

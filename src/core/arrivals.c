@@ -366,14 +366,14 @@ static bool parse_keys(const char *text, struct arrivals_shape *shape, char *err
         char name[16], value[32];
         const struct shape_key *key = NULL;
         const char *next = take_word(name, sizeof name, text + 1, "=,");
-        if (next != NULL && *next == '=')
+        if (next && *next == '=')
             key = find_key(shape->kind, name);
-        if (key == NULL) {
+        if (!key) {
             snprintf(error, error_size, "'%s' is no setting of %s", text + 1, kind_names[shape->kind]);
             return false;
         }
         text = take_word(value, sizeof value, next + 1, ",");
-        if (text == NULL || !set_key(shape, key, value)) {
+        if (!text || !set_key(shape, key, value)) {
             snprintf(error, error_size, "%s=%s: it takes %s", name, next + 1,
                      key->offset == SIZE_MAX ? "0% to 100%" : "a duration such as 30s, at most 1000000000s");
             return false;
@@ -400,9 +400,9 @@ bool arrivals_parse_shape(const char *text, struct arrivals_shape *out, char *er
     char name[16];
     const char *rest = take_word(name, sizeof name, text, ",");
     int kind = 0;
-    while (rest != NULL && kind < KINDS && strcmp(kind_names[kind], name) != 0)
+    while (rest && kind < KINDS && strcmp(kind_names[kind], name) != 0)
         kind++;
-    if (rest == NULL || kind == KINDS) {
+    if (!rest || kind == KINDS) {
         snprintf(error, error_size, "no such shape: constant, ramp, sine, step, spike, trace");
         return false;
     }
@@ -411,7 +411,7 @@ bool arrivals_parse_shape(const char *text, struct arrivals_shape *out, char *er
     if (!parse_keys(rest, out, error, error_size))
         return false;
     const char *wrong = find_contradiction(out);
-    if (wrong != NULL)
+    if (wrong)
         snprintf(error, error_size, "%s: %s", name, wrong);
-    return wrong == NULL;
+    return !wrong;
 }

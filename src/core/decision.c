@@ -53,7 +53,6 @@ struct text_out {
 static void put(struct text_out *o, const char *text)
 {
     size_t room = o->length < o->size ? o->size - o->length : 0;
-
     if (room)
         snprintf(o->out + o->length, room, "%s", text);
     o->length += strlen(text);
@@ -63,7 +62,6 @@ int span_format(usec_t span, char *out, size_t size)
 {
     long long tenths = span / (USEC_PER_SEC / 10) + (span % (USEC_PER_SEC / 10) >= USEC_PER_SEC / 20);
     long long s = span / USEC_PER_SEC + (span % USEC_PER_SEC >= USEC_PER_SEC / 2);
-
     if (span == USEC_NEVER)
         return snprintf(out, size, "ever");
     if (span > 0 && tenths == 0)
@@ -83,7 +81,6 @@ static void format_number(char *out, size_t size, double value, double beside)
 {
     int decimals = fabs(value) < 10 && fabs(value - round(value)) >= 0.05;
     double scale = decimals ? 10 : 1;
-
     if (isnan(value)) {
         snprintf(out, size, "?");
         return;
@@ -96,7 +93,6 @@ static void format_number(char *out, size_t size, double value, double beside)
 static void put_mark(struct text_out *o, char mark, const struct reason *r, const char *signal)
 {
     char text[48] = "", need[24];
-
     switch (mark) {
     case 's':
         put(o, signal);
@@ -143,7 +139,6 @@ static void put_mark(struct text_out *o, char mark, const struct reason *r, cons
 static void put_reason(struct text_out *o, const struct reason *r, const char *signal)
 {
     const char *t = (unsigned)r->code < REASON_COUNT ? templates[r->code] : "";
-
     for (; *t; t++) {
         if (*t == '$')
             put_mark(o, *++t, r, signal);
@@ -155,7 +150,6 @@ static void put_reason(struct text_out *o, const struct reason *r, const char *s
 int reason_format(const struct reason *reason, const char *signal, char *out, size_t size)
 {
     struct text_out o = {out, size, 0};
-
     if (size)
         *out = '\0';
     put_reason(&o, reason, signal);
@@ -165,7 +159,6 @@ int reason_format(const struct reason *reason, const char *signal, char *out, si
 bool decision_by_strategy(const struct decision *d)
 {
     enum reason_code first = d->reasons[0].code;
-
     return (d->verdict == VERDICT_UP || d->verdict == VERDICT_DOWN) &&
            (first == REASON_ABOVE_UP || first == REASON_BELOW_DOWN || first == REASON_TRACKING);
 }
@@ -174,7 +167,6 @@ int decision_format(const struct decision *d, const char *signal, char *out, siz
 {
     struct text_out o = {out, size, 0};
     char step[48];
-
     if (size)
         *out = '\0';
     for (int i = 0; i < d->reason_count; i++) {
@@ -193,7 +185,6 @@ int decision_line(const struct decision *d, const char *signal, char *out, size_
 {
     struct text_out o = {out, size, 0};
     char reasons[400], head[48];
-
     if (size)
         *out = '\0';
     decision_format(d, signal, reasons, sizeof reasons);
@@ -221,7 +212,6 @@ bool decision_same(const struct decision *a, const struct decision *b)
 {
     const struct reason *x, *y;
     int i = 0, j = 0;
-
     if (a->verdict != b->verdict || a->from != b->from || a->to != b->to)
         return false;
     do {

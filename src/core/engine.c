@@ -41,7 +41,6 @@ int engine_desired(const struct engine *e, usec_t now)
 static void set_config(struct engine *e, const struct config *config)
 {
     struct config_scaling *c = &e->config.scaling;
-
     e->config = *config;
     if (!engine_counts(e)) {
         c->max_instances = c->max_instances < INSTANCES_MAX ? c->max_instances : INSTANCES_MAX;
@@ -56,7 +55,6 @@ struct engine *engine_init(void *mem, const struct config *config, unsigned targ
                            usec_t now)
 {
     struct engine *e = mem;
-
     memset(e, 0, sizeof *e);
     e->flags = target_flags;
     e->seen_at = now;
@@ -91,7 +89,6 @@ struct engine *engine_init(void *mem, const struct config *config, unsigned targ
 void engine_configure(struct engine *e, const struct config *config, usec_t now)
 {
     bool other_signal = config->scaling.cpu_source != e->config.scaling.cpu_source;
-
     engine_watch_time(e, now); /* by the old interval: the new one may be far shorter than the time since */
     set_config(e, config);
     if (other_signal)
@@ -115,7 +112,6 @@ bool engine_adopt(struct engine *e, int id, int pid, int port, bool ready, usec_
 void engine_watch_time(struct engine *e, usec_t now)
 {
     usec_t limit = GAP_STEPS * e->config.scaling.polling_interval, span = now - e->seen_at;
-
     if (limit < GAP_MIN)
         limit = GAP_MIN;
     if (e->stepped && span > limit) {
@@ -136,7 +132,6 @@ static void expire_override(struct engine *e, usec_t now)
 {
     int count = e->guard.hold.override_count;
     const char *kind = e->guard.hold.override == OVERRIDE_FLOOR ? "floor" : "ceiling";
-
     if (guard_expire(&e->guard, now))
         journal_note(&e->journal, now, LEVEL_INFO, 0, "the operator's %s of %d has expired", kind, count);
 }
@@ -152,7 +147,6 @@ usec_t engine_deadline(const struct engine *e)
 {
     usec_t fleet = fleet_deadline(&e->fleet);
     usec_t override = e->guard.hold.override == OVERRIDE_NONE ? USEC_NEVER : e->guard.hold.override_until;
-
     return fleet < override ? fleet : override;
 }
 
@@ -172,10 +166,8 @@ static double mean_of_ready(const struct fleet *f)
 {
     int ready = 0, measured = 0;
     double sum = 0;
-
     for (int i = 0; i < f->count; i++) {
         const struct fleet_instance *in = &f->instances[i];
-
         if (in->state != INSTANCE_READY)
             continue;
         ready++;
@@ -191,12 +183,10 @@ static double mean_of_ready(const struct fleet *f)
 static void take_instances(struct fleet *f, const struct sample *sample)
 {
     int next = 0;
-
     for (int i = 0; i < sample->instance_count && i < INSTANCES_MAX; i++) {
         const struct instance_sample *is = &sample->instances[i];
         struct fleet_instance *in =
             next < f->count && f->instances[next].id == is->id ? &f->instances[next] : fleet_find(f, is->id);
-
         if (!in)
             continue;
         in->sample = *is;
@@ -220,7 +210,6 @@ static void take_totals(struct engine *e, const struct sample *sample)
 static bool take_sample(struct engine *e, const struct sample *sample, usec_t now)
 {
     double signal;
-
     e->sample_at = sample->at < now ? sample->at : now;
     take_totals(e, sample);
     take_instances(&e->fleet, sample);
@@ -236,7 +225,6 @@ static bool take_sample(struct engine *e, const struct sample *sample, usec_t no
 static void add_signal(struct engine *e, usec_t now)
 {
     bool hole = e->measured_at != USEC_NEVER && e->sample_at - e->measured_at > patience_of(e);
-
     if (hole)
         series_restart(&e->signal, now);
     series_add(&e->signal, e->sample_at, e->total.cpu_pct);
@@ -247,7 +235,6 @@ static void describe_count_target(struct engine *e, struct situation *s, bool re
 {
     usec_t patience = patience_of(e);
     const struct orders *o = &e->orders;
-
     s->blind = !read;
     s->ready = o->seen > 0 ? o->seen : 0;
     s->awaiting = orders_awaiting(o, now, patience);
@@ -259,7 +246,6 @@ static void describe_count_target(struct engine *e, struct situation *s, bool re
 static void describe_fleet(const struct engine *e, struct situation *s)
 {
     struct fleet_counts n = fleet_count(&e->fleet);
-
     s->ready = n.ready;
     s->starting = n.trying;
     s->sick = n.sick;
@@ -273,7 +259,6 @@ static void describe_fleet(const struct engine *e, struct situation *s)
 static void describe(struct engine *e, bool fresh, bool read, usec_t now)
 {
     struct situation *s = &e->situation;
-
     *s = (struct situation){.now = now,
                             .desired = engine_desired(e, now),
                             .fresh = fresh,
@@ -309,7 +294,6 @@ static void change(struct engine *e, const struct decision *d, usec_t now)
 static void watch_order(struct engine *e, usec_t now)
 {
     struct orders *o = &e->orders;
-
     if (!engine_counts(e) || e->situation.blind || e->situation.awaiting || o->ordered < 0)
         return;
     if (orders_miss(o) == MISSED_ALERT)
@@ -322,7 +306,6 @@ static void watch_order(struct engine *e, usec_t now)
 static void decide(struct engine *e, usec_t now)
 {
     struct decision *d = &e->last;
-
     watch_order(e, now);
     guard_judge(&e->guard, &e->config.scaling, &e->situation, d);
     if (d->to != d->from && is_only_said(e, d))
@@ -340,7 +323,6 @@ void engine_step(struct engine *e, const struct sample *sample, usec_t now)
 {
     bool newer = sample && sample->at > e->sample_at, read = newer && sample->replicas >= 0;
     bool fresh;
-
     engine_tick(e, now);
     e->total.cpu_pct = NAN;
     fresh = newer && take_sample(e, sample, now);
@@ -360,7 +342,6 @@ void engine_step(struct engine *e, const struct sample *sample, usec_t now)
 bool engine_next_action(struct engine *e, struct action *out)
 {
     int count;
-
     if (fleet_next_action(&e->fleet, out))
         return true;
     if (!orders_take(&e->orders, &count))
@@ -388,7 +369,6 @@ void engine_preview(const struct engine *e, void *scratch, const struct config *
                     struct decision *out)
 {
     struct engine *copy = memcpy(scratch, e, sizeof *e);
-
     set_config(copy, config);
     describe(copy, e->situation.fresh, !e->situation.blind, now);
     guard_judge(&copy->guard, &copy->config.scaling, &copy->situation, out);

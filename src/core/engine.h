@@ -91,7 +91,7 @@ void engine_event(struct engine *e, const struct event *event, usec_t now);
 /* False when the command is not the brain's to answer. */
 bool engine_command(struct engine *e, const struct command *command, struct answer *answer, usec_t now);
 
-/* The periodic decision. sample == NULL: nothing could be measured. */
+/* The periodic decision. !sample: nothing could be measured. */
 void engine_step(struct engine *e, const struct sample *sample, usec_t now);
 
 /* Runs timers that are due (start, drain and stop timeouts, back-off); engine_deadline() is the next, or

@@ -11,7 +11,6 @@ static bool answer(struct answer *a, bool accepted, const char *format, ...)
 static bool answer(struct answer *a, bool accepted, const char *format, ...)
 {
     va_list args;
-
     a->accepted = accepted;
     va_start(args, format);
     vsnprintf(a->text, sizeof a->text, format, args);
@@ -22,7 +21,6 @@ static bool answer(struct answer *a, bool accepted, const char *format, ...)
 static bool within_bounds(const struct engine *e, int count, struct answer *a)
 {
     const struct config_scaling *c = &e->config.scaling;
-
     if (count > c->max_instances)
         return answer(a, false, "%d is the maximum (scaling.max_instances)", c->max_instances);
     if (count < c->min_instances)
@@ -35,7 +33,6 @@ static void say_hold(const struct engine *e, usec_t now, char *out, size_t size)
 {
     const struct hold *h = &e->guard.hold;
     char span[24];
-
     span_format(h->override_until == USEC_NEVER ? USEC_NEVER : h->override_until - now, span, sizeof span);
     if (h->manual)
         snprintf(out, size, "held until changed");
@@ -47,7 +44,6 @@ static void say_hold(const struct engine *e, usec_t now, char *out, size_t size)
 static void decide_manually(struct engine *e, int from, int to, usec_t now)
 {
     struct decision *d = &e->last;
-
     *d = (struct decision){
         .at = now, .last_at = now, .repeats = 1, .verdict = VERDICT_MANUAL, .from = from, .to = to};
     decision_add(d, (struct reason){.code = REASON_OPERATOR, .value = to});
@@ -68,7 +64,6 @@ static void scale(struct engine *e, const struct command *command, struct answer
     int from = engine_desired(e, now), to = command->count;
     bool at_once = may_order(e);
     char held[64];
-
     if (engine_counts(e) && e->orders.seen < 0) {
         answer(a, false, "the target has not said yet how many replicas it has");
         return;
@@ -90,7 +85,6 @@ static void set_mode(struct engine *e, const struct command *command, struct ans
 {
     bool manual = command->kind == CMD_MANUAL;
     int desired = engine_desired(e, now);
-
     if (manual && engine_counts(e) && e->orders.seen < 0) {
         answer(a, false, "the target has not said yet how many replicas it has");
         return;
@@ -109,7 +103,6 @@ static void dismiss(struct engine *e, const struct command *command, struct answ
     int desired = e->desired, left = desired - 1;
     char held[64], why[64];
     bool replaced = left < e->config.scaling.min_instances;
-
     if (!fleet_order(&e->fleet, &e->journal, command->instance, ORDER_LEAVE, replaced ? desired : left, now,
                      why, sizeof why)) {
         answer(a, false, "%s", why);
@@ -143,7 +136,6 @@ static void restart_or_kill(struct engine *e, const struct command *command, str
     const struct fleet_instance *in = fleet_find(&e->fleet, command->instance);
     const char *course = kill ? "is killed" : in ? restart_course(in->state) : "";
     char why[64];
-
     if (fleet_order(&e->fleet, &e->journal, command->instance, kill ? ORDER_KILL : ORDER_RESTART, e->desired,
                     now, why, sizeof why))
         answer(a, true, "i%d %s", command->instance, course);
@@ -154,7 +146,6 @@ static void restart_or_kill(struct engine *e, const struct command *command, str
 static void roll(struct engine *e, const struct command *command, struct answer *a, usec_t now)
 {
     char why[64];
-
     (void)command;
     if (!fleet_roll(&e->fleet, &e->journal, now, why, sizeof why)) {
         answer(a, false, "%s", why);
@@ -183,7 +174,6 @@ static const struct {
 bool engine_command(struct engine *e, const struct command *command, struct answer *a, usec_t now)
 {
     size_t i = 0, count = sizeof commands / sizeof *commands;
-
     while (i < count && commands[i].kind != command->kind)
         i++;
     if (i == count)
@@ -209,7 +199,6 @@ const struct hold *engine_hold(const struct engine *e)
 void engine_resume(struct engine *e, const struct hold *hold, usec_t now)
 {
     char held[64];
-
     if (!hold->manual && (hold->override == OVERRIDE_NONE || hold->override_until <= now))
         return;
     e->guard.hold = *hold;

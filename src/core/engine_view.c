@@ -16,7 +16,6 @@ static struct fleet_counts count(const struct engine *e)
 {
     const struct orders *o = &e->orders;
     int seen = o->seen > 0 ? o->seen : 0;
-
     if (!engine_counts(e))
         return fleet_count(&e->fleet);
     return (struct fleet_counts){
@@ -35,7 +34,6 @@ void engine_remember(struct engine *e, usec_t now)
 {
     const struct instance_sample *t = &e->total;
     struct fleet_counts n = count(e);
-
     e->history[e->history_head] = (struct history_point){
         .at = now,
         .cpu_pct = e->situation.fresh ? (float)t->cpu_pct : NAN,
@@ -62,7 +60,6 @@ static void show_instances(const struct fleet *f, struct snapshot *out)
         const struct fleet_instance *in = &f->instances[i];
         const struct instance_sample *m = &in->sample;
         struct instance_view *v = &out->instances[out->instance_count];
-
         if (in->state == INSTANCE_NONE)
             continue;
         *v = (struct instance_view){
@@ -94,7 +91,6 @@ static void show_history(const struct engine *e, struct snapshot *out)
 {
     int first = (e->history_head - e->history_count + SNAPSHOT_HISTORY_MAX) % SNAPSHOT_HISTORY_MAX;
     int run = SNAPSHOT_HISTORY_MAX - first;
-
     if (run > e->history_count)
         run = e->history_count;
     memcpy(out->history, e->history + first, (size_t)run * sizeof *e->history);
@@ -106,7 +102,6 @@ static void show_outlook(const struct engine *e, struct outlook *o, usec_t now)
 {
     const struct config_scaling *c = &e->config.scaling;
     const struct situation *s = &e->situation;
-
     *o = (struct outlook){
         .signal_pct = s->signal,
         .signal_mean_pct = s->mean,
@@ -135,7 +130,6 @@ static void show_totals(const struct engine *e, struct snapshot *out)
 void engine_snapshot(const struct engine *e, struct snapshot *out, usec_t now)
 {
     struct fleet_counts n = count(e);
-
     out->at = now;
     out->target_flags = e->flags;
     out->dry_run = e->dry_run;

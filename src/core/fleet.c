@@ -37,7 +37,6 @@ void fleet_init(struct fleet *f, uint64_t seed)
 void fleet_configure(struct fleet *f, const struct config *config)
 {
     const struct config_app *app = &config->app;
-
     f->limits = (struct fleet_limits){
         .start_timeout = app->start_timeout,
         .stop_timeout = app->stop_timeout,
@@ -49,10 +48,8 @@ void fleet_configure(struct fleet *f, const struct config *config)
 struct fleet_instance *fleet_find(struct fleet *f, int id)
 {
     int low = 0, high = f->count;
-
     while (low < high) {
         int middle = (low + high) / 2;
-
         if (f->instances[middle].id < id)
             low = middle + 1;
         else
@@ -64,13 +61,11 @@ struct fleet_instance *fleet_find(struct fleet *f, int id)
 struct fleet_counts fleet_count(const struct fleet *f)
 {
     struct fleet_counts n = {0};
-
     for (int i = 0; i < f->count; i++) {
         const struct fleet_instance *in = &f->instances[i];
         bool starts = in->state == INSTANCE_STARTING || in->state == INSTANCE_BACKOFF;
         bool killed = in->state == INSTANCE_KILLING && in->fate == FATE_STAY;
         bool sick = in->state == INSTANCE_UNHEALTHY || (killed && in->ready_at);
-
         n.ready += in->state == INSTANCE_READY;
         n.starting += starts;
         n.failed += in->state == INSTANCE_FAILED || sick || killed;
@@ -107,7 +102,6 @@ static void enter(const struct turn *t, enum instance_state state)
 {
     struct fleet_instance *in = t->instance;
     usec_t limit = time_limit(t->fleet, state);
-
     in->state = state;
     in->state_since = t->now;
     in->deadline = limit == USEC_NEVER ? USEC_NEVER : t->now + limit;
@@ -117,7 +111,6 @@ static void enter(const struct turn *t, enum instance_state state)
 static void set_todo(const struct turn *t, unsigned actions)
 {
     struct fleet_instance *in = t->instance;
-
     actions |= in->todo & LIFE_DO(ACTION_EJECT);
     t->fleet->todo_count += (actions != 0) - (in->todo != 0);
     in->todo = actions;
@@ -149,14 +142,12 @@ static void note_row(const struct turn *t, const struct life_row *row)
     const struct fleet_instance *in = t->instance;
     char name[40], span[24], text[200] = "";
     size_t length = 0;
-
     if (!row->note)
         return;
     name_pid(in, name, sizeof name);
     span_format(t->now - in->state_since, span, sizeof span);
     for (const char *p = row->note; *p && length < sizeof text - 1; p++) {
         size_t room = sizeof text - length;
-
         if (p[0] == '$' && p[1] == 't')
             snprintf(text + length, room, "%s", span);
         else if (p[0] == '$' && p[1] == 'w')
@@ -175,7 +166,6 @@ static void note_row(const struct turn *t, const struct life_row *row)
 static void start(const struct turn *t)
 {
     struct fleet_instance *in = t->instance;
-
     in->pid = in->port = 0;
     in->fate = FATE_STAY;
     in->old = false;
@@ -204,7 +194,6 @@ static void remove_instance(const struct turn *t)
 static usec_t next_try(struct fleet *f, int failures)
 {
     usec_t wait = BACKOFF_BASE;
-
     for (int i = 1; i < failures && wait < BACKOFF_CAP; i++)
         wait *= 2;
     if (wait > BACKOFF_CAP)
@@ -218,7 +207,6 @@ static void note_end(const struct turn *t, enum journal_level level, const char 
     /* Why one was killed has been said when it was. */
     const char *how = in->state == INSTANCE_KILLING ? "killed" : in->cause[0] ? in->cause : "ended";
     char name[40], lived[24];
-
     name_pid(in, name, sizeof name);
     span_format(t->now - in->started_at, lived, sizeof lived);
     if (in->pid > 0 || in->state != INSTANCE_STARTING)
@@ -234,7 +222,6 @@ static void fail(const struct turn *t)
     bool was_up = in->ready_at > 0, steady = was_up && t->now - in->ready_at >= STEADY_AFTER;
     char outcome[96], span[24];
     usec_t wait;
-
     in->failures = steady ? 0 : in->failures + 1;
     if (in->failures >= FAILURES_MAX) {
         snprintf(outcome, sizeof outcome, "given up after %d failures in a row: restart it or reload",
@@ -289,7 +276,6 @@ static bool turn(const struct turn *t, enum life_event event)
 {
     struct fleet_instance *in = t->instance;
     const struct life_row *row = life_find(in->state, event);
-
     if (!row)
         return false;
     note_row(t, row);
@@ -320,7 +306,6 @@ static bool turn(const struct turn *t, enum life_event event)
 static struct fleet_instance *add_instance(struct fleet *f, int id)
 {
     int at = f->count;
-
     if (f->count == INSTANCES_MAX)
         return NULL;
     while (at > 0 && f->instances[at - 1].id > id)
@@ -364,7 +349,6 @@ static int leaving_rank(const struct fleet_instance *in)
 static bool goes_before(const struct fleet_instance *a, const struct fleet_instance *b)
 {
     int rank_a = leaving_rank(a), rank_b = leaving_rank(b);
-
     if (rank_a != rank_b)
         return rank_a < rank_b;
     if (a->old != b->old)
@@ -377,10 +361,8 @@ static bool goes_before(const struct fleet_instance *a, const struct fleet_insta
 static struct fleet_instance *pick_leaving(struct fleet *f)
 {
     struct fleet_instance *best = NULL;
-
     for (int i = 0; i < f->count; i++) {
         struct fleet_instance *in = &f->instances[i];
-
         if (leaving_rank(in) >= 0 && (!best || goes_before(in, best)))
             best = in;
     }
@@ -390,7 +372,6 @@ static struct fleet_instance *pick_leaving(struct fleet *f)
 static void leave(const struct turn *t)
 {
     struct fleet_instance *in = t->instance;
-
     in->fate = FATE_LEAVE;
     if (in->todo & LIFE_DO(ACTION_SPAWN))
         remove_instance(t); /* nobody has begun to start it */
@@ -402,12 +383,10 @@ static void leave(const struct turn *t)
 static void reconcile(struct fleet *f, struct journal *j, usec_t now)
 {
     int staying = 0, wanted = f->wanted + fleet_roll_extra(f, j, now);
-
     for (int i = 0; i < f->count; i++)
         staying += f->instances[i].fate != FATE_LEAVE;
     for (; staying < wanted; staying++) {
         struct fleet_instance *in = add_instance(f, f->next_id);
-
         if (!in)
             break;
         start(&(struct turn){f, j, in, now});
@@ -426,7 +405,6 @@ void fleet_revive(struct fleet *f, struct journal *j, usec_t now)
 {
     for (int i = 0; i < f->count; i++) {
         struct fleet_instance *in = &f->instances[i];
-
         if (in->state != INSTANCE_FAILED && in->state != INSTANCE_BACKOFF)
             continue;
         in->failures = 0;
@@ -438,7 +416,6 @@ bool fleet_adopt(struct fleet *f, int id, int pid, int port, bool ready, usec_t 
 {
     struct fleet_instance *in = id > 0 && !fleet_find(f, id) ? add_instance(f, id) : NULL;
     struct turn t = {.fleet = f, .instance = in, .now = now};
-
     if (!in)
         return false;
     in->pid = pid;
@@ -462,7 +439,6 @@ static void take_event(const struct turn *t, const struct event *event)
     };
     struct fleet_instance *in = t->instance;
     bool ended = event->kind == EVENT_EXITED || event->kind == EVENT_SPAWN_FAILED;
-
     if (event->kind == EVENT_SPAWNED) {
         in->pid = event->pid;
         in->port = event->port;
@@ -476,7 +452,6 @@ static void take_event(const struct turn *t, const struct event *event)
 void fleet_event(struct fleet *f, struct journal *j, const struct event *event, usec_t now)
 {
     struct fleet_instance *in = fleet_find(f, event->id);
-
     if (!in || (unsigned)event->kind >= EVENT_KIND_COUNT)
         return;
     take_event(&(struct turn){f, j, in, now}, event);
@@ -489,7 +464,6 @@ bool fleet_order(struct fleet *f, struct journal *j, int id, enum fleet_order or
     static const enum life_event events[] = {LIFE_LEAVE, LIFE_RESTART, LIFE_KILL};
     static const enum fleet_fate fates[] = {FATE_LEAVE, FATE_RESTART, FATE_RESTART};
     struct fleet_instance *in = fleet_find(f, id);
-
     if (!in || in->state == INSTANCE_NONE) {
         snprintf(why, why_size, "there is no i%d", id);
         return false;
@@ -527,7 +501,6 @@ void fleet_tick(struct fleet *f, struct journal *j, usec_t now)
 usec_t fleet_deadline(const struct fleet *f)
 {
     usec_t next = USEC_NEVER;
-
     for (int i = 0; i < f->count; i++)
         if (f->instances[i].deadline < next)
             next = f->instances[i].deadline;
@@ -554,7 +527,6 @@ bool fleet_next_action(struct fleet *f, struct action *out)
     int i = 0;
     unsigned k = 0;
     struct fleet_instance *in;
-
     if (!f->todo_count)
         return false;
     while (!f->instances[i].todo)

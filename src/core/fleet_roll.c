@@ -13,11 +13,9 @@ struct census {
 static struct census census_of(const struct fleet *f)
 {
     struct census n = {0};
-
     for (int i = 0; i < f->count; i++) {
         const struct fleet_instance *in = &f->instances[i];
         bool stays = in->fate != FATE_LEAVE;
-
         n.staying += stays;
         n.old += stays && in->old;
         n.leaving += !stays && in->state != INSTANCE_NONE;
@@ -41,7 +39,6 @@ int fleet_roll_left(const struct fleet *f)
 bool fleet_roll_begin(struct fleet *f, char *why, size_t why_size)
 {
     int found = 0;
-
     if (f->rolling) {
         snprintf(why, why_size, "a roll is under way, %d to go", fleet_roll_left(f));
         return false;
@@ -52,7 +49,6 @@ bool fleet_roll_begin(struct fleet *f, char *why, size_t why_size)
     }
     for (int i = 0; i < f->count; i++) {
         struct fleet_instance *in = &f->instances[i];
-
         in->old = in->fate == FATE_STAY && in->pid > 0;
         found += in->old;
     }
@@ -67,10 +63,8 @@ bool fleet_roll_begin(struct fleet *f, char *why, size_t why_size)
 bool fleet_roll_resume(struct fleet *f, const int *old, int count, int wanted)
 {
     int found = 0;
-
     for (int i = 0; i < count; i++) {
         struct fleet_instance *in = fleet_find(f, old[i]);
-
         if (in)
             in->old = true;
         found += in != NULL;
@@ -86,7 +80,6 @@ bool fleet_roll_resume(struct fleet *f, const int *old, int count, int wanted)
 int fleet_roll_extra(struct fleet *f, struct journal *j, usec_t now)
 {
     struct census n = census_of(f);
-
     if (!f->rolling)
         return 0;
     if (!n.old || !f->wanted) {
@@ -104,7 +97,6 @@ int fleet_roll_extra(struct fleet *f, struct journal *j, usec_t now)
 void fleet_roll_give_up(struct fleet *f, struct journal *j, int id, usec_t now)
 {
     int left = fleet_roll_left(f);
-
     if (!f->rolling)
         return;
     end(f);

@@ -42,7 +42,6 @@ static usec_t slack(const struct config_scaling *c)
 usec_t guard_cooldown_left(const struct guard *g, usec_t cooldown, usec_t now)
 {
     usec_t left = g->changed_at == USEC_NEVER ? 0 : g->changed_at + cooldown - now;
-
     return left > 0 ? left : 0;
 }
 
@@ -55,7 +54,6 @@ static bool is_wary(const struct guard *g, const struct situation *s)
 usec_t guard_down_need(const struct guard *g, const struct config_scaling *c, const struct situation *s)
 {
     usec_t base = c->stabilization_down, most = SERIES_POINTS / 2 * c->polling_interval;
-
     if (!is_wary(g, s) || base >= most)
         return base;
     return WARY_FACTOR * base < most ? WARY_FACTOR * base : most;
@@ -88,7 +86,6 @@ static void add(struct judging *j, struct reason reason)
 static bool settle(struct judging *j, int to)
 {
     struct decision *d = j->out;
-
     d->to = to;
     d->verdict = to > d->from ? VERDICT_UP : to < d->from ? VERDICT_DOWN : VERDICT_HOLD;
     return true;
@@ -113,14 +110,12 @@ static bool judge_gap(struct judging *j)
 static bool is_stale(const struct judging *j)
 {
     usec_t age = j->situation->data_age;
-
     return age != USEC_NEVER && age > STALE_STEPS * j->scaling->polling_interval;
 }
 
 static bool hold_without_data(struct judging *j)
 {
     enum reason_code stale = j->situation->blind ? REASON_TARGET_DOWN : REASON_STALE_DATA;
-
     return hold(
         j, (struct reason){.code = is_stale(j) ? stale : REASON_NO_DATA, .span = j->situation->data_age});
 }
@@ -135,7 +130,6 @@ static bool judge_bounds(struct judging *j)
 {
     const struct config_scaling *c = j->scaling;
     int desired = j->situation->desired;
-
     if (desired > c->max_instances) {
         add(j, (struct reason){.code = REASON_CUT_TO_MAXIMUM, .value = desired, .limit = c->max_instances});
         return settle(j, j->high);
@@ -151,7 +145,6 @@ static bool judge_bounds(struct judging *j)
 static struct reason override_reason(const struct judging *j)
 {
     const struct guard *g = j->guard;
-
     return (struct reason){.code = g->hold.override == OVERRIDE_FLOOR ? REASON_FLOOR : REASON_CEILING,
                            .limit = g->hold.override_count,
                            .span = g->hold.override_until == USEC_NEVER
@@ -162,7 +155,6 @@ static struct reason override_reason(const struct judging *j)
 static bool judge_operator(struct judging *j)
 {
     int desired = j->situation->desired;
-
     if (j->guard->hold.manual) {
         add(j, (struct reason){.code = REASON_MANUAL_MODE, .value = j->guard->hold.count});
         return settle(j, j->low);
@@ -176,7 +168,6 @@ static bool judge_operator(struct judging *j)
 static bool judge_waking(struct judging *j)
 {
     const struct situation *s = j->situation;
-
     if (s->desired > 0)
         return false;
     if (j->high < 1)
@@ -191,7 +182,6 @@ static bool judge_waking(struct judging *j)
 static bool judge_unready(struct judging *j)
 {
     const struct situation *s = j->situation;
-
     if (s->ready || s->starting + s->sick <= 0)
         return false;
     if (s->starting)
@@ -204,7 +194,6 @@ static bool judge_unready(struct judging *j)
 static bool judge_data(struct judging *j)
 {
     const struct situation *s = j->situation;
-
     if (!s->fresh || !s->ready || isnan(s->signal) || is_stale(j))
         return hold_without_data(j);
     return false;
@@ -217,7 +206,6 @@ static bool judge_stabilization(struct judging *j, bool up)
     const struct config_scaling *c = j->scaling;
     usec_t past = up ? s->above_for : s->below_for;
     usec_t need = up ? c->stabilization : guard_down_need(j->guard, c, s);
-
     if (past + slack(c) >= need)
         return false;
     j->proposal.reason_count = 0;
@@ -235,7 +223,6 @@ static bool judge_limits(struct judging *j, bool up)
 {
     const struct config_scaling *c = j->scaling;
     int desired = j->situation->desired;
-
     if (up ? desired < j->high : desired > j->low)
         return false;
     if (up && j->high == c->max_instances)
@@ -249,7 +236,6 @@ static bool judge_cooldown(struct judging *j, bool up)
 {
     const struct config_scaling *c = j->scaling;
     usec_t left = guard_cooldown_left(j->guard, up ? c->cooldown_up : c->cooldown_down, j->situation->now);
-
     return left > slack(c) && hold(j, (struct reason){.code = REASON_COOLDOWN, .span = left});
 }
 
@@ -257,7 +243,6 @@ static bool judge_cooldown(struct judging *j, bool up)
 static bool judge_pending(struct judging *j, bool up)
 {
     int pending = j->situation->pending;
-
     if (!j->situation->awaiting && (!pending || (up && pending < j->scaling->max_step)))
         return false;
     return hold(j, (struct reason){.code = REASON_STARTING, .value = pending});
@@ -275,7 +260,6 @@ static bool judge_change(struct judging *j)
     bool up = j->proposal.want > s->desired;
     int room = j->scaling->max_step - (up ? s->pending : 0);
     int to = clamp(j->proposal.want, s->desired - room, s->desired + room);
-
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
         if (rules[i](j, up))
             return true;
@@ -290,7 +274,6 @@ static bool judge_change(struct judging *j)
 static bool judge_strategy(struct judging *j)
 {
     const struct strategy_ops *strategy = strategy_at(j->scaling->strategy);
-
     strategy->propose(j->situation, j->scaling, &j->proposal);
     if (j->proposal.want != j->situation->desired)
         return judge_change(j);
@@ -303,7 +286,6 @@ static bool judge_strategy(struct judging *j)
 static void remark(struct judging *j)
 {
     const struct situation *s = j->situation;
-
     if (s->lag > 0)
         add(j, (struct reason){
                    .code = REASON_TARGET_LAGS, .value = s->desired, .limit = s->lag_ordered, .span = s->lag});
@@ -315,7 +297,6 @@ static void find_limits(struct judging *j)
 {
     const struct config_scaling *c = j->scaling;
     const struct guard *g = j->guard;
-
     j->low = c->min_instances;
     j->high = c->max_instances;
     if (g->hold.manual)
@@ -334,7 +315,6 @@ void guard_judge(const struct guard *g, const struct config_scaling *c, const st
         judge_waking, judge_unready, judge_data,   judge_strategy,
     };
     struct judging j = {.guard = g, .scaling = c, .situation = s, .out = out};
-
     *out = (struct decision){
         .at = s->now, .last_at = s->now, .repeats = 1, .from = s->desired, .to = s->desired};
     find_limits(&j);

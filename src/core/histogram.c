@@ -41,7 +41,7 @@ static usec_t bucket_middle(unsigned bucket)
 
 void histogram_clear(struct histogram *h)
 {
-    memset(h, 0, sizeof(*h));
+    memset(h, 0, sizeof *h);
 }
 
 void histogram_record(struct histogram *h, usec_t value)

@@ -92,7 +92,7 @@ enum http1_result http1_refuse(struct http1_head *h, unsigned status, const char
 void http1_head_init(struct http1_head *h)
 {
     memset(h, 0, offsetof(struct http1_head, fields));
-    memset(h->index, 0xff, sizeof(h->index));
+    memset(h->index, 0xff, sizeof h->index);
 }
 
 /* '_' counts as '-': applications behind gateways cannot tell them apart, so neither may a guard. */
@@ -114,7 +114,7 @@ bool http1_same_blurred(const char *name, size_t len, const char *lower, bool *b
 bool http1_speaks_for_proxy(const char *name, size_t len)
 {
     static const char prefix[] = "x-forwarded-";
-    const size_t n = sizeof(prefix) - 1;
+    const size_t n = sizeof prefix - 1;
     bool blurred;
     return len > n && http1_same_blurred(name, n, prefix, &blurred);
 }
@@ -196,7 +196,7 @@ static enum http1_result take_known(struct http1_head *h, const char *buf, struc
 {
     bool blurred;
     const struct known *k = find_known(buf + field->name.at, field->name.len, &blurred);
-    if (k == NULL)
+    if (!k)
         return HTTP1_DONE;
     if (blurred)
         return http1_refuse(h, 400, "field name imitates another with '_'");
@@ -227,10 +227,10 @@ static bool value_valid(const char *text, size_t len)
     size_t i = 0;
     for (; len - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
         uint64_t word;
-        memcpy(&word, text + i, sizeof(word));
+        memcpy(&word, text + i, sizeof word);
         uint64_t del = word ^ ones * 0x7f;
         uint64_t odd = ((word - ones * 0x20) & ~word) | ((del - ones) & ~del);
-        if ((odd & highs) != 0 && !bytes_valid(text + i, sizeof(word)))
+        if ((odd & highs) != 0 && !bytes_valid(text + i, sizeof word))
             return false;
     }
     return bytes_valid(text + i, len - i);
@@ -263,7 +263,7 @@ static enum http1_result refuse_long(struct http1_head *h, const char *buf, size
     if (h->started)
         return http1_refuse(h, 431, "head too large");
     size_t look = len - h->line_at < 32 ? len - h->line_at : 32;
-    if (memchr(buf + h->line_at, ' ', look) == NULL)
+    if (!memchr(buf + h->line_at, ' ', look))
         return http1_refuse(h, 501, "method too long");
     return http1_refuse(h, 414, "request line too long");
 }
@@ -292,7 +292,7 @@ static enum http1_result check_partial(struct http1_head *h, const char *buf, si
 static enum http1_result take_line(struct http1_head *h, const char *buf, size_t at, size_t end,
                                    const struct http1_limits *limits, http1_first_line *first)
 {
-    if (first != NULL && !h->started) {
+    if (first && !h->started) {
         /* One empty line before a request is forgiven (RFC 9112, 2.2). */
         if (at == end && at == 0)
             return HTTP1_MORE;
@@ -315,7 +315,7 @@ enum http1_result http1_lines(struct http1_head *h, const char *buf, size_t len,
 {
     for (;;) {
         const char *lf = len > h->scanned ? memchr(buf + h->scanned, '\n', len - h->scanned) : NULL;
-        if (lf == NULL)
+        if (!lf)
             return check_partial(h, buf, len, limits);
         size_t end = (size_t)(lf - buf);
         if (end == h->line_at || buf[end - 1] != '\r')

@@ -20,7 +20,7 @@ static const struct method_name methods[] = {
 void http1_request_init(struct http1_request *r)
 {
     http1_head_init(&r->head);
-    memset((char *)r + sizeof(r->head), 0, sizeof(*r) - sizeof(r->head));
+    memset((char *)r + sizeof r->head, 0, sizeof *r - sizeof r->head);
 }
 
 bool http1_method_idempotent(enum http1_method m)
@@ -42,7 +42,7 @@ static enum http1_result take_method(struct http1_request *r, const char *buf, s
         if ((name[i] < 'A' || name[i] > 'Z') && name[i] != '-' && name[i] != '_')
             return http1_refuse(&r->head, 501, "unknown method");
     r->method_name = (struct http1_span){(uint16_t)at, (uint16_t)n};
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]) && r->method == HTTP1_METHOD_OTHER; i++)
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0] && r->method == HTTP1_METHOD_OTHER; i++)
         if (methods[i].name[0] == name[0] && strlen(methods[i].name) == n &&
             memcmp(methods[i].name, name, n) == 0)
             r->method = (enum http1_method)methods[i].method;

@@ -33,7 +33,7 @@ static const char head_only[][20] = {
 bool http1_head_only(const char *name, size_t len)
 {
     bool blurred;
-    for (size_t i = 0; i < sizeof(head_only) / sizeof(head_only[0]); i++)
+    for (size_t i = 0; i < sizeof head_only / sizeof head_only[0]; i++)
         if (strlen(head_only[i]) == len && http1_same_blurred(name, len, head_only[i], &blurred))
             return true;
     return false;

@@ -17,7 +17,6 @@ static struct journal_entry *entry(struct journal *j, int back)
 static struct journal_entry *push(struct journal *j, usec_t at, enum journal_kind kind)
 {
     struct journal_entry *e;
-
     j->head = (j->head + 1) % SNAPSHOT_JOURNAL_MAX;
     if (j->count < SNAPSHOT_JOURNAL_MAX)
         j->count++;
@@ -34,7 +33,6 @@ void journal_note(struct journal *j, usec_t now, enum journal_level level, int i
 {
     struct journal_entry *e = push(j, now, JOURNAL_EVENT);
     va_list args;
-
     e->level = level;
     e->instance = instance;
     va_start(args, format);
@@ -46,10 +44,8 @@ void journal_note(struct journal *j, usec_t now, enum journal_level level, int i
 static struct journal_entry *find_like(struct journal *j, const struct decision *d)
 {
     int depth = d->verdict == VERDICT_HOLD ? FOLD_DEPTH : 1;
-
     for (int i = 0; i < j->count && depth > 0; i++) {
         struct journal_entry *e = entry(j, i);
-
         if (e->kind != JOURNAL_DECISION)
             continue;
         if (decision_same(&e->decision, d))
@@ -66,7 +62,6 @@ void journal_decide(struct journal *j, const struct decision *d)
     struct journal_entry *e = d->verdict != VERDICT_MANUAL ? find_like(j, d) : NULL;
     int repeats = 1;
     usec_t first = d->at;
-
     if (e) {
         repeats = e->decision.repeats + 1;
         first = e->decision.at;
@@ -92,7 +87,6 @@ int journal_copy(const struct journal *j, struct journal_entry *out)
 {
     int first = (j->head - j->count + SNAPSHOT_JOURNAL_MAX) % SNAPSHOT_JOURNAL_MAX;
     int run = j->count < SNAPSHOT_JOURNAL_MAX - first ? j->count : SNAPSHOT_JOURNAL_MAX - first;
-
     memcpy(out, j->entries + first, (size_t)run * sizeof *out);
     memcpy(out + run, j->entries, (size_t)(j->count - run) * sizeof *out);
     return j->count;

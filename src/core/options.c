@@ -214,7 +214,7 @@ const struct option options[] = {
 };
 /* clang-format on */
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define COUNT(array) (sizeof array / sizeof *(array))
 
 const size_t options_count = COUNT(options);
 

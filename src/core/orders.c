@@ -11,7 +11,6 @@ void orders_init(struct orders *o)
 bool orders_see(struct orders *o, int replicas, usec_t now)
 {
     bool changed = replicas != o->seen;
-
     o->seen = replicas;
     o->seen_at = now;
     if (o->ordered == replicas) {

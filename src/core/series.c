@@ -40,7 +40,6 @@ static bool merge(struct series *s, usec_t at, double value)
 {
     struct series_point *last = &s->points[(s->head - 1 + SERIES_POINTS) % SERIES_POINTS];
     double had = seconds(last->at - last->from), adds = seconds(at - last->at);
-
     if (at - last->from > s->grain || isnan(value) != isnan(last->value))
         return false;
     if (measured(last))
@@ -52,7 +51,6 @@ static bool merge(struct series *s, usec_t at, double value)
 bool series_add(struct series *s, usec_t at, double value)
 {
     usec_t from = s->count ? point(s, 0)->at : s->anchor < at ? s->anchor : at;
-
     if (s->count && at <= from)
         return false;
     if (s->count && merge(s, at, value))
@@ -85,11 +83,9 @@ static bool reaches(const struct series_point *p, usec_t now, usec_t window)
 double series_mean(const struct series *s, usec_t now, usec_t window)
 {
     double sum = 0, weight = 0, newest = NAN;
-
     for (int i = 0; i < s->count && reaches(point(s, i), now, window); i++) {
         const struct series_point *p = point(s, i);
         usec_t from = p->from > now - window ? p->from : now - window;
-
         if (!measured(p) || p->at > now)
             continue;
         if (isnan(newest))
@@ -103,10 +99,8 @@ double series_mean(const struct series *s, usec_t now, usec_t window)
 double series_deviation(const struct series *s, usec_t now, usec_t window)
 {
     double n = 0, mean = 0, squares = 0;
-
     for (int i = 0; i < s->count && reaches(point(s, i), now, window); i++) {
         double off = point(s, i)->value - mean;
-
         if (!measured(point(s, i)) || point(s, i)->at > now)
             continue;
         mean += off / ++n;
@@ -135,7 +129,6 @@ static double slide_mean(struct slide *w, const struct series *s, int newest, us
     usec_t begin = point(s, newest)->at - smooth;
     const struct series_point *oldest;
     struct slide inside;
-
     for (; w->end < s->count && point(s, w->end)->at > begin; w->end++)
         slide_add(w, point(s, w->end), point(s, w->end)->at - point(s, w->end)->from);
     oldest = point(s, w->end - 1);
@@ -150,12 +143,10 @@ static usec_t beyond(const struct series *s, usec_t smooth, double limit, double
 {
     struct slide w = {0};
     usec_t span = 0;
-
     if (smooth < USEC_PER_MSEC)
         smooth = USEC_PER_MSEC;
     for (int i = 0; i < s->count; i++) {
         const struct series_point *p = point(s, i);
-
         if (sign * slide_mean(&w, s, i, smooth) <= sign * limit)
             break;
         if (measured(p))

@@ -23,21 +23,18 @@ const struct strategy_ops *strategy_at(int index)
 static usec_t smoothing(usec_t window, usec_t interval)
 {
     usec_t smooth = window / 4 > 3 * interval ? window / 4 : 3 * interval;
-
     return smooth < window ? smooth : window;
 }
 
 static double crest(const struct config_scaling *c, double mean, double deviation)
 {
     double samples = (double)c->stabilization / (double)c->polling_interval;
-
     return mean + CREST_ERRORS * deviation / sqrt(fmax(samples, 1));
 }
 
 void strategy_observe(struct situation *s, const struct config_scaling *c, const struct series *signal)
 {
     usec_t up = c->stabilization, down = c->stabilization_down, at;
-
     series_last(signal, &at, &s->signal);
     s->mean = series_mean(signal, s->now, up);
     s->calm = series_mean(signal, s->now, down);
@@ -63,7 +60,6 @@ bool strategy_is_below(const struct situation *s, const struct config_scaling *c
 struct reason strategy_rest_reason(const struct situation *s, const struct config_scaling *c)
 {
     double low = c->scale_down_threshold, high = c->scale_up_threshold;
-
     if (s->mean >= low && s->mean <= high)
         return (struct reason){.code = REASON_INSIDE_BAND, .value = s->mean, .limit = low, .other = high};
     if (s->signal >= low && s->signal <= high)

@@ -14,14 +14,12 @@ static double with_count(const struct situation *s, double signal, int count)
 static int count_for(const struct situation *s, double signal, double limit)
 {
     double count = ceil(signal * s->ready / fmax(limit, 0.1) - 1e-9);
-
     return count < CONFIG_INSTANCES_MAX ? (int)count : CONFIG_INSTANCES_MAX;
 }
 
 static void propose_up(const struct situation *s, const struct config_scaling *c, struct proposal *out)
 {
     int want = count_for(s, s->mean, c->scale_up_threshold);
-
     out->want = want > s->desired ? want : s->desired + 1;
     proposal_add(out, (struct reason){.code = REASON_ABOVE_UP,
                                       .value = s->mean,
@@ -53,7 +51,6 @@ static void propose_down(const struct situation *s, const struct config_scaling 
 {
     double middle = (c->scale_up_threshold + c->scale_down_threshold) / 2;
     int want = count_for(s, s->calm, middle), keep = count_for(s, s->crest, c->scale_up_threshold);
-
     want = want > keep ? want : keep;
     want = want > 1 ? want : 1;
     if (want >= s->desired)

@@ -8,7 +8,6 @@
 static int want_for(const struct situation *s, double signal, double target)
 {
     double want = ceil(s->ready * signal / fmax(target, 0.1) - 1e-9);
-
     return want < CONFIG_INSTANCES_MAX ? (int)want : CONFIG_INSTANCES_MAX;
 }
 
@@ -17,7 +16,6 @@ static void propose(const struct situation *s, const struct config_scaling *c, s
     bool above = strategy_is_above(s, c), below = strategy_is_below(s, c);
     double seen = above ? s->mean : s->calm;
     int want = want_for(s, seen, c->target_cpu);
-
     out->want = s->desired;
     if (!above && !below) {
         proposal_add(out, strategy_rest_reason(s, c));

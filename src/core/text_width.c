@@ -104,7 +104,7 @@ static const struct range hidden[] = {
     {0x110BD, 0x110BD}, {0x110CD, 0x110CD}, {0x13430, 0x13438}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A},
 };
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define COUNT(array) (sizeof array / sizeof *(array))
 
 static bool in_ranges(uint32_t code, const struct range *ranges, size_t count)
 {

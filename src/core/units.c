@@ -29,7 +29,7 @@ static const struct unit size_units[] = {
     {"", 1},
 };
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define COUNT(array) (sizeof array / sizeof *(array))
 
 usec_t usec_snap(usec_t at, usec_t grid)
 {

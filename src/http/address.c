@@ -27,17 +27,17 @@ static bool parse_host(const char *host, uint16_t port, struct sockaddr_storage 
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *)out;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-    memset(out, 0, sizeof(*out));
+    memset(out, 0, sizeof *out);
     if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
         v4->sin_family = AF_INET;
         v4->sin_port = htons(port);
-        *out_len = sizeof(*v4);
+        *out_len = sizeof *v4;
         return true;
     }
     if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
         v6->sin6_family = AF_INET6;
         v6->sin6_port = htons(port);
-        *out_len = sizeof(*v6);
+        *out_len = sizeof *v6;
         return true;
     }
     return false;
@@ -47,10 +47,10 @@ bool conn_parse_address(const char *text, struct sockaddr_storage *out, socklen_
 {
     char host[INET6_ADDRSTRLEN + 2];
     const char *colon = strrchr(text, ':');
-    const char *port_text = colon != NULL ? colon + 1 : text;
-    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    const char *port_text = colon ? colon + 1 : text;
+    size_t len = colon ? (size_t)(colon - text) : 0;
     uint16_t port;
-    if (len >= sizeof(host) || !parse_port(port_text, &port))
+    if (len >= sizeof host || !parse_port(port_text, &port))
         return false;
     memcpy(host, text, len);
     host[len] = '\0';
@@ -58,9 +58,9 @@ bool conn_parse_address(const char *text, struct sockaddr_storage *out, socklen_
         return parse_host("127.0.0.1", port, out, out_len);
     if (host[0] == '[' && host[len - 1] == ']') {
         host[len - 1] = '\0';
-        return strchr(host, ':') != NULL && parse_host(host + 1, port, out, out_len);
+        return strchr(host, ':') && parse_host(host + 1, port, out, out_len);
     }
-    return strchr(host, ':') == NULL && parse_host(host, port, out, out_len);
+    return !strchr(host, ':') && parse_host(host, port, out, out_len);
 }
 
 /* What a socket of both families says of an IPv4 peer. */
@@ -70,7 +70,7 @@ static bool is_mapped(const struct sockaddr *a, struct sockaddr_in *out)
     if (a->sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
         return false;
     *out = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = v6->sin6_port};
-    memcpy(&out->sin_addr, &v6->sin6_addr.s6_addr[12], sizeof(out->sin_addr));
+    memcpy(&out->sin_addr, &v6->sin6_addr.s6_addr[12], sizeof out->sin_addr);
     return true;
 }
 
@@ -82,11 +82,11 @@ void conn_format_address(const struct sockaddr *a, bool with_port, char *out, si
         a = (const struct sockaddr *)&mapped;
     if (a->sa_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
         snprintf(out, size, with_port ? "%s:%d" : "%s", host, ntohs(v4->sin_port));
     } else if (a->sa_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
         snprintf(out, size, with_port ? "[%s]:%d" : "%s", host, ntohs(v6->sin6_port));
     } else {
         snprintf(out, size, "%s", host);
@@ -97,8 +97,8 @@ void conn_prepare_listener(int fd)
 {
     int on = 1;
     struct sockaddr_storage here;
-    socklen_t len = sizeof(here);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    socklen_t len = sizeof here;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (getsockname(fd, (struct sockaddr *)&here, &len) == 0)
         conn_stop_pacing(fd, (struct sockaddr *)&here);
 }
@@ -114,7 +114,7 @@ void conn_stop_pacing(int fd, const struct sockaddr *a)
 {
     static const char loss_based[] = "reno"; /* every kernel has it, and anybody may use it */
     if (is_loopback(a))
-        setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, loss_based, sizeof(loss_based) - 1);
+        setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, loss_based, sizeof loss_based - 1);
 }
 
 int conn_listen(const struct sockaddr *a, socklen_t len, int backlog)
@@ -123,7 +123,7 @@ int conn_listen(const struct sockaddr *a, socklen_t len, int backlog)
     if (fd < 0)
         return -errno;
     int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, a, len) < 0 || listen(fd, backlog) < 0) {
         int error = -errno;
         close(fd);

@@ -11,7 +11,7 @@ void buffer_pool_init(struct buffer_pool *pool, size_t keep)
 
 void buffer_pool_fini(struct buffer_pool *pool)
 {
-    while (pool->free != NULL) {
+    while (pool->free) {
         struct buffer *b = pool->free;
         pool->free = b->next;
         free(b);
@@ -22,13 +22,13 @@ void buffer_pool_fini(struct buffer_pool *pool)
 struct buffer *buffer_lend(struct buffer_pool *pool)
 {
     struct buffer *b = pool->free;
-    if (b != NULL) {
+    if (b) {
         pool->free = b->next;
         pool->free_count--;
-        POISON_LENT(b, sizeof(*b));
+        POISON_LENT(b, sizeof *b);
     } else {
-        b = malloc(sizeof(*b));
-        if (b == NULL)
+        b = malloc(sizeof *b);
+        if (!b)
             return NULL;
     }
     b->next = NULL;
@@ -39,7 +39,7 @@ struct buffer *buffer_lend(struct buffer_pool *pool)
 
 void buffer_return(struct buffer_pool *pool, struct buffer *b)
 {
-    if (b == NULL)
+    if (!b)
         return;
     pool->lent--;
     if (pool->free_count >= pool->keep) {
@@ -49,5 +49,5 @@ void buffer_return(struct buffer_pool *pool, struct buffer *b)
     b->next = pool->free;
     pool->free = b;
     pool->free_count++;
-    POISON_FREE(b, sizeof(*b));
+    POISON_FREE(b, sizeof *b);
 }

@@ -30,7 +30,7 @@ int conn_adopt(struct conn *c, struct event_loop *loop, int fd,
 static void wait_to_write(struct conn *c)
 {
     c->writable = false;
-    if (c->unwatched != NULL &&
+    if (c->unwatched &&
         event_change(c->unwatched, &c->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) == 0)
         c->unwatched = NULL;
 }
@@ -44,7 +44,7 @@ int conn_connect(struct conn *c, struct event_loop *loop, const struct sockaddr 
         return -errno;
     }
     int on = 1, error = 0;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     conn_stop_pacing(fd, to);
     conn_begin(c, fd, ready);
     if (connect(fd, to, to_len) < 0 && errno != EINPROGRESS)
@@ -132,7 +132,7 @@ ssize_t conn_write(struct conn *c, const struct iovec *parts, int count)
 int conn_error(const struct conn *c)
 {
     int error = 0;
-    socklen_t len = sizeof(error);
+    socklen_t len = sizeof error;
     if (getsockopt(c->source.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         return -errno;
     return -error;

@@ -42,14 +42,14 @@ static void wake_ready(struct event_source *source, uint32_t events)
     (void)events;
     struct event_loop *loop = (struct event_loop *)((char *)source - offsetof(struct event_loop, wake));
     uint64_t count;
-    if (read(source->fd, &count, sizeof(count)) > 0 && loop->woken != NULL)
+    if (read(source->fd, &count, sizeof count) > 0 && loop->woken)
         loop->woken(loop->context);
 }
 
 struct event_loop *event_loop_new(void (*woken)(void *context), void *context)
 {
-    struct event_loop *loop = calloc(1, sizeof(*loop));
-    if (loop == NULL)
+    struct event_loop *loop = calloc(1, sizeof *loop);
+    if (!loop)
         return NULL;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->wake = (struct event_source){eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), wake_ready};
@@ -121,7 +121,7 @@ static void timer_insert(struct event_loop *loop, struct event_timer *t, usec_t 
     t->looked_at = look_at;
     t->link = &loop->slots[slot];
     t->next = loop->slots[slot];
-    if (t->next != NULL)
+    if (t->next)
         t->next->link = &t->next;
     loop->slots[slot] = t;
     loop->occupied[slot / 64] |= UINT64_C(1) << (slot % 64);
@@ -130,7 +130,7 @@ static void timer_insert(struct event_loop *loop, struct event_timer *t, usec_t 
 static void timer_unlink(struct event_timer *t)
 {
     *t->link = t->next;
-    if (t->next != NULL)
+    if (t->next)
         t->next->link = t->link;
     t->link = NULL;
     t->next = NULL;
@@ -139,7 +139,7 @@ static void timer_unlink(struct event_timer *t)
 void event_timer_set(struct event_loop *loop, struct event_timer *timer, usec_t deadline)
 {
     timer->deadline = deadline;
-    if (timer->link != NULL) {
+    if (timer->link) {
         if (deadline >= timer->looked_at)
             return;
         timer_unlink(timer);
@@ -151,7 +151,7 @@ void event_timer_set(struct event_loop *loop, struct event_timer *timer, usec_t 
 void event_timer_clear(struct event_timer *timer)
 {
     timer->deadline = USEC_NEVER;
-    if (timer->link != NULL)
+    if (timer->link)
         timer_unlink(timer);
 }
 
@@ -183,9 +183,9 @@ static void serve_slot(struct event_loop *loop, unsigned slot)
     loop->occupied[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
     struct event_timer *due = loop->slots[slot];
     loop->slots[slot] = NULL;
-    if (due != NULL)
+    if (due)
         due->link = &due;
-    while (due != NULL)
+    while (due)
         serve_timer(loop, due);
 }
 
@@ -263,7 +263,7 @@ static int wait_events(struct event_loop *loop, usec_t until)
 
 static void run_tasks(struct event_loop *loop)
 {
-    while (loop->tasks != NULL) {
+    while (loop->tasks) {
         struct event_task *task = loop->tasks;
         loop->tasks = task->next;
         task->run(task);
@@ -297,6 +297,6 @@ int event_turn(struct event_loop *loop, usec_t until)
 void event_wake(struct event_loop *loop)
 {
     uint64_t one = 1;
-    while (write(loop->wake.fd, &one, sizeof(one)) < 0 && errno == EINTR)
+    while (write(loop->wake.fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
 }

@@ -131,7 +131,7 @@ bool relay_take_end(struct relay *r)
 
 static void drop_written(struct relay *r, size_t n, struct buffer_pool *pool)
 {
-    if (r->head != NULL) {
+    if (r->head) {
         size_t of_head = r->head->end - r->head->start;
         of_head = n < of_head ? n : of_head;
         r->head->start += (uint32_t)of_head;
@@ -149,7 +149,7 @@ static void drop_written(struct relay *r, size_t n, struct buffer_pool *pool)
 static void join_small(struct relay *r)
 {
     uint32_t len = r->out_end - r->out;
-    if (r->head == NULL || len == 0 || len > SMALL_BODY || BUFFER_LIMIT - r->head->end < len)
+    if (!r->head || len == 0 || len > SMALL_BODY || BUFFER_LIMIT - r->head->end < len)
         return;
     memcpy(r->head->bytes + r->head->end, r->buffer->bytes + r->out, len);
     r->head->end += len;
@@ -159,7 +159,7 @@ static void join_small(struct relay *r)
 
 void relay_drop_head(struct relay *r, struct buffer_pool *pool)
 {
-    if (r->head == NULL)
+    if (!r->head)
         return;
     r->out -= r->joined;
     r->joined = 0;
@@ -174,7 +174,7 @@ int relay_flush(struct relay *r, struct conn *to, struct buffer_pool *pool)
     if (!to->writable)
         return -EAGAIN;
     join_small(r);
-    if (r->head != NULL)
+    if (r->head)
         parts[count++] = (struct iovec){r->head->bytes + r->head->start, r->head->end - r->head->start};
     if (r->out < r->out_end)
         parts[count++] = (struct iovec){r->buffer->bytes + r->out, r->out_end - r->out};

@@ -28,7 +28,7 @@ void relay_begin(struct relay *r, const struct http1_head *head, bool chunked);
 /* Anything waiting to go out? */
 static inline bool relay_pending(const struct relay *r)
 {
-    return r->head != NULL || r->out < r->out_end;
+    return r->head || r->out < r->out_end;
 }
 
 static inline bool relay_pending_body(const struct relay *r)

@@ -15,7 +15,7 @@ void slab_init(struct slab *s, size_t object_size)
 
 void slab_fini(struct slab *s)
 {
-    while (s->blocks != NULL) {
+    while (s->blocks) {
         void *next = *(void **)s->blocks;
         free(s->blocks);
         s->blocks = next;
@@ -26,7 +26,7 @@ void slab_fini(struct slab *s)
 static void add_block(struct slab *s)
 {
     char *block = malloc(ALIGNMENT + BLOCK_OBJECTS * s->size);
-    if (block == NULL)
+    if (!block)
         return;
     *(void **)block = s->blocks;
     s->blocks = block;
@@ -36,10 +36,10 @@ static void add_block(struct slab *s)
 
 void *slab_take_dirty(struct slab *s)
 {
-    if (s->free == NULL)
+    if (!s->free)
         add_block(s);
     void *object = s->free;
-    if (object == NULL)
+    if (!object)
         return NULL;
     s->free = *(void **)object;
     POISON_LENT(object, s->size);
@@ -49,7 +49,7 @@ void *slab_take_dirty(struct slab *s)
 void *slab_take(struct slab *s)
 {
     void *object = slab_take_dirty(s);
-    return object == NULL ? NULL : memset(object, 0, s->size);
+    return !object ? NULL : memset(object, 0, s->size);
 }
 
 void slab_give(struct slab *s, void *object)

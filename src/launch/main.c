@@ -178,7 +178,7 @@ static void become_user(const struct launch *launch)
 {
     errno = 0;
     const struct passwd *entry = getpwnam(launch->user);
-    if (entry == NULL) {
+    if (!entry) {
         errno = errno != 0 ? errno : ENOENT;
         fail(launch, EXIT_FAILURE, "user", launch->user);
     }
@@ -222,12 +222,12 @@ static void execute(char **command)
 {
     char path[PATH_MAX];
     int error = ENOENT;
-    if (strchr(command[0], '/') != NULL) {
+    if (strchr(command[0], '/')) {
         execv(command[0], command);
         return;
     }
     const char *list = getenv("PATH");
-    for (const char *at = list != NULL ? list : "/usr/bin:/bin"; at != NULL; at = strchr(at, ':')) {
+    for (const char *at = list ? list : "/usr/bin:/bin"; at; at = strchr(at, ':')) {
         at += *at == ':';
         int size = (int)strcspn(at, ":");
         if (size == 0 || snprintf(path, sizeof path, "%.*s/%s", size, at, command[0]) >= (int)sizeof path)
@@ -250,11 +250,11 @@ int main(int argc, char **argv)
     for (int i = 0; i < launch.cgroup_count; i++)
         join_cgroup(&launch, launch.cgroups[i]);
     set_limits(&launch);
-    if (launch.user != NULL)
+    if (launch.user)
         become_user(&launch);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         fail(&launch, EXIT_FAILURE, "no_new_privs for", launch.command[0]);
-    if (launch.directory != NULL && chdir(launch.directory) < 0)
+    if (launch.directory && chdir(launch.directory) < 0)
         fail(&launch, EXIT_FAILURE, "directory", launch.directory);
     take_descriptors(&launch, input, output);
     reset_signals();

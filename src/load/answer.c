@@ -124,9 +124,9 @@ static enum http1_result take_step(struct answer_reader *reader, struct answer *
 /* Keeps the piece of a head or trailer section until the rest comes. */
 static bool keep(struct answer_reader *reader, struct answer *answer, const struct span *span)
 {
-    if (answer->kept == NULL)
+    if (!answer->kept)
         answer->kept = buffer_lend(&reader->pool);
-    if (answer->kept == NULL || span->size >= BUFFER_SIZE)
+    if (!answer->kept || span->size >= BUFFER_SIZE)
         return false;
     memmove(answer->kept->bytes + BUFFER_BASE, span->data, span->size);
     answer->kept->end = BUFFER_BASE + (uint32_t)span->size;
@@ -135,7 +135,7 @@ static bool keep(struct answer_reader *reader, struct answer *answer, const stru
 
 char *answer_room(struct answer_reader *reader, struct answer *answer, size_t *room)
 {
-    struct buffer *into = answer->kept != NULL ? answer->kept : reader->input;
+    struct buffer *into = answer->kept ? answer->kept : reader->input;
     *room = BUFFER_LIMIT - into->end;
     return into->bytes + into->end;
 }
@@ -159,7 +159,7 @@ enum answer_result answer_take(struct answer_reader *reader, struct answer *answ
 {
     struct buffer *kept = answer->kept;
     struct span span = {reader->input->bytes + BUFFER_BASE, size};
-    if (kept != NULL) {
+    if (kept) {
         kept->end += (uint32_t)size;
         span = (struct span){kept->bytes + BUFFER_BASE, kept->end - BUFFER_BASE};
     }
@@ -171,7 +171,7 @@ enum answer_result answer_feed(struct answer_reader *reader, struct answer *answ
                                size_t size, bool *surplus)
 {
     enum answer_result result = ANSWER_MORE;
-    while (result == ANSWER_MORE && answer->kept != NULL && size > 0) {
+    while (result == ANSWER_MORE && answer->kept && size > 0) {
         size_t room;
         char *into = answer_room(reader, answer, &room);
         size_t part = size < room ? size : room;
@@ -189,9 +189,9 @@ enum answer_result answer_feed(struct answer_reader *reader, struct answer *answ
 
 bool answer_hold(struct answer_reader *reader, struct answer *answer, const char *data, size_t size)
 {
-    if (answer->kept == NULL)
+    if (!answer->kept)
         answer->kept = buffer_lend(&reader->pool);
-    if (answer->kept == NULL || size >= BUFFER_LIMIT - answer->kept->end)
+    if (!answer->kept || size >= BUFFER_LIMIT - answer->kept->end)
         return false;
     memcpy(answer->kept->bytes + answer->kept->end, data, size);
     answer->kept->end += (uint32_t)size;

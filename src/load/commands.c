@@ -42,12 +42,12 @@ bool load_command_parse(const char *line, struct load_command *out, char *why, s
     json_error_t error;
     json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &error);
     const char *name = json_string_value(json_object_get(object, "cmd"));
-    const struct command_row *row = name != NULL ? find_row(name) : NULL;
+    const struct command_row *row = name ? find_row(name) : NULL;
     bool good = false;
     *out = (struct load_command){0};
-    if (object == NULL)
+    if (!object)
         snprintf(why, why_size, "not JSON: %s", error.text);
-    else if (row == NULL)
+    else if (!row)
         snprintf(why, why_size, "cmd is rate, threads or stop");
     else if (!read_value(row, json_object_get(object, "value"), &out->value))
         snprintf(why, why_size, "%s takes a%s value from %g to %g", row->name, row->whole ? " whole" : "",

@@ -6,18 +6,18 @@ ascale_load_SOURCES = \
 	src/load/answer.h \
 	src/load/commands.c \
 	src/load/commands.h \
-	src/load/engine.h \
-	src/load/engine_curl.c \
-	src/load/engine_plain.c \
+	src/load/driver.h \
+	src/load/driver_curl.c \
+	src/load/driver_plain.c \
 	src/load/main.c \
-	src/load/options.c \
-	src/load/options.h \
+	src/load/cli.c \
+	src/load/cli.h \
 	src/load/pacer.c \
 	src/load/pacer.h \
 	src/load/plan.c \
 	src/load/plan.h \
-	src/load/report.c \
-	src/load/report.h \
+	src/load/output.c \
+	src/load/output.h \
 	src/load/run.c \
 	src/load/run.h \
 	src/load/stats.c \
@@ -28,6 +28,6 @@ ascale_load_SOURCES = \
 	src/load/team.h \
 	src/load/trace.c \
 	src/load/trace.h \
-	src/load/worker.c \
-	src/load/worker.h
+	src/load/thread.c \
+	src/load/thread.h
 ascale_load_LDADD = libhttp.a libbase.a libcore.a $(CURL_LIBS) $(JANSSON_LIBS) -lm

@@ -13,7 +13,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     struct load_plan *plan = load_plan_new(&options, &status);
-    if (plan == NULL)
+    if (!plan)
         return status;
     curl_global_init(CURL_GLOBAL_DEFAULT); /* before any thread */
     status = run_load(plan);

@@ -45,12 +45,12 @@ static bool split_authority(struct url_parts *parts)
     parts->host = parts->authority;
     if (parts->authority_size > 0 && parts->host[0] == '[') {
         host_end = memchr(parts->host, ']', (size_t)parts->authority_size);
-        if (host_end == NULL)
+        if (!host_end)
             return false;
         parts->host++;
     } else {
         const char *colon = memchr(parts->host, ':', (size_t)parts->authority_size);
-        host_end = colon != NULL ? colon : end;
+        host_end = colon ? colon : end;
     }
     parts->host_size = (int)(host_end - parts->host);
     const char *rest = *host_end == ']' ? host_end + 1 : host_end;
@@ -91,9 +91,9 @@ static bool split_url(const char *url, struct url_parts *parts)
 {
     bool good = split_ends(url, parts);
     const char *at = good ? memrchr(parts->authority, '@', (size_t)parts->authority_size) : NULL;
-    if (at == NULL && good && split_authority(parts))
+    if (!at && good && split_authority(parts))
         return true;
-    if (at != NULL)
+    if (at)
         refuse(EXIT_BAD_USAGE,
                "user names in URLs are not supported: ask %.*s with --header 'Authorization: ...'",
                (int)(parts->path - at - 1), at + 1);
@@ -108,8 +108,7 @@ static int resolve(struct load_origin *origin)
     int error = getaddrinfo(origin->host, origin->port, &hints, &found);
     if (error != 0)
         return refuse(EXIT_FAILED, "cannot find the address of '%s': %s", origin->host, gai_strerror(error));
-    for (struct addrinfo *a = found; a != NULL && origin->address_count < LOAD_ADDRESSES_MAX;
-         a = a->ai_next) {
+    for (struct addrinfo *a = found; a && origin->address_count < LOAD_ADDRESSES_MAX; a = a->ai_next) {
         memcpy(&origin->addresses[origin->address_count], a->ai_addr, a->ai_addrlen);
         origin->address_lengths[origin->address_count++] = a->ai_addrlen;
     }
@@ -141,15 +140,15 @@ static void write_head(FILE *out, const struct load_plan *plan, const struct url
     const struct load_options *options = plan->options;
     fprintf(out, "%s %s%.*s HTTP/1.1\r\n", options->method, parts->path[0] == '/' ? "" : "/",
             parts->path_size, parts->path);
-    if (load_options_header(options, "Host") == NULL)
+    if (!load_options_header(options, "Host"))
         fprintf(out, "Host: %.*s\r\n", parts->authority_size, parts->authority);
-    if (load_options_header(options, "User-Agent") == NULL)
+    if (!load_options_header(options, "User-Agent"))
         fputs("User-Agent: ascale-load/" PACKAGE_VERSION "\r\n", out);
     for (size_t i = 0; i < options->headers.count; i++)
         fprintf(out, "%s\r\n", options->headers.text[i]);
-    if (options->no_keepalive && load_options_header(options, "Connection") == NULL)
+    if (options->no_keepalive && !load_options_header(options, "Connection"))
         fputs("Connection: close\r\n", out);
-    if (plan->sends_length && load_options_header(options, "Content-Length") == NULL)
+    if (plan->sends_length && !load_options_header(options, "Content-Length"))
         fprintf(out, "Content-Length: %zu\r\n", plan->body_size);
     fputs("\r\n", out);
 }
@@ -157,7 +156,7 @@ static void write_head(FILE *out, const struct load_plan *plan, const struct url
 static int build_request(struct load_plan *plan, struct load_target *target, const struct url_parts *parts)
 {
     FILE *out = open_memstream(&target->request, &target->request_size);
-    if (out == NULL)
+    if (!out)
         return refuse(EXIT_FAILED, "out of memory");
     write_head(out, plan, parts);
     if (plan->body_size > 0)
@@ -170,7 +169,7 @@ static double take_weight(char *url)
 {
     char *at = strrchr(url, '@');
     double weight;
-    if (at == NULL || !units_parse_double(at + 1, &weight))
+    if (!at || !units_parse_double(at + 1, &weight))
         return 1;
     *at = '\0';
     return weight;
@@ -180,7 +179,7 @@ static int add_target(struct load_plan *plan, const char *text)
 {
     struct load_target *target = &plan->targets[plan->target_count++];
     target->url = strdup(text);
-    if (target->url == NULL)
+    if (!target->url)
         return refuse(EXIT_FAILED, "out of memory");
     target->upto = take_weight(target->url);
     if (target->upto <= 0)
@@ -217,7 +216,7 @@ static int read_trace(struct load_plan *plan)
 {
     const struct load_options *options = plan->options;
     char why[160];
-    if (options->trace == NULL)
+    if (!options->trace)
         return 0;
     if (!trace_read(options->trace, options->trace_speed, &plan->trace, why, sizeof why))
         return refuse(EXIT_BAD_USAGE, "trace %s: %s", options->trace, why);
@@ -231,7 +230,7 @@ static int read_trace(struct load_plan *plan)
 static int read_body(struct load_plan *plan)
 {
     const char *path = plan->options->body_file;
-    int error = path != NULL ? file_read_stream(path, BODY_MAX, &plan->body, &plan->body_size) : 0;
+    int error = path ? file_read_stream(path, BODY_MAX, &plan->body, &plan->body_size) : 0;
     return error < 0 ? refuse(EXIT_BAD_USAGE, "cannot read body %s: %s", path, strerror(-error)) : 0;
 }
 
@@ -240,11 +239,11 @@ static int check_ca_file(const char *path)
 {
     char *text = NULL;
     size_t size;
-    int error = path != NULL ? file_read(path, CA_MAX, &text, &size) : 0;
+    int error = path ? file_read(path, CA_MAX, &text, &size) : 0;
     if (error < 0)
         return refuse(EXIT_BAD_USAGE, "cannot read CA file %s: %s", path,
                       error == -EINVAL ? "it is no regular file" : strerror(-error));
-    bool good = path == NULL || strstr(text, "-----BEGIN ") != NULL;
+    bool good = !path || strstr(text, "-----BEGIN ");
     free(text);
     return good ? 0 : refuse(EXIT_BAD_USAGE, "CA file %s holds no certificate in PEM form", path);
 }
@@ -268,7 +267,7 @@ static int fill_plan(struct load_plan *plan)
 static bool wants_close(const struct load_options *options)
 {
     const char *value = load_options_header(options, "Connection");
-    return options->no_keepalive || (value != NULL && strcasecmp(value + strspn(value, " \t"), "close") == 0);
+    return options->no_keepalive || (value && strcasecmp(value + strspn(value, " \t"), "close") == 0);
 }
 
 static bool method_has_body(const char *method)
@@ -279,13 +278,13 @@ static bool method_has_body(const char *method)
 struct load_plan *load_plan_new(const struct load_options *options, int *status)
 {
     struct load_plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL) {
+    if (!plan) {
         *status = refuse(EXIT_FAILED, "out of memory");
         return NULL;
     }
     plan->options = options;
     plan->method = find_method(options->method);
-    plan->sends_length = options->body_file != NULL || method_has_body(options->method);
+    plan->sends_length = options->body_file || method_has_body(options->method);
     plan->close = wants_close(options);
     plan->arrivals = (struct arrivals_plan){
         .rate_rps = options->rate_rps,

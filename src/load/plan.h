@@ -4,7 +4,7 @@
 #ifndef LOAD_PLAN_H
 #define LOAD_PLAN_H
 #include "core/http1.h"
-#include "load/options.h"
+#include "load/cli.h"
 #include "load/trace.h"
 #include <sys/socket.h>
 

@@ -20,7 +20,7 @@
 #include "base/signals.h"
 #include "config.h"
 #include "load/commands.h"
-#include "load/report.h"
+#include "load/output.h"
 #include "load/table.h"
 #include "load/team.h"
 
@@ -77,14 +77,14 @@ static bool settle_connections(struct run *run)
     return true;
 }
 
-static void tell_line(const struct report_interval *what)
+static void tell_line(const struct output_interval *what)
 {
     char line[256];
-    report_line(line, sizeof line, what);
+    output_line(line, sizeof line, what);
     fprintf(stderr, "%s\n", line);
 }
 
-static void tell_table(struct run *run, const struct report_interval *what)
+static void tell_table(struct run *run, const struct output_interval *what)
 {
     struct winsize size = {0};
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
@@ -98,7 +98,7 @@ static void tell_progress(struct run *run, usec_t now)
 {
     struct load_stats interval = run->team.stats;
     load_stats_subtract(&interval, &run->before);
-    struct report_interval what = {
+    struct output_interval what = {
         .options = run->options,
         .url = run->team.plan->targets[0].url,
         .elapsed = run->team.seen_at - run->team.start,
@@ -110,9 +110,9 @@ static void tell_progress(struct run *run, usec_t now)
         .users = run->team.users,
     };
     if (run->options->output == LOAD_OUTPUT_CSV)
-        report_csv_row(stdout, &what);
+        output_csv_row(stdout, &what);
     if (run->progress == LOAD_PROGRESS_JSON)
-        report_json_line(stdout, &what);
+        output_json_line(stdout, &what);
     else if (run->progress == LOAD_PROGRESS_LINE)
         tell_line(&what);
     else if (run->progress == LOAD_PROGRESS_AUTO)
@@ -129,7 +129,7 @@ static enum load_progress settle_progress(const struct load_options *options)
         return options->progress;
     const char *term = getenv("TERM");
     bool rows_there = options->output == LOAD_OUTPUT_CSV && isatty(STDOUT_FILENO);
-    if (isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0 && !rows_there)
+    if (isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0 && !rows_there)
         return LOAD_PROGRESS_AUTO;
     return options->output == LOAD_OUTPUT_TEXT ? LOAD_PROGRESS_LINE : LOAD_PROGRESS_NONE;
 }
@@ -288,7 +288,7 @@ static void tell_shape_over(const struct run *run)
 static int tell_summary(const struct run *run)
 {
     usec_t end = end_of(run);
-    struct report_summary summary = {
+    struct output_summary summary = {
         .options = run->options,
         .stats = &run->team.stats,
         .elapsed = end - run->team.start,
@@ -302,11 +302,11 @@ static int tell_summary(const struct run *run)
     };
     bool told = true;
     if (run->progress == LOAD_PROGRESS_JSON)
-        told = report_summary_json(stdout, &summary, "summary");
+        told = output_summary_json(stdout, &summary, "summary");
     else if (run->options->output == LOAD_OUTPUT_JSON)
-        told = report_summary_json(stdout, &summary, NULL);
+        told = output_summary_json(stdout, &summary, NULL);
     else if (run->options->output == LOAD_OUTPUT_TEXT)
-        report_summary_text(stdout, &summary);
+        output_summary_text(stdout, &summary);
     if (!file_end_output("ascale-load", "what was measured"))
         return 1;
     if (!told) {
@@ -315,7 +315,7 @@ static int tell_summary(const struct run *run)
     }
     tell_shape_over(run);
     char why[200];
-    if (report_expectations_met(&summary, why, sizeof why))
+    if (output_expectations_met(&summary, why, sizeof why))
         return 0;
     fprintf(stderr, "ascale-load: %s\n", why);
     return 1;
@@ -340,7 +340,7 @@ static int run_to_end(struct run *run)
     if (!settle_connections(run))
         return 1;
     if (run->options->output == LOAD_OUTPUT_CSV)
-        report_csv_head(stdout);
+        output_csv_head(stdout);
     bool started = team_start(&run->team, run->done_fd);
     run->told_at = run->counted_at = run->team.start;
     if (started)
@@ -357,7 +357,7 @@ static int run_to_end(struct run *run)
 int run_load(const struct load_plan *plan)
 {
     struct run *run = calloc(1, sizeof *run);
-    if (run == NULL) {
+    if (!run) {
         fprintf(stderr, "ascale-load: out of memory; nothing was sent\n");
         return 1;
     }

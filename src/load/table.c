@@ -28,10 +28,10 @@ __attribute__((format(printf, 2, 3))) static void add_line(struct canvas *canvas
     canvas->lines++;
 }
 
-static void add_head(struct canvas *canvas, const struct report_interval *what)
+static void add_head(struct canvas *canvas, const struct output_interval *what)
 {
     char elapsed[24], end[24] = "";
-    report_clock(elapsed, sizeof elapsed, what->elapsed);
+    output_clock(elapsed, sizeof elapsed, what->elapsed);
     if (what->options->duration != USEC_NEVER)
         units_format_clock(end, sizeof end, what->options->duration);
     size_t more = what->options->urls.count - 1;
@@ -39,13 +39,13 @@ static void add_head(struct canvas *canvas, const struct report_interval *what)
              more > 0 ? " and others" : "");
 }
 
-static void add_rates(struct canvas *canvas, const struct report_interval *what)
+static void add_rates(struct canvas *canvas, const struct output_interval *what)
 {
     char asked[48] = "";
     if (what->asked_rps > 0)
         snprintf(asked, sizeof asked, what->asked_rps < 9.995 ? " of %.3g asked" : " of %.0f asked",
                  what->asked_rps);
-    add_line(canvas, "%10.0f req/s%s, %lld in flight", report_rate(what->interval->answered, what->length),
+    add_line(canvas, "%10.0f req/s%s, %lld in flight", output_rate(what->interval->answered, what->length),
              asked, (long long)what->in_flight);
     add_line(canvas, "%10llu answered", (unsigned long long)what->total->answered);
     char kinds[160] = "";
@@ -58,7 +58,7 @@ static void add_rates(struct canvas *canvas, const struct report_interval *what)
     add_line(canvas, "%10llu errors%s", (unsigned long long)load_stats_errors(what->total), kinds);
 }
 
-static void add_latencies(struct canvas *canvas, const struct report_interval *what)
+static void add_latencies(struct canvas *canvas, const struct output_interval *what)
 {
     static const struct {
         const char *label;
@@ -68,8 +68,8 @@ static void add_latencies(struct canvas *canvas, const struct report_interval *w
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char now[24], all[24];
         add_line(canvas, "%10s%14s%14s", rows[i].label,
-                 report_latency(now, sizeof now, report_quantile(what->interval, rows[i].q)),
-                 report_latency(all, sizeof all, report_quantile(what->total, rows[i].q)));
+                 output_latency(now, sizeof now, output_quantile(what->interval, rows[i].q)),
+                 output_latency(all, sizeof all, output_quantile(what->total, rows[i].q)));
     }
 }
 
@@ -113,16 +113,16 @@ static void add_histogram(struct canvas *canvas, const struct load_stats *stats,
         most = counts[i] > most ? counts[i] : most;
     for (int i = first; i < count; i++) {
         char label[24];
-        add_line(canvas, "  < %-7s %5.1f%% %.*s", report_latency(label, sizeof label, band_end(i)),
+        add_line(canvas, "  < %-7s %5.1f%% %.*s", output_latency(label, sizeof label, band_end(i)),
                  100 * (double)counts[i] / (double)stats->latency.count,
                  (int)((counts[i] * BAR_MAX + most - 1) / most), bar);
     }
 }
 
-static void add_one_line(struct canvas *canvas, const struct report_interval *what)
+static void add_one_line(struct canvas *canvas, const struct output_interval *what)
 {
     char line[LINE_SIZE];
-    report_line(line, sizeof line, what);
+    output_line(line, sizeof line, what);
     add_line(canvas, "%s", line);
 }
 
@@ -133,7 +133,7 @@ void table_clear(FILE *out, struct table *table)
     table->drawn = 0;
 }
 
-void table_draw(FILE *out, struct table *table, const struct report_interval *what)
+void table_draw(FILE *out, struct table *table, const struct output_interval *what)
 {
     struct canvas canvas = {.columns = table->columns};
     add_head(&canvas, what);

@@ -77,8 +77,8 @@ static int make_worker(struct team *team, int i, int done_fd)
     /* Not the numbers of its arrivals again, or a gap would tell which URL follows it. */
     struct random choices = {(uint64_t)team->plan->options->seed + (uint64_t)i};
     int64_t open_max = share(team, team->open_max, i);
-    team->workers[i] = worker_new(team->plan, &pacer, open_max, random_next(&choices), done_fd);
-    return team->workers[i] != NULL ? worker_wait_ready(team->workers[i]) : -errno;
+    team->workers[i] = load_thread_new(team->plan, &pacer, open_max, random_next(&choices), done_fd);
+    return team->workers[i] ? load_thread_wait_ready(team->workers[i]) : -errno;
 }
 
 static bool make_workers(struct team *team, int done_fd)
@@ -90,7 +90,7 @@ static bool make_workers(struct team *team, int done_fd)
             continue;
         fprintf(stderr, "ascale-load: cannot start worker %d of %d: %s; nothing was sent\n", i + 1,
                 team->count, strerror(-error));
-        team->count = team->workers[i] != NULL ? i + 1 : i;
+        team->count = team->workers[i] ? i + 1 : i;
         return false;
     }
     return true;
@@ -105,7 +105,7 @@ bool team_start(struct team *team, int done_fd)
         team_stop(team, 0);
     team->start = clock_now_us() + START_LEAD;
     for (int i = 0; i < team->count; i++)
-        worker_start(team->workers[i], team->start);
+        load_thread_start(team->workers[i], team->start);
     return made;
 }
 
@@ -119,7 +119,7 @@ static void note_when_seen(struct team *team, usec_t at, bool first)
         team->seen_at = at;
 }
 
-static void note_its_end(struct team *team, const struct worker_view *view)
+static void note_its_end(struct team *team, const struct load_thread_view *view)
 {
     usec_t stop_at = view->at > 0 ? view->stop_at : USEC_NEVER;
     team->stop_at = stop_at > team->stop_at ? stop_at : team->stop_at;
@@ -136,7 +136,7 @@ void team_look(struct team *team)
     team->done = team->ran_out = true;
     team->busy = false;
     for (int i = 0; i < team->count; i++) {
-        worker_look(team->workers[i], &team->view);
+        load_thread_look(team->workers[i], &team->view);
         note_when_seen(team, team->view.at, i == 0);
         load_stats_merge(&team->stats, &team->view.stats);
         team->in_flight += team->view.in_flight;
@@ -189,7 +189,7 @@ void team_set_users(struct team *team, int64_t users)
 {
     team->users = users;
     for (int i = 0; i < team->count; i++)
-        worker_set_users(team->workers[i], share(team, users, i));
+        load_thread_set_users(team->workers[i], share(team, users, i));
 }
 
 void team_set_rate(struct team *team, double rate_rps)
@@ -197,17 +197,17 @@ void team_set_rate(struct team *team, double rate_rps)
     team->rate_rps = rate_rps;
     team->rate_changed = true;
     for (int i = 0; i < team->count; i++)
-        worker_set_rate(team->workers[i], rate_of(team, rate_rps, i));
+        load_thread_set_rate(team->workers[i], rate_of(team, rate_rps, i));
 }
 
 void team_stop(struct team *team, usec_t drain_until)
 {
     for (int i = 0; i < team->count; i++)
-        worker_stop(team->workers[i], drain_until);
+        load_thread_stop(team->workers[i], drain_until);
 }
 
 void team_free(struct team *team)
 {
     for (int i = 0; i < team->count; i++)
-        worker_free(team->workers[i]);
+        load_thread_free(team->workers[i]);
 }

@@ -3,7 +3,7 @@
  * added up. For the main thread. */
 #ifndef LOAD_TEAM_H
 #define LOAD_TEAM_H
-#include "load/worker.h"
+#include "load/thread.h"
 
 enum { TEAM_MAX = 256 };
 
@@ -15,7 +15,7 @@ struct team {
     bool rate_changed;   /* by an order */
     int64_t open_max; /* connections that may be open, idle ones to other hosts included; as many at least */
 
-    struct worker *workers[TEAM_MAX];
+    struct load_thread *workers[TEAM_MAX];
     int count;
     usec_t start;
 
@@ -31,7 +31,7 @@ struct team {
     bool busy;             /* one of them was on the CPU nearly all the time */
     bool done;
 
-    struct worker_view view; /* scratch: too large for a stack that is called often */
+    struct load_thread_view view; /* scratch: too large for a stack that is called often */
 };
 
 /* Starts them with what plan, users, connections and rate say; false after an error on stderr, and nothing

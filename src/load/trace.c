@@ -25,11 +25,11 @@ static bool read_point(const char *line, double speed, struct arrivals_point *ou
 {
     double seconds;
     const char *at = read_number(line, &seconds);
-    if (at == NULL || *at != ',' || seconds / speed >= VALUE_MAX)
+    if (!at || *at != ',' || seconds / speed >= VALUE_MAX)
         return false;
     out->at = (usec_t)(seconds / speed * 1e6);
     at = read_number(at + 1, &out->factor);
-    return at != NULL && *at == '\0';
+    return at && *at == '\0';
 }
 
 /* What is no line of data: empty, a comment, or in the first line the names of the columns. */
@@ -60,9 +60,9 @@ static bool read_lines(struct trace *trace, char *text, double speed, char *why,
     bool first = true;
     if (strncmp(text, BYTE_MARK, strlen(BYTE_MARK)) == 0)
         text += strlen(BYTE_MARK);
-    for (char *line = text, *next; line != NULL; line = next) {
+    for (char *line = text, *next; line; line = next) {
         next = strchr(line, '\n');
-        if (next != NULL)
+        if (next)
             *next++ = '\0';
         line += strspn(line, BLANKS);
         if (!is_no_data(line, first) && !add_line(trace, line, speed, why, why_size))
@@ -78,7 +78,7 @@ static bool read_lines(struct trace *trace, char *text, double speed, char *why,
 static size_t count_lines(const char *text)
 {
     size_t lines = 1;
-    for (; (text = strchr(text, '\n')) != NULL; text++)
+    for (; (text = strchr(text, '\n')); text++)
         lines++;
     return lines;
 }
@@ -100,7 +100,7 @@ bool trace_read(const char *path, double speed, struct trace *out, char *why, si
     }
     snprintf(why, why_size, "out of memory");
     out->points = calloc(count_lines(text), sizeof *out->points);
-    bool good = out->points != NULL && read_lines(out, text, speed, why, why_size);
+    bool good = out->points && read_lines(out, text, speed, why, why_size);
     free(text);
     for (size_t i = 0; good && i < out->count; i++)
         out->points[i].factor /= out->peak_rps;

@@ -73,7 +73,7 @@ static const char *const reason_words[REASON_COUNT] = {
     [REASON_DRY_RUN] = "dry-run",
 };
 
-#define COUNT(array)     (int)(sizeof(array) / sizeof *(array))
+#define COUNT(array)     (int)(sizeof array / sizeof *(array))
 
 #define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
 #define ROW(kind, type, member)                                                                              \

@@ -71,7 +71,7 @@ static void cut(struct applog *log, int64_t size, int64_t max_bytes)
     char old[sizeof log->path + 2];
     snprintf(old, sizeof old, "%s.1", log->path);
     char *buffer = malloc(keep);
-    if (buffer == NULL || !copy_end(log, size, old, buffer, keep))
+    if (!buffer || !copy_end(log, size, old, buffer, keep))
         unlink(old);
     free(buffer);
     if (ftruncate(log->fd, 0) == 0)
@@ -121,7 +121,7 @@ static int prepend_lines(const char *text, size_t size, char lines[][APPLOG_LINE
 {
     const char *line;
     size_t length;
-    while (count < max && (line = take_last_line(text, &size, &length)) != NULL) {
+    while (count < max && (line = take_last_line(text, &size, &length))) {
         if (length >= APPLOG_LINE_SIZE)
             length = APPLOG_LINE_SIZE - 1;
         memmove(lines[1], lines[0], (size_t)count * APPLOG_LINE_SIZE);
@@ -167,7 +167,7 @@ static int oldest_kept(DIR *directory, bool (*live)(void *ctx, int id), void *ct
 {
     int newest[APPLOG_OLD_MAX + 1], count = 0; /* descending */
     const struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
+    while ((entry = readdir(directory))) {
         int id = log_owner(entry->d_name);
         if (id == 0 || entry->d_name[strlen(entry->d_name) - 1] == '1' || live(ctx, id))
             continue;
@@ -183,12 +183,12 @@ static int oldest_kept(DIR *directory, bool (*live)(void *ctx, int id), void *ct
 void applog_prune(const char *path, bool (*live)(void *ctx, int id), void *ctx)
 {
     DIR *directory = opendir(path);
-    if (directory == NULL)
+    if (!directory)
         return;
     int oldest = oldest_kept(directory, live, ctx);
     rewinddir(directory);
     const struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
+    while ((entry = readdir(directory))) {
         int id = log_owner(entry->d_name);
         if (id != 0 && id < oldest && !live(ctx, id))
             unlinkat(dirfd(directory), entry->d_name, 0);

@@ -72,12 +72,11 @@ static bool find_mount(enum cgroup_kind kind, char *out, size_t size)
     FILE *stream = fopen("/proc/self/mounts", "re");
     char path[256], type[32], options[512];
     bool found = false;
-    while (stream != NULL && !found &&
-           fscanf(stream, "%*s %255s %31s %511s %*[^\n]", path, type, options) == 3)
+    while (stream && !found && fscanf(stream, "%*s %255s %31s %511s %*[^\n]", path, type, options) == 3)
         found = kind == CGROUP_UNIFIED
                     ? strcmp(type, "cgroup2") == 0
                     : strcmp(type, "cgroup") == 0 && has_word(options, ",", controllers[kind]);
-    if (stream != NULL)
+    if (stream)
         fclose(stream);
     return found && snprintf(out, size, "%s", path) < (int)size;
 }
@@ -89,9 +88,9 @@ static bool find_membership(pid_t pid, enum cgroup_kind kind, char *out, size_t 
     snprintf(name, sizeof name, "/proc/%d/cgroup", (int)pid);
     FILE *stream = fopen(name, "re");
     bool found = false;
-    while (stream != NULL && !found && fgets(line, sizeof line, stream) != NULL) {
-        char *list = strchr(line, ':'), *path = list == NULL ? NULL : strchr(list + 1, ':');
-        if (path == NULL)
+    while (stream && !found && fgets(line, sizeof line, stream)) {
+        char *list = strchr(line, ':'), *path = !list ? NULL : strchr(list + 1, ':');
+        if (!path)
             continue;
         *path++ = '\0';
         path[strcspn(path, "\n")] = '\0';
@@ -100,7 +99,7 @@ static bool find_membership(pid_t pid, enum cgroup_kind kind, char *out, size_t 
         if (found)
             found = snprintf(out, size, "%s", path) < (int)size;
     }
-    if (stream != NULL)
+    if (stream)
         fclose(stream);
     return found;
 }
@@ -155,12 +154,12 @@ static void remove_left(const struct cgroup_places *places, const char *key, int
     for (int kind = 0; kind < CGROUP_KINDS; kind++) {
         DIR *directory = places->paths[kind][0] == '\0' ? NULL : opendir(places->paths[kind]);
         const struct dirent *entry;
-        while (directory != NULL && (entry = readdir(directory)) != NULL)
+        while (directory && (entry = readdir(directory)))
             if (strncmp(entry->d_name, name, (size_t)length) == 0 &&
                 fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
                 status.st_mtime + age_s <= clock_wall_us() / 1000000)
                 unlinkat(dirfd(directory), entry->d_name, AT_REMOVEDIR);
-        if (directory != NULL)
+        if (directory)
             closedir(directory);
     }
 }
@@ -230,7 +229,7 @@ void cgroup_adopt(struct cgroup *group, pid_t pid, const char *key)
         char mount[CGROUP_PATH_MAX], path[256];
         const char *tail;
         if (!find_mount(kind, mount, sizeof mount) || !find_membership(pid, kind, path, sizeof path) ||
-            (tail = strstr(path, name)) == NULL || tail[strlen(name)] != '\0')
+            !(tail = strstr(path, name)) || tail[strlen(name)] != '\0')
             continue;
         if (snprintf(group->paths[kind], CGROUP_PATH_MAX, "%s%s", mount, path) >= CGROUP_PATH_MAX)
             group->paths[kind][0] = '\0';
@@ -279,7 +278,7 @@ static bool kill_member(pid_t pid, const char *group)
 static char *read_members(const char *group)
 {
     char *text = malloc(FILE_MAX);
-    if (text != NULL && !read_text(group, "cgroup.procs", text, FILE_MAX))
+    if (text && !read_text(group, "cgroup.procs", text, FILE_MAX))
         text[0] = '\0';
     return text;
 }
@@ -287,14 +286,14 @@ static char *read_members(const char *group)
 bool cgroup_kill(const struct cgroup *group)
 {
     const char *path = any_path(group);
-    if (path == NULL || !cgroup_is_populated(group))
+    if (!path || !cgroup_is_populated(group))
         return false;
     if (group->paths[CGROUP_UNIFIED][0] != '\0' &&
         write_text(group->paths[CGROUP_UNIFIED], "cgroup.kill", "1"))
         return true;
     char *members = read_members(path);
     bool any = false;
-    for (char *at = members, *end; at != NULL && *at != '\0'; at = end + 1) {
+    for (char *at = members, *end; at && *at != '\0'; at = end + 1) {
         pid_t pid = (pid_t)strtol(at, &end, 10);
         if (end == at || *end != '\n')
             break;
@@ -308,11 +307,11 @@ bool cgroup_kill(const struct cgroup *group)
 static int64_t find_count(const char *text, const char *word)
 {
     size_t length = strlen(word);
-    for (const char *line = text; line != NULL && *line != '\0';) {
+    for (const char *line = text; line && *line != '\0';) {
         if (strncmp(line, word, length) == 0 && line[length] == ' ')
             return strtoll(line + length, NULL, 10);
         line = strchr(line, '\n');
-        line = line == NULL ? NULL : line + 1;
+        line = !line ? NULL : line + 1;
     }
     return -1;
 }
@@ -356,7 +355,7 @@ bool cgroup_is_populated(const struct cgroup *group)
         return read_count(group->paths[CGROUP_UNIFIED], "cgroup.events", "populated") > 0;
     char text[16];
     const char *path = any_path(group);
-    return path != NULL && read_text(path, "cgroup.procs", text, sizeof text) && text[0] != '\0';
+    return path && read_text(path, "cgroup.procs", text, sizeof text) && text[0] != '\0';
 }
 
 /* The count of whichever of two files is there. */

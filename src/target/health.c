@@ -177,7 +177,7 @@ static void check_answer(struct health *health)
         .context = health,
     };
     health->call = http_client_start(health->setup.client, &request);
-    if (health->call == NULL) {
+    if (!health->call) {
         snprintf(health->text, sizeof health->text, "GET %.64s: out of memory", app->health_path);
         conclude(health, false);
     }
@@ -218,7 +218,7 @@ void health_stop(struct health *health)
     health->running = false;
     loop_timer_cancel(health->setup.loop, &health->timer);
     end_connection(health);
-    if (health->call != NULL)
+    if (health->call)
         http_client_cancel(health->call);
     health->call = NULL;
 }

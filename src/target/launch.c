@@ -64,10 +64,10 @@ static __attribute__((format(printf, 2, 3))) void set_variable(struct list *env,
 static void inherit(struct list *env)
 {
     static const char *const names[] = {"HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TMPDIR", "TZ", NULL};
-    for (int i = 0; names[i] != NULL; i++)
-        if (getenv(names[i]) != NULL)
+    for (int i = 0; names[i]; i++)
+        if (getenv(names[i]))
             set_variable(env, "%s=%s", names[i], getenv(names[i]));
-    for (char *const *entry = environ; *entry != NULL; entry++)
+    for (char *const *entry = environ; *entry; entry++)
         if (strncmp(*entry, "LC_", 3) == 0)
             set_entry(env, *entry);
 }
@@ -75,15 +75,15 @@ static void inherit(struct list *env)
 static void build_environment(struct list *env, const struct launch_request *request)
 {
     const char *path = getenv("PATH");
-    if (path == NULL)
+    if (!path)
         path = "/usr/local/bin:/usr/bin:/bin";
-    if (request->program_dir != NULL)
+    if (request->program_dir)
         set_variable(env, "PATH=%s:%s", request->program_dir, path);
     else
         set_variable(env, "PATH=%s", path);
     inherit(env);
     set_variable(env, "PORT=%d", request->port);
-    for (const char *entry = NULL; (entry = config_map_next(request->config->app.env, entry)) != NULL;)
+    for (const char *entry = NULL; (entry = config_map_next(request->config->app.env, entry));)
         set_entry(env, entry);
     set_variable(env, "ASCALE_INSTANCE=%d", request->id);
     set_variable(env, "ASCALE_PORT=%d", request->port); /* PORT may have been set to something else */

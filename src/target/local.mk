@@ -8,8 +8,8 @@ libtarget_a_SOURCES = \
 	src/target/cgroup.h \
 	src/target/health.c \
 	src/target/health.h \
-	src/target/instance.c \
-	src/target/instance.h \
+	src/target/process_instance.c \
+	src/target/process_instance.h \
 	src/target/launch.c \
 	src/target/launch.h \
 	src/target/ports.c \

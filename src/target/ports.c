@@ -43,7 +43,7 @@ void ports_set(struct sockaddr_storage *address, int port)
 
 void ports_url(const char *host, int port, const char *path, char *out, size_t size)
 {
-    snprintf(out, size, strchr(host, ':') != NULL ? "http://[%s]:%d%s" : "http://%s:%d%s", host, port, path);
+    snprintf(out, size, strchr(host, ':') ? "http://[%s]:%d%s" : "http://%s:%d%s", host, port, path);
 }
 
 static int get_port(const struct sockaddr_storage *address)
@@ -166,12 +166,12 @@ static int find_listeners(const char *table, const struct sockaddr_storage *host
 {
     enum { STATE_LISTEN = 10 };
     FILE *stream = fopen(table, "re");
-    if (stream == NULL)
+    if (!stream)
         return count;
     char line[512];
     struct listener listener;
     bool heading = fgets(line, sizeof line, stream) != NULL;
-    while (heading && count < LISTENERS_MAX && fgets(line, sizeof line, stream) != NULL) {
+    while (heading && count < LISTENERS_MAX && fgets(line, sizeof line, stream)) {
         if (!parse_listener(line, &listener))
             continue;
         if (listener.state != STATE_LISTEN)
@@ -189,11 +189,11 @@ static bool strike_open(pid_t pid, uint64_t *inodes, int count)
     char path[32], link[64];
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *directory = opendir(path);
-    if (directory == NULL)
+    if (!directory)
         return errno == ENOENT;
     const struct dirent *entry;
     uint64_t inode;
-    while ((entry = readdir(directory)) != NULL) {
+    while ((entry = readdir(directory))) {
         ssize_t length = readlinkat(dirfd(directory), entry->d_name, link, sizeof link - 1);
         link[length < 0 ? 0 : length] = '\0';
         if (sscanf(link, "socket:[%" SCNu64 "]", &inode) != 1)

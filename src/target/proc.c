@@ -34,14 +34,14 @@ bool proc_stat_parse(const char *text, struct proc_stat *out)
 {
     /* The name is in parentheses and may itself hold any of " )(": the last one ends it. */
     const char *at = strrchr(text, ')');
-    if (at == NULL || at[1] != ' ')
+    if (!at || at[1] != ' ')
         return false;
     at += 2;
     char state = *at;
     int64_t field[FIELD_COUNT] = {0};
     for (int i = FIELD_STATE + 1; i < FIELD_COUNT; i++) {
         at = strchr(at, ' ');
-        if (at == NULL)
+        if (!at)
             return false;
         field[i] = strtoll(++at, NULL, 10);
     }
@@ -115,7 +115,7 @@ bool proc_is_process(pid_t pid)
     if (read_file(path, text, sizeof text) <= 0)
         return false;
     const char *group = strstr(text, "\nTgid:");
-    return group != NULL && strtol(group + 6, NULL, 10) == pid;
+    return group && strtol(group + 6, NULL, 10) == pid;
 }
 
 /* Finds NAME=VALUE in what is left of a stream of NUL-terminated strings. */
@@ -138,7 +138,7 @@ bool proc_environment(pid_t pid, const char *name, char *out, size_t size)
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
     FILE *stream = fopen(path, "re");
-    if (stream == NULL)
+    if (!stream)
         return false;
     bool found = find_variable(stream, name, out, size);
     fclose(stream);
@@ -161,7 +161,7 @@ pid_t proc_last_pid(int loadavg_fd)
     if (length < 0)
         return (pid_t)length;
     const char *last = strrchr(text, ' ');
-    return last == NULL ? -EPROTO : (pid_t)strtol(last, NULL, 10);
+    return !last ? -EPROTO : (pid_t)strtol(last, NULL, 10);
 }
 
 bool proc_host_read(int stat_fd, struct proc_host *out)

@@ -3,8 +3,8 @@
  * sampling, the round of the house each second (orphans, logs, limits), the host's own CPU. Control thread
  * only. */
 #include "base/file.h"
-#include "target/instance.h"
 #include "target/proc.h"
+#include "target/process_instance.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -20,26 +20,26 @@ enum {
 };
 
 struct process_target {
-    struct instance_house house;
+    struct process_house house;
     int host_stat_fd; /* -1: the host's CPU is not measured */
     struct proc_host host_cpu;
     double host_cpu_pct;
     struct loop_timer round;
-    struct instance instances[INSTANCES_MAX];
+    struct process_instance instances[INSTANCES_MAX];
 };
 
-static struct instance *find_instance(struct process_target *t, int id)
+static struct process_instance *find_instance(struct process_target *t, int id)
 {
     for (int i = 0; i < INSTANCES_MAX; i++)
-        if (t->instances[i].phase != INSTANCE_FREE && t->instances[i].id == id)
+        if (t->instances[i].phase != PROCESS_FREE && t->instances[i].id == id)
             return &t->instances[i];
     return NULL;
 }
 
-static struct instance *find_free(struct process_target *t)
+static struct process_instance *find_free(struct process_target *t)
 {
     for (int i = 0; i < INSTANCES_MAX; i++)
-        if (t->instances[i].phase == INSTANCE_FREE)
+        if (t->instances[i].phase == PROCESS_FREE)
             return &t->instances[i];
     return NULL;
 }
@@ -53,7 +53,7 @@ static bool holds_port(void *context, int port)
 {
     const struct process_target *t = context;
     for (int i = 0; i < INSTANCES_MAX; i++)
-        if (instance_is_alive(&t->instances[i]) && t->instances[i].port == port)
+        if (process_instance_is_alive(&t->instances[i]) && t->instances[i].port == port)
             return true;
     return false;
 }
@@ -61,13 +61,13 @@ static bool holds_port(void *context, int port)
 static bool any_alive(const struct process_target *t)
 {
     for (int i = 0; i < INSTANCES_MAX; i++)
-        if (instance_is_alive(&t->instances[i]))
+        if (process_instance_is_alive(&t->instances[i]))
             return true;
     return false;
 }
 
 /* With half of its time gone a log is looked at in the round of others. */
-static usec_t check_log(struct process_target *t, struct instance *instance, usec_t now)
+static usec_t check_log(struct process_target *t, struct process_instance *instance, usec_t now)
 {
     if (now >= instance->log.seen_at + (instance->log_check_at - instance->log.seen_at) / 2)
         instance->log_check_at = applog_check(&instance->log, t->house.config.log.max_size, now);
@@ -84,12 +84,12 @@ static usec_t check_instances(struct process_target *t, usec_t now)
 {
     usec_t next = now + ROUND_US;
     for (int i = 0; i < INSTANCES_MAX; i++) {
-        struct instance *instance = &t->instances[i];
-        if (!instance_is_alive(instance))
+        struct process_instance *instance = &t->instances[i];
+        if (!process_instance_is_alive(instance))
             continue;
         next = sooner(next, check_log(t, instance, now));
-        instance_enforce_limits(instance, now);
-        if (instance_is_watched(instance))
+        process_instance_enforce_limits(instance, now);
+        if (process_instance_is_watched(instance))
             next = sooner(next, now + WATCHED_ROUND_US);
     }
     return next;
@@ -98,7 +98,7 @@ static usec_t check_instances(struct process_target *t, usec_t now)
 static bool any_watched(const struct process_target *t)
 {
     for (int i = 0; i < INSTANCES_MAX; i++)
-        if (instance_is_watched(&t->instances[i]))
+        if (process_instance_is_watched(&t->instances[i]))
             return true;
     return false;
 }
@@ -116,18 +116,18 @@ static void round_due(struct loop_timer *timer, int64_t now_us)
 {
     struct process_target *t = timer->context;
     if (now_us - t->house.scanned_at >= ROUND_US || any_watched(t))
-        instance_scan(&t->house, now_us);
+        process_instance_scan(&t->house, now_us);
     make_round(t, now_us);
 }
 
 static void close_target(void *target)
 {
     struct process_target *t = target;
-    if (!any_alive(t) && t->house.tree != NULL)
+    if (!any_alive(t) && t->house.tree)
         proctree_signal(t->house.tree, PROCTREE_NOBODY, SIGKILL);
     for (int i = 0; i < INSTANCES_MAX; i++)
-        if (t->instances[i].phase != INSTANCE_FREE)
-            instance_release(&t->instances[i]);
+        if (t->instances[i].phase != PROCESS_FREE)
+            process_instance_release(&t->instances[i]);
     if (t->house.mark[0] != '\0')
         cgroup_remove_left(&t->house.places, t->house.mark);
     loop_timer_cancel(t->house.setup.loop, &t->round);
@@ -141,7 +141,7 @@ static void close_target(void *target)
 static bool is_own(void *context, pid_t pid)
 {
     const struct target_setup *setup = &((const struct process_target *)context)->house.setup;
-    return setup->is_own != NULL && setup->is_own(setup->ctx, pid);
+    return setup->is_own && setup->is_own(setup->ctx, pid);
 }
 
 static int open_parts(struct process_target *t)
@@ -165,7 +165,7 @@ static int open_parts(struct process_target *t)
 static void *open_target(const struct target_setup *setup, char *err, size_t err_size)
 {
     struct process_target *t = calloc(1, sizeof *t);
-    if (t == NULL) {
+    if (!t) {
         snprintf(err, err_size, "process target: out of memory");
         return NULL;
     }
@@ -206,10 +206,10 @@ static void sample_host(struct process_target *t)
     t->host_cpu_pct = percent;
 }
 
-static void sample_instance(struct instance *instance, struct sample *out, usec_t now)
+static void sample_instance(struct process_instance *instance, struct sample *out, usec_t now)
 {
     double rpm = requests_rpm(&instance->requests, now);
-    instance_measure(instance, now);
+    process_instance_measure(instance, now);
     requests_ask(&instance->requests);
     if (!isnan(rpm))
         out->rpm = isnan(out->rpm) ? rpm : out->rpm + rpm;
@@ -229,47 +229,47 @@ static void sample_instance(struct instance *instance, struct sample *out, usec_
 static void sample(void *target, struct sample *out, usec_t now)
 {
     struct process_target *t = target;
-    instance_scan(&t->house, now);
+    process_instance_scan(&t->house, now);
     sample_host(t);
     out->host_cpu_pct = t->host_cpu_pct;
     for (int i = 0; i < INSTANCES_MAX && out->instance_count < INSTANCES_MAX; i++)
-        if (instance_is_alive(&t->instances[i]))
+        if (process_instance_is_alive(&t->instances[i]))
             sample_instance(&t->instances[i], out, now);
     make_round(t, now);
 }
 
 static void spawn(struct process_target *t, int id, usec_t now)
 {
-    struct instance *instance = find_instance(t, id);
-    if (instance != NULL && instance->phase != INSTANCE_GONE)
+    struct process_instance *instance = find_instance(t, id);
+    if (instance && instance->phase != PROCESS_GONE)
         return;
-    if (instance != NULL)
-        instance_release(instance);
+    if (instance)
+        process_instance_release(instance);
     instance = find_free(t);
-    if (instance != NULL)
-        instance_start(instance, &t->house, id, now);
+    if (instance)
+        process_instance_start(instance, &t->house, id, now);
 }
 
-static void forget(struct process_target *t, struct instance *instance)
+static void forget(struct process_target *t, struct process_instance *instance)
 {
-    if (instance_is_alive(instance))
+    if (process_instance_is_alive(instance))
         return; /* it is removed when its last process has ended */
-    instance_release(instance);
+    process_instance_release(instance);
     applog_prune(t->house.log_dir, is_known, t);
 }
 
 static void apply(void *target, const struct action *action, usec_t now)
 {
     struct process_target *t = target;
-    struct instance *instance = find_instance(t, action->id);
+    struct process_instance *instance = find_instance(t, action->id);
     if (action->kind == ACTION_SPAWN)
         spawn(t, action->id, now);
-    if (instance == NULL)
+    if (!instance)
         return;
     if (action->kind == ACTION_TERM)
-        instance_terminate(instance, now);
+        process_instance_terminate(instance, now);
     else if (action->kind == ACTION_KILL)
-        instance_kill(instance, now);
+        process_instance_kill(instance, now);
     else if (action->kind == ACTION_REMOVE)
         forget(t, instance);
 }
@@ -278,12 +278,12 @@ static bool adopt(void *target, const struct target_adoption *adoption, usec_t n
                   size_t err_size)
 {
     struct process_target *t = target;
-    struct instance *instance = find_free(t);
-    if (instance == NULL || find_instance(t, adoption->id) != NULL) {
+    struct process_instance *instance = find_free(t);
+    if (!instance || find_instance(t, adoption->id)) {
         snprintf(err, err_size, "i%d: there is an instance of this number already", adoption->id);
         return false;
     }
-    return instance_adopt(instance, &t->house, adoption, now, err, err_size);
+    return process_instance_adopt(instance, &t->house, adoption, now, err, err_size);
 }
 
 static int survivors(void *target, struct target_adoption *out, int max)
@@ -296,7 +296,7 @@ static bool is_known_key(void *context, const char *key)
 {
     const struct process_target *t = context;
     for (int i = 0; i < INSTANCES_MAX; i++)
-        if (instance_is_alive(&t->instances[i]) && strcmp(t->instances[i].key, key) == 0)
+        if (process_instance_is_alive(&t->instances[i]) && strcmp(t->instances[i].key, key) == 0)
             return true;
     return false;
 }
@@ -313,8 +313,8 @@ static void view(void *target, struct snapshot *out, usec_t now)
     struct process_target *t = target;
     for (int i = 0; i < out->instance_count; i++) {
         struct instance_view *seen = &out->instances[i];
-        const struct instance *instance = find_instance(t, seen->id);
-        if (instance == NULL)
+        const struct process_instance *instance = find_instance(t, seen->id);
+        if (!instance)
             continue;
         seen->checked_at = instance->health.checked_us;
         snprintf(seen->last_line, sizeof seen->last_line, "%.*s", (int)sizeof seen->last_line - 1,
@@ -324,8 +324,8 @@ static void view(void *target, struct snapshot *out, usec_t now)
 
 static int log_tail(void *target, int id, char lines[][200], int max)
 {
-    const struct instance *instance = find_instance(target, id);
-    return instance == NULL ? 0 : applog_tail(&instance->log, lines, max);
+    const struct process_instance *instance = find_instance(target, id);
+    return !instance ? 0 : applog_tail(&instance->log, lines, max);
 }
 
 const struct target_ops target_process = {

@@ -57,7 +57,7 @@ struct proctree {
 int proctree_new(struct proctree **out)
 {
     struct proctree *tree = calloc(1, sizeof *tree);
-    if (tree == NULL)
+    if (!tree)
         return -ENOMEM;
     tree->self = getpid();
     tree->own_session = getsid(0);
@@ -83,7 +83,7 @@ static void close_member(struct proctree *tree, struct member *member)
 
 void proctree_free(struct proctree *tree)
 {
-    if (tree == NULL)
+    if (!tree)
         return;
     for (int i = 0; i < tree->member_count; i++)
         close_member(tree, &tree->members[i]);
@@ -122,7 +122,7 @@ static bool grow(void **array, int count, int *capacity, size_t size)
         return true;
     int wanted = *capacity == 0 ? 16 : 2 * *capacity;
     void *bigger = realloc(*array, (size_t)wanted * size);
-    if (bigger == NULL)
+    if (!bigger)
         return false;
     *array = bigger;
     *capacity = wanted;
@@ -173,7 +173,7 @@ static int orphan_owner(const struct proctree *tree, const struct proc_stat *sta
                 return tree->accounts[i].owner;
     /* Our own children share our session or are known; another one was left to us by an instance. */
     bool own = stat->parent != tree->self || stat->session == tree->own_session ||
-               (tree->is_own != NULL && tree->is_own(tree->context, stat->pid));
+               (tree->is_own && tree->is_own(tree->context, stat->pid));
     return own ? -1 : PROCTREE_NOBODY;
 }
 
@@ -195,7 +195,7 @@ static int find_owner(const struct proctree *tree, const struct proc_stat *stat)
 static struct member *probe(struct proctree *tree, pid_t pid)
 {
     const struct member *known = find_member(tree, pid);
-    if (known != NULL && !known->gone)
+    if (known && !known->gone)
         return NULL;
     /* Many new pids were threads that have ended; to ask is much cheaper than a walk through /proc. */
     if (kill(pid, 0) < 0 && errno == ESRCH)
@@ -215,18 +215,18 @@ static struct member *probe(struct proctree *tree, pid_t pid)
 /* Counts what a process used before it was first seen. */
 static void count_past(struct proctree *tree, const struct member *member)
 {
-    struct account *account = member == NULL ? NULL : find_account(tree, member->owner);
-    if (account != NULL)
+    struct account *account = !member ? NULL : find_account(tree, member->owner);
+    if (account)
         account->cpu_us += member->stat.cpu_us + member->stat.child_us;
 }
 
 static void probe_everything(struct proctree *tree, bool count)
 {
     DIR *directory = opendir("/proc");
-    if (directory == NULL)
+    if (!directory)
         return;
     const struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
+    while ((entry = readdir(directory))) {
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         const struct member *member = pid > 0 && pid != tree->self ? probe(tree, pid) : NULL;
         if (count)
@@ -261,7 +261,7 @@ static bool bury(const struct proctree *tree, const struct member *member)
         return false;
     if (member->stat.parent == tree->self)
         return waitpid(member->stat.pid, NULL, WNOHANG) == member->stat.pid;
-    return find_member(tree, member->stat.parent) == NULL;
+    return !find_member(tree, member->stat.parent);
 }
 
 static void refresh(struct proctree *tree, struct member *member)
@@ -272,13 +272,13 @@ static void refresh(struct proctree *tree, struct member *member)
     int error = read_member(member, &stat);
     if (error == -ESRCH) {
         member->gone = true;
-        member->settled = find_account(tree, member->owner) == NULL;
+        member->settled = !find_account(tree, member->owner);
         close_member(tree, member);
     }
     if (error != 0)
         return;
     struct account *account = find_account(tree, member->owner);
-    if (account != NULL) {
+    if (account) {
         account->cpu_us += stat.cpu_us - member->stat.cpu_us;
         account->inherited_us += stat.child_us - member->stat.child_us;
     }
@@ -338,7 +338,7 @@ static int follow(struct proctree *tree, int owner, pid_t leader)
         return error;
     }
     struct member *member = add_member(tree, owner, fd, &stat);
-    if (member == NULL)
+    if (!member)
         return -ENOMEM;
     member->leader = true;
     return 0;
@@ -371,7 +371,7 @@ void proctree_remove(struct proctree *tree, int owner)
         }
     drop_gone(tree);
     struct account *account = find_account(tree, owner);
-    if (account != NULL)
+    if (account)
         *account = tree->accounts[--tree->account_count];
 }
 
@@ -405,7 +405,7 @@ bool proctree_is_stopped(const struct proctree *tree, int owner)
 struct proctree_usage proctree_usage(const struct proctree *tree, int owner)
 {
     const struct account *account = find_account(tree, owner);
-    struct proctree_usage usage = {.cpu_us = account == NULL ? 0 : account->cpu_us};
+    struct proctree_usage usage = {.cpu_us = !account ? 0 : account->cpu_us};
     for (int i = 0; i < tree->member_count; i++)
         if (tree->members[i].owner == owner && !tree->members[i].gone)
             usage.memory_bytes += tree->members[i].stat.memory_bytes;
@@ -451,11 +451,11 @@ static bool is_left(pid_t pid, pid_t session, uint64_t since_ticks, struct membe
 int proctree_end_session(pid_t session, uint64_t since_ticks)
 {
     DIR *directory = opendir("/proc");
-    if (directory == NULL)
+    if (!directory)
         return 0;
     int count = 0;
     const struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
+    while ((entry = readdir(directory))) {
         struct member member;
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (pid <= 0 || !is_left(pid, session, since_ticks, &member))

@@ -187,7 +187,7 @@ static void read_done(struct remote *r, const struct http_client_result *result,
     r->view.replicas = status.replicas;
     if (status.replicas == r->view.ordered)
         r->view.ordered = -1; /* it has followed */
-    if (first && r->setup.first_sample != NULL)
+    if (first && r->setup.first_sample)
         r->setup.first_sample(r->setup.ctx);
 }
 
@@ -239,7 +239,7 @@ static void start_call(struct remote *r, struct http_client_request *request, co
     r->called_at = now;
     r->view.calls++;
     r->call = http_client_start(r->client, request);
-    if (r->call == NULL)
+    if (!r->call)
         call_failed(r, true, "out of memory", now);
 }
 
@@ -290,7 +290,7 @@ static void begin_round(struct remote *r, usec_t now)
 {
     r->round_at = now + interval_of(r); /* unless a step says better */
     r->fresh = false;                   /* it came too late for its own step */
-    if (r->round.active && r->call == NULL)
+    if (r->round.active && !r->call)
         task_failed(r, &r->round, now);
     if (!r->round.active)
         begin_task(&r->round, now);
@@ -299,9 +299,9 @@ static void begin_round(struct remote *r, usec_t now)
 static void arm(struct remote *r)
 {
     usec_t at = r->round_at;
-    if (r->call == NULL && r->order.active && r->order.next_at < at)
+    if (!r->call && r->order.active && r->order.next_at < at)
         at = r->order.next_at;
-    if (r->call == NULL && r->round.active && r->round.next_at < at)
+    if (!r->call && r->round.active && r->round.next_at < at)
         at = r->round.next_at;
     loop_timer_set(r->setup.loop, &r->timer, at);
 }
@@ -323,7 +323,7 @@ static void advance(struct remote *r, usec_t now)
     struct task *task;
     if (now >= r->round_at)
         begin_round(r, now);
-    while (r->call == NULL && (task = due_task(r, now)) != NULL) {
+    while (!r->call && (task = due_task(r, now))) {
         if (!may_call(r, task, now))
             continue;
         if (task == &r->order)
@@ -384,7 +384,7 @@ static uint64_t seed(void)
 static struct remote *new_remote(const struct target_setup *setup)
 {
     struct remote *r = calloc(1, sizeof *r);
-    if (r == NULL)
+    if (!r)
         return NULL;
     const struct config_http *http = &setup->config->http;
     r->setup = *setup;
@@ -403,7 +403,7 @@ static void *open_target(const struct target_setup *setup, char *err, size_t err
         return NULL;
     }
     struct remote *r = new_remote(setup);
-    if (r == NULL) {
+    if (!r) {
         snprintf(err, err_size, "http target: out of memory");
         return NULL;
     }

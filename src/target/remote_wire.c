@@ -104,7 +104,7 @@ bool remote_headers_build(struct remote_headers *headers, const struct config_ht
     bool good = add_header(headers, "Accept: application/json") &&
                 add_header(headers, "Content-Type: application/json") &&
                 add_header(headers, "User-Agent: ascale");
-    for (const char *entry = NULL; good && (entry = config_map_next(http->headers, entry)) != NULL;) {
+    for (const char *entry = NULL; good && (entry = config_map_next(http->headers, entry));) {
         int name = (int)strcspn(entry, "=");
         good = add_header(headers, "%.*s: %s", name, entry, entry[name] == '=' ? entry + name + 1 : "");
     }
@@ -125,7 +125,7 @@ void remote_url(const char *app_url, const char *path, char *out, size_t size)
 void remote_url_shown(const char *app_url, char *out, size_t size)
 {
     const char *host = strstr(app_url, "://");
-    host = host == NULL ? app_url : host + 3;
+    host = !host ? app_url : host + 3;
     const char *at = host + strcspn(host, "@/?#");
     snprintf(out, size, "%.*s%s", (int)(host - app_url), app_url, *at == '@' ? at + 1 : host);
 }
@@ -134,7 +134,7 @@ void remote_url_shown(const char *app_url, char *out, size_t size)
 static const json_t *follow_pointer(const json_t *value, const char *pointer)
 {
     char name[128];
-    while (value != NULL && *pointer == '/') {
+    while (value && *pointer == '/') {
         size_t length = 0;
         for (pointer++; *pointer != '\0' && *pointer != '/' && length + 1 < sizeof name; pointer++) {
             bool escaped = pointer[0] == '~' && (pointer[1] == '0' || pointer[1] == '1');
@@ -192,7 +192,7 @@ bool remote_failed(const struct http_client_result *result, char *err, size_t er
         {404, " (is the path right?)"},
     };
     if (result->failure != HTTP_CLIENT_OK) {
-        bool tls = result->failure == HTTP_CLIENT_TLS || strstr(result->error, "TLS") != NULL;
+        bool tls = result->failure == HTTP_CLIENT_TLS || strstr(result->error, "TLS");
         snprintf(err, err_size, "%s%s", result->error,
                  tls ? " (is it https? are http.ca_file and http.cert_file right?)" : "");
         return true;
@@ -227,7 +227,7 @@ bool remote_status_read(const struct http_client_result *result, const struct co
     }
     json_error_t error;
     json_t *root = json_loadb(result->body, result->body_size, JSON_REJECT_DUPLICATES, &error);
-    if (root == NULL) {
+    if (!root) {
         snprintf(err, err_size, "the answer is not JSON: %.80s", error.text);
         return false;
     }
@@ -243,7 +243,7 @@ bool remote_status_read(const struct http_client_result *result, const struct co
 int remote_order_text(const char *key, int count, char *out, size_t size)
 {
     json_t *object = json_pack("{s:i}", key, count);
-    if (object == NULL)
+    if (!object)
         return -ENOMEM;
     size_t length = json_dumpb(object, out, size - 1, JSON_COMPACT);
     json_decref(object);

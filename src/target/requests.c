@@ -57,7 +57,7 @@ static void answered(void *context, const struct http_client_result *result)
 
 void requests_ask(struct requests *requests)
 {
-    if (!requests->running || requests->call != NULL)
+    if (!requests->running || requests->call)
         return;
     const struct config_app *app = &requests->config->app;
     if (app->requests_path[0] == '\0')
@@ -92,7 +92,7 @@ void requests_stop(struct requests *requests)
     if (!requests->running)
         return;
     requests->running = false;
-    if (requests->call != NULL)
+    if (requests->call)
         http_client_cancel(requests->call);
     requests->call = NULL;
 }

@@ -75,7 +75,7 @@ static bool describe(pid_t pid, const char *mark, struct target_adoption *out)
 static pid_t next_pid(DIR *directory)
 {
     const struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
+    while ((entry = readdir(directory))) {
         long pid = strtol(entry->d_name, NULL, 10);
         if (pid > 1)
             return (pid_t)pid;
@@ -88,7 +88,7 @@ int survivors_find(const char *mark, struct target_adoption *out, int max)
     DIR *directory = opendir("/proc");
     int count = 0;
     pid_t pid;
-    if (directory == NULL)
+    if (!directory)
         return 0;
     while (count < max && (pid = next_pid(directory)) != 0)
         if (describe(pid, mark, &out[count]))
@@ -102,7 +102,7 @@ int survivors_end_rest(const char *mark, bool (*is_known)(void *context, const c
     DIR *directory = opendir("/proc");
     int count = 0;
     pid_t pid;
-    if (directory == NULL)
+    if (!directory)
         return 0;
     while ((pid = next_pid(directory)) != 0) {
         char key[PROCTREE_KEY_SIZE];

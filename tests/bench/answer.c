@@ -70,7 +70,7 @@ static void client_ready(struct event_source *source, uint32_t events)
     struct client *c = (struct client *)source;
     conn_note(&c->conn, events);
     while (c->conn.source.fd >= 0 && c->conn.readable) {
-        ssize_t n = conn_read(&c->conn, text, sizeof(text));
+        ssize_t n = conn_read(&c->conn, text, sizeof text);
         if (n == -EAGAIN)
             break;
         if (n <= 0) {
@@ -88,7 +88,7 @@ static void listener_ready(struct event_source *source, uint32_t events)
     int fd;
     while ((fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         struct client *c = slab_take(&clients);
-        if (c == NULL || conn_adopt(&c->conn, loop, fd, client_ready) < 0)
+        if (!c || conn_adopt(&c->conn, loop, fd, client_ready) < 0)
             close(fd);
     }
 }
@@ -96,7 +96,7 @@ static void listener_ready(struct event_source *source, uint32_t events)
 static bool make_answer(size_t body)
 {
     answer = malloc(body + 256);
-    if (answer == NULL)
+    if (!answer)
         return false;
     int head = snprintf(answer, 256,
                         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", body);
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
     loop = event_loop_new(NULL, NULL);
     slab_init(&clients, sizeof(struct client));
     struct event_source listener = {conn_listen((struct sockaddr *)&address, len, 4096), listener_ready};
-    if (loop == NULL || listener.fd < 0 || event_add_as(loop, &listener, EPOLLIN) < 0) {
+    if (!loop || listener.fd < 0 || event_add_as(loop, &listener, EPOLLIN) < 0) {
         fprintf(stderr, "bench_answer: cannot listen on %s\n", argv[1]);
         return 1;
     }

@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     head.framing = (enum http1_framing)(1 + data[0] % 3);
     head.content_length = 1u + data[1];
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         check(&head, data[0] & 4, (const char *)data + 2, size - 2, steps[i]);
     return 0;
 }

@@ -42,7 +42,7 @@ static int read_line(const char *line, struct config *config)
     char *argv[16] = {(char[]){"tried"}}, *rest = text;
     int argc = 1;
     snprintf(text, sizeof text, "%s", line);
-    for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL;)
+    for (char *word; (word = strtok_r(rest, " ", &rest));)
         argv[argc++] = word;
     *config = (struct config){0};
     return args_read(&program, argc, argv, config);

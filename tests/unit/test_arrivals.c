@@ -345,7 +345,7 @@ static void bad_shapes_are_refused_with_the_reason(void **state)
         struct arrivals_shape shape;
         char error[128] = "";
         assert_false(arrivals_parse_shape(cases[i].text, &shape, error, sizeof error));
-        if (strstr(error, cases[i].says) == NULL)
+        if (!strstr(error, cases[i].says))
             fail_msg("'%s': %s", cases[i].text, error);
     }
 }

@@ -16,8 +16,8 @@ static void a_bad_network_is_refused(void **state)
     static struct settings settings;
     char err[CONFIG_ERROR_SIZE] = "";
     config_init(&config);
-    snprintf(config.balancer.trusted_proxies, sizeof(config.balancer.trusted_proxies), "::1, example.org");
-    assert_false(settings_from(&settings, &config.balancer, err, sizeof(err)));
+    snprintf(config.balancer.trusted_proxies, sizeof config.balancer.trusted_proxies, "::1, example.org");
+    assert_false(settings_from(&settings, &config.balancer, err, sizeof err));
     assert_non_null(strstr(err, "trusted_proxies: 'example.org'"));
 }
 
@@ -29,7 +29,7 @@ static void limits_follow_the_size_of_a_head(void **state)
     char err[CONFIG_ERROR_SIZE];
     config_init(&config);
     config.balancer.max_header_size = 2048;
-    assert_true(settings_from(&settings, &config.balancer, err, sizeof(err)));
+    assert_true(settings_from(&settings, &config.balancer, err, sizeof err));
     assert_int_equal(settings.limits.head, 2048);
     assert_true(settings.limits.line <= 2048 && settings.limits.field <= 2048);
 }

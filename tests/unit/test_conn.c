@@ -23,12 +23,12 @@ static void addresses_are_read_and_written(void **state)
         {"0.0.0.0:0", "0.0.0.0:0"},
         {"[::ffff:10.0.0.1]:7", "10.0.0.1:7"},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sockaddr_storage address;
         socklen_t len;
         char text[80];
         assert_true(conn_parse_address(cases[i][0], &address, &len));
-        conn_format_address((struct sockaddr *)&address, true, text, sizeof(text));
+        conn_format_address((struct sockaddr *)&address, true, text, sizeof text);
         assert_string_equal(text, cases[i][1]);
     }
 }
@@ -40,9 +40,9 @@ static void an_ipv4_peer_of_an_ipv6_socket_is_written_as_ipv4(void **state)
     socklen_t len;
     char text[80];
     assert_true(conn_parse_address("[::ffff:10.1.2.3]:80", &address, &len));
-    conn_format_address((struct sockaddr *)&address, false, text, sizeof(text));
+    conn_format_address((struct sockaddr *)&address, false, text, sizeof text);
     assert_string_equal(text, "10.1.2.3");
-    conn_format_address((struct sockaddr *)&address, true, text, sizeof(text));
+    conn_format_address((struct sockaddr *)&address, true, text, sizeof text);
     assert_string_equal(text, "10.1.2.3:80");
 }
 
@@ -52,7 +52,7 @@ static void what_is_no_address_is_refused(void **state)
     static const char *const cases[] = {
         "",       "x",           "127.0.0.1",    "127.0.0.1:",     "127.0.0.1:65536", "::1:80",
         "[x]:80", "[127.0.0.1]", "[1.2.3.4]:80", "example.org:80", "127.0.0.1:8o",    "[:80"};
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sockaddr_storage address;
         socklen_t len;
         if (conn_parse_address(cases[i], &address, &len))
@@ -84,15 +84,15 @@ static void a_short_read_waits_for_the_edge(void **state)
     assert_int_equal(write(other, "hello", 5), 5);
     assert_int_equal(conn_read(&c, bytes, 3), 3);
     assert_true(c.readable);
-    assert_int_equal(conn_read(&c, bytes, sizeof(bytes)), 2);
+    assert_int_equal(conn_read(&c, bytes, sizeof bytes), 2);
     assert_false(c.readable);
     assert_int_equal(write(other, "x", 1), 1);
     close(other);
     event_turn(loop, USEC_NEVER);
     assert_true(c.readable && c.peer_done);
-    assert_int_equal(conn_read(&c, bytes, sizeof(bytes)), 1);
+    assert_int_equal(conn_read(&c, bytes, sizeof bytes), 1);
     assert_true(c.readable); /* the end is still to be read */
-    assert_int_equal(conn_read(&c, bytes, sizeof(bytes)), 0);
+    assert_int_equal(conn_read(&c, bytes, sizeof bytes), 0);
     conn_close(&c);
     event_loop_free(loop);
 }
@@ -105,12 +105,12 @@ static void a_short_write_waits_for_the_edge(void **state)
     struct conn c;
     int other;
     pair(loop, &c, &other);
-    struct iovec parts[2] = {{many, sizeof(many)}, {many, sizeof(many)}};
+    struct iovec parts[2] = {{many, sizeof many}, {many, sizeof many}};
     ssize_t n = conn_write(&c, parts, 2);
     assert_true(n > 0 && n < 2 << 20);
     assert_false(c.writable);
     assert_int_equal(conn_write(&c, parts, 1), -EAGAIN);
-    while (read(other, many, sizeof(many)) > 0)
+    while (read(other, many, sizeof many) > 0)
         ;
     event_turn(loop, USEC_NEVER);
     assert_true(c.writable);
@@ -159,9 +159,9 @@ static void nothing_paces_what_stays_on_this_machine(void **state)
     assert_true(conn_parse_address("0.0.0.0:0", &address, &len));
     int open = conn_listen((struct sockaddr *)&address, len, 1);
     int untouched = socket(AF_INET, SOCK_STREAM, 0);
-    congestion_of(local, here, sizeof(here));
-    congestion_of(open, anywhere, sizeof(anywhere));
-    congestion_of(untouched, usual, sizeof(usual));
+    congestion_of(local, here, sizeof here);
+    congestion_of(open, anywhere, sizeof anywhere);
+    congestion_of(untouched, usual, sizeof usual);
     assert_string_equal(here, "reno");
     assert_string_equal(anywhere, usual);
     close(local);

@@ -33,7 +33,6 @@ struct remote {
 static struct remote *remote_new(int replicas, double demand)
 {
     struct remote *r = calloc(1, sizeof *r);
-
     assert_non_null(r);
     config_init(&r->config);
     r->config.scaling.strategy = CONFIG_STRATEGY_TRACKING;
@@ -71,10 +70,8 @@ static double remote_cpu(const struct remote *r)
 static void obey(struct remote *r)
 {
     struct action action;
-
     while (engine_next_action(r->engine, &action)) {
         int direction = action.count > r->replicas ? 1 : -1;
-
         assert_int_equal(action.kind, ACTION_COUNT);
         assert_in_range(action.count, r->config.scaling.min_instances, r->config.scaling.max_instances);
         r->orders++;
@@ -91,7 +88,6 @@ static void remote_step(struct remote *r)
 {
     struct sample s = {.at = r->now, .cpu_pct = NAN, .host_cpu_pct = NAN, .rpm = NAN, .replicas = -1};
     bool answers = !r->silent && random_unit(&r->random) >= r->failing;
-
     if (answers) {
         s.cpu_pct = remote_cpu(r);
         s.replicas = r->replicas;
@@ -119,7 +115,6 @@ static struct answer remote_command(struct remote *r, enum command_kind kind, in
 {
     struct command command = {.id = 5, .kind = kind, .count = count, .instance = count};
     struct answer answer = {0};
-
     assert_true(engine_command(r->engine, &command, &answer, r->now));
     obey(r);
     return answer;
@@ -129,7 +124,6 @@ static void test_count_goes_to_the_target(void **state)
 {
     struct remote *r = remote_new(10, 10);
     const struct decision *d;
-
     (void)state;
     remote_begin(r);
     remote_run(r, 30);
@@ -147,7 +141,6 @@ static void test_saturation_is_said(void **state)
 {
     struct remote *r = remote_new(4, 16);
     bool said = false;
-
     (void)state;
     remote_begin(r);
     for (int i = 0; i < 40; i++) {
@@ -163,16 +156,13 @@ static void test_a_day_at_the_target(void **state)
 {
     struct remote *r = remote_new(8, 8);
     double mean;
-
     (void)state;
     r->failing = 0.2;
     remote_begin(r);
     for (int minute = 0; minute < 24; minute++) {
         int before = r->reversals;
-
         for (int s = 0; s < 60; s++) {
             double day = (minute * 60 + s) / (24.0 * 60);
-
             r->demand = 0.8 * (14 - 6 * cos(2 * M_PI * day));
             remote_step(r);
         }
@@ -188,7 +178,6 @@ static void test_silence_keeps_the_count(void **state)
 {
     struct remote *r = remote_new(10, 10);
     int replicas;
-
     (void)state;
     remote_begin(r);
     remote_run(r, 30);
@@ -207,7 +196,6 @@ static void test_silence_keeps_the_count(void **state)
 static void test_nothing_is_ordered_before_the_count_is_known(void **state)
 {
     struct remote *r = remote_new(10, 10);
-
     (void)state;
     r->silent = true;
     remote_begin(r);
@@ -224,9 +212,8 @@ static int remote_alerts(struct remote *r, const char *words)
 {
     const struct snapshot *s = remote_look(r);
     int count = 0;
-
     for (int i = 0; i < s->journal_count; i++)
-        count += s->journal[i].level == LEVEL_ERROR && strstr(s->journal[i].text, words) != NULL;
+        count += s->journal[i].level == LEVEL_ERROR && strstr(s->journal[i].text, words);
     return count;
 }
 
@@ -234,7 +221,6 @@ static void test_a_lagging_target_is_told_again_and_shown(void **state)
 {
     struct remote *r = remote_new(10, 9.5);
     bool said = false;
-
     (void)state;
     r->stuck = true;
     remote_begin(r);
@@ -262,7 +248,6 @@ static void test_a_lagging_target_is_told_again_and_shown(void **state)
 static void test_a_count_out_of_bounds_is_put_right(void **state)
 {
     struct remote *r = remote_new(30, 24);
-
     (void)state;
     remote_begin(r);
     remote_run(r, 2);
@@ -273,7 +258,6 @@ static void test_a_count_out_of_bounds_is_put_right(void **state)
 static void test_what_others_ordered_is_believed(void **state)
 {
     struct remote *r = remote_new(10, 8);
-
     (void)state;
     remote_begin(r);
     remote_run(r, 30);
@@ -290,7 +274,6 @@ static void test_orders_by_hand(void **state)
 {
     struct remote *r = remote_new(10, 8);
     struct answer answer;
-
     (void)state;
     remote_begin(r);
     remote_run(r, 30);
@@ -318,7 +301,6 @@ static void test_an_order_by_hand_says_when_it_goes_out(void **state)
     struct remote *r = remote_new(4, 2);
     struct command order = {.id = 1, .kind = CMD_SCALE, .count = 5};
     struct answer answer;
-
     (void)state;
     remote_begin(r);
     remote_run(r, 5);
@@ -336,7 +318,6 @@ static void test_a_shorter_interval_is_no_gap(void **state)
 {
     struct remote *r = remote_new(4, 2);
     bool gap = false;
-
     (void)state;
     r->config.scaling.polling_interval = 60 * SEC;
     remote_begin(r);
@@ -357,7 +338,6 @@ static void test_stopping_leaves_a_remote_target_alone(void **state)
 {
     struct remote *r = remote_new(10, 10);
     int orders;
-
     (void)state;
     remote_begin(r);
     remote_run(r, 30);
@@ -380,7 +360,6 @@ static void test_equal_holds_fold(void **state)
     struct world *w = world_new();
     const struct snapshot *s;
     int holds = 0, repeats = 0;
-
     (void)state;
     w->demand = busy;
     w->level = 25;
@@ -402,7 +381,6 @@ static void test_journal_numbers_never_repeat(void **state)
 {
     struct world *w = world_new();
     const struct snapshot *s;
-
     (void)state;
     world_begin(w);
     for (int i = 0; i < 1000; i++)
@@ -418,7 +396,6 @@ static void test_history_keeps_the_newest(void **state)
 {
     struct world *w = world_new();
     const struct snapshot *s;
-
     (void)state;
     world_begin(w);
     world_run(w, (SNAPSHOT_HISTORY_MAX + 100) * SEC);
@@ -436,7 +413,6 @@ static void test_preview_changes_nothing(void **state)
     void *scratch = malloc(engine_size()), *before = malloc(engine_size());
     struct config config;
     struct decision d;
-
     (void)state;
     w->demand = busy;
     w->level = 25;
@@ -467,7 +443,6 @@ static void test_snapshot_shows_the_outlook(void **state)
 {
     struct world *w = world_new();
     const struct snapshot *s;
-
     (void)state;
     w->demand = busy;
     w->level = 25;
@@ -491,7 +466,6 @@ static void test_foreign_commands_are_not_ours(void **state)
     struct world *w = world_new();
     struct command command = {.kind = CMD_LOAD_START};
     struct answer answer;
-
     (void)state;
     world_begin(w);
     assert_false(engine_command(w->engine, &command, &answer, w->now));
@@ -507,7 +481,6 @@ static void chaos_turn(struct world *w, struct random *random)
     int last = w->engine->fleet.next_id;
     int id = 1 + (int)random_below(random, (uint64_t)last);
     enum command_kind kind = kinds[random_below(random, sizeof kinds / sizeof *kinds)];
-
     switch (random_below(random, 8)) {
     case 0:
         if (w->agents[id].alive)
@@ -546,12 +519,10 @@ static void chaos(uint64_t seed)
 {
     struct world *w = world_new();
     struct random random = {seed};
-
     w->demand = busy;
     world_begin(w);
     for (int i = 0; i < 300; i++) {
         const struct snapshot *s;
-
         chaos_turn(w, &random);
         world_run(w, (usec_t)random_below(&random, 2 * USEC_PER_SEC));
         s = world_look(w);
@@ -605,6 +576,5 @@ int main(void)
         cmocka_unit_test(test_foreign_commands_are_not_ours),
         cmocka_unit_test(test_chaos),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,7 @@ static int begin(void **state)
     (void)state;
     loop = event_loop_new(woken, NULL);
     woken_count = fired_count = 0;
-    return loop == NULL;
+    return !loop;
 }
 
 static int end(void **state)
@@ -136,7 +136,7 @@ static void ready(struct event_source *source, uint32_t events)
 {
     char bytes[8];
     assert_true(events & EPOLLIN);
-    assert_true(read(source->fd, bytes, sizeof(bytes)) > 0);
+    assert_true(read(source->fd, bytes, sizeof bytes) > 0);
     fired_count++;
 }
 
@@ -232,7 +232,7 @@ static bool forbid_precise_waits(unsigned error)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+    struct sock_fprog program = {sizeof code / sizeof code[0], code};
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
@@ -254,7 +254,7 @@ static void it_waits_without_precise_waits(void **state)
 {
     (void)state;
     static const unsigned errors[] = {ENOSYS, EPERM};
-    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         int status;
         pid_t child = fork();
         if (child == 0)

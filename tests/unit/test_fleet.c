@@ -39,7 +39,6 @@ static const char *todo(void)
     static char text[4096];
     struct action action;
     size_t length = 0;
-
     text[0] = '\0';
     while (fleet_next_action(&fleet, &action))
         length +=
@@ -50,7 +49,6 @@ static const char *todo(void)
 static void event(enum event_kind kind, int id, const char *text)
 {
     struct event e = {.kind = kind, .id = id, .pid = 100 + id, .port = 5000 + id};
-
     snprintf(e.text, sizeof e.text, "%s", text);
     fleet_event(&fleet, &journal, &e, now);
 }
@@ -58,7 +56,6 @@ static void event(enum event_kind kind, int id, const char *text)
 static enum instance_state state_of(int id)
 {
     struct fleet_instance *in = fleet_find(&fleet, id);
-
     return in ? in->state : INSTANCE_NONE;
 }
 
@@ -150,13 +147,11 @@ static void test_a_crash_starts_again_under_the_same_id(void **state)
 static void test_back_off_grows_and_ends(void **state)
 {
     usec_t last = 0;
-
     (void)state;
     fleet_scale(&fleet, &journal, 1, now);
     todo();
     for (int failure = 1; failure < 6; failure++) {
         usec_t wait;
-
         event(EVENT_EXITED, 1, "exit status 127");
         assert_int_equal(state_of(1), INSTANCE_BACKOFF);
         wait = fleet_deadline(&fleet) - now;
@@ -417,7 +412,6 @@ static void test_adopting(void **state)
 static void test_postponing(void **state)
 {
     usec_t deadline;
-
     (void)state;
     fleet_scale(&fleet, &journal, 1, now);
     todo();
@@ -448,6 +442,5 @@ int main(void)
         cmocka_unit_test_setup(test_adopting, begin),
         cmocka_unit_test_setup(test_postponing, begin),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,6 @@ static void idle(void)
 static struct decision judge(void)
 {
     struct decision d;
-
     guard_judge(&guard, &config.scaling, &situation, &d);
     assert_int_equal(d.from, situation.desired);
     assert_in_range(d.reason_count, 1, DECISION_REASONS_MAX);
@@ -57,7 +56,6 @@ static struct decision judge(void)
 static void expect(enum verdict verdict, int to, enum reason_code reason)
 {
     struct decision d = judge();
-
     if (d.verdict != verdict || d.to != to || d.reasons[0].code != reason)
         fail_msg("%s to %d, reason %d", verdict_name(d.verdict), d.to, (int)d.reasons[0].code);
 }
@@ -73,7 +71,6 @@ static void test_up_and_down(void **state)
 static void test_step_limit(void **state)
 {
     struct decision d;
-
     (void)state;
     situation.signal = situation.mean = 90;
     config.scaling.max_step = 2;
@@ -103,7 +100,6 @@ static void test_stabilization(void **state)
 static void test_cooldown_each_way(void **state)
 {
     struct decision d;
-
     (void)state;
     guard.changed_at = NOW - SEC;
     d = judge();
@@ -135,7 +131,6 @@ static void test_no_piling_on(void **state)
 static void test_none_is_ready(void **state)
 {
     struct decision d;
-
     (void)state;
     situation.desired = 3;
     situation.ready = 0;
@@ -245,7 +240,6 @@ static void test_bad_data_changes_nothing(void **state)
 static void test_a_full_host_is_said(void **state)
 {
     struct decision d;
-
     (void)state;
     situation.host = 98;
     d = judge();
@@ -259,7 +253,6 @@ static void test_a_full_host_is_said(void **state)
 static void test_an_undone_scale_in_makes_wary(void **state)
 {
     struct decision d;
-
     (void)state;
     idle();
     situation.calm = 14;
@@ -283,7 +276,6 @@ static void test_an_undone_scale_in_makes_wary(void **state)
 static void test_another_load_is_no_mistake(void **state)
 {
     struct decision d;
-
     (void)state;
     idle();
     d = judge();
@@ -299,7 +291,6 @@ static void test_another_load_is_no_mistake(void **state)
 static void test_what_counts_as_the_same(void **state)
 {
     struct decision a = judge(), b;
-
     (void)state;
     situation.host = 99;
     situation.signal = situation.mean = 90;
@@ -319,7 +310,6 @@ static void test_what_counts_as_the_same(void **state)
 static void says(struct reason reason, const char *expected)
 {
     char text[120];
-
     reason_format(&reason, "cpu", text, sizeof text);
     assert_string_equal(text, expected);
 }
@@ -370,7 +360,6 @@ static void test_sentences(void **state)
         char text[120];
         struct reason r = {
             .code = (enum reason_code)code, .value = NAN, .limit = NAN, .other = 0, .span = USEC_NEVER};
-
         assert_true(reason_format(&r, "cpu", text, sizeof text) < (int)sizeof text);
         assert_null(strchr(text, '$'));
         assert_int_equal(code != REASON_NONE, text[0] != '\0');
@@ -400,6 +389,5 @@ int main(void)
         cmocka_unit_test_setup(test_what_counts_as_the_same, begin),
         cmocka_unit_test_setup(test_sentences, begin),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

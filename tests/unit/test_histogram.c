@@ -56,9 +56,9 @@ static void quantiles_are_upper_bounds_within_three_percent(void **state)
         values[i] += (usec_t)((seed >> 20) % (uint64_t)values[i]);
         histogram_record(&h, values[i]);
     }
-    qsort(values, N, sizeof(values[0]), by_value);
+    qsort(values, N, sizeof values[0], by_value);
     static const double qs[] = {0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0};
-    for (size_t i = 0; i < sizeof(qs) / sizeof(qs[0]); i++) {
+    for (size_t i = 0; i < sizeof qs / sizeof qs[0]; i++) {
         usec_t exact = values[(size_t)(qs[i] * N) - 1];
         double error = (double)(histogram_quantile(&h, qs[i]) - exact) / (double)exact;
         assert_true(error < 0.032 && error >= 0);
@@ -102,7 +102,7 @@ static void merge_and_subtract_are_inverse(void **state)
     histogram_merge(&both, &b);
     assert_int_equal(both.count, a.count + b.count);
     histogram_subtract(&both, &a);
-    assert_memory_equal(&both, &b, sizeof(b));
+    assert_memory_equal(&both, &b, sizeof b);
     histogram_subtract(&both, &a);
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
         assert_true(both.buckets[i] <= b.buckets[i]);

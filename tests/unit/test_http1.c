@@ -160,7 +160,7 @@ static enum http1_result parse_bytewise(struct http1_request *r, const char *tex
 static void requests_are_taken_or_refused_with_their_status(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(request_cases) / sizeof(request_cases[0]); i++) {
+    for (size_t i = 0; i < sizeof request_cases / sizeof request_cases[0]; i++) {
         const struct request_case *c = &request_cases[i];
         struct http1_request whole, bytes;
         enum http1_result a = parse_whole(&whole, c->text, strlen(c->text));
@@ -176,12 +176,12 @@ static void nul_is_refused_anywhere(void **state)
 {
     (void)state;
     static const char text[] = "GET / HTTP/1.1\r\n" H "X: ab\r\n\r\n";
-    for (size_t i = 0; i < sizeof(text) - 1; i++) {
-        char copy[sizeof(text)];
+    for (size_t i = 0; i < sizeof text - 1; i++) {
+        char copy[sizeof text];
         struct http1_request r;
-        memcpy(copy, text, sizeof(text));
+        memcpy(copy, text, sizeof text);
         copy[i] = '\0';
-        assert_int_equal(parse_whole(&r, copy, sizeof(text) - 1), HTTP1_BAD);
+        assert_int_equal(parse_whole(&r, copy, sizeof text - 1), HTTP1_BAD);
         assert_int_equal(r.head.status, 400);
     }
 }
@@ -210,8 +210,8 @@ static void what_a_request_says(void **state)
                                "Connection: upgrade, X-Mine, close\r\nUpgrade: websocket\r\nx-mine: 1\r\n"
                                "x-theirs: 2\r\n\r\nnext";
     struct http1_request r;
-    assert_int_equal(parse_whole(&r, text, sizeof(text) - 1), HTTP1_DONE);
-    assert_int_equal(r.head.length, sizeof(text) - 1 - 4);
+    assert_int_equal(parse_whole(&r, text, sizeof text - 1), HTTP1_DONE);
+    assert_int_equal(r.head.length, sizeof text - 1 - 4);
     assert_int_equal(r.method, HTTP1_GET);
     assert_true(r.path_missing);
     assert_memory_equal(text + r.target.at, "?q=1", r.target.len);
@@ -231,7 +231,7 @@ static void h2c_is_not_passed_on(void **state)
         "GET / HTTP/1.1\r\n" H "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
         "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n";
     struct http1_request r;
-    assert_int_equal(parse_whole(&r, text, sizeof(text) - 1), HTTP1_DONE);
+    assert_int_equal(parse_whole(&r, text, sizeof text - 1), HTTP1_DONE);
     assert_false(r.upgrade);
 }
 
@@ -289,24 +289,24 @@ static void limits_are_exact_in_every_split(void **state)
     (void)state;
     static const struct http1_limits limits = {.line = 60, .field = 70, .head = 300, .fields = 5};
     char text[400], fill[200];
-    memset(fill, 'a', sizeof(fill));
+    memset(fill, 'a', sizeof fill);
     for (int over = -1; over <= 1; over++) {
-        int n = snprintf(text, sizeof(text), "GET /%.*s HTTP/1.1\r\n" H "\r\n", 46 + over, fill);
+        int n = snprintf(text, sizeof text, "GET /%.*s HTTP/1.1\r\n" H "\r\n", 46 + over, fill);
         expect_in_every_split(text, (size_t)n, &limits, over > 0 ? 414 : 0);
-        n = snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" H "X: %.*s\r\n\r\n", 67 + over, fill);
+        n = snprintf(text, sizeof text, "GET / HTTP/1.1\r\n" H "X: %.*s\r\n\r\n", 67 + over, fill);
         expect_in_every_split(text, (size_t)n, &limits, over > 0 ? 431 : 0);
-        n = snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" H "A: %.*s\r\nB: %.*s\r\nC: %.*s\r\nD: ", 66,
+        n = snprintf(text, sizeof text, "GET / HTTP/1.1\r\n" H "A: %.*s\r\nB: %.*s\r\nC: %.*s\r\nD: ", 66,
                      fill, 66, fill, 57, fill);
-        n += snprintf(text + n, sizeof(text) - (size_t)n, "%.*s\r\n\r\n", 300 - n - 4 + over, fill);
+        n += snprintf(text + n, sizeof text - (size_t)n, "%.*s\r\n\r\n", 300 - n - 4 + over, fill);
         assert_int_equal(n, 300 + over);
         expect_in_every_split(text, (size_t)n, &limits, over > 0 ? 431 : 0);
     }
     expect_in_every_split(
-        text, (size_t)snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" H "A:\r\nA:\r\nA:\r\nA:\r\n\r\n"),
+        text, (size_t)snprintf(text, sizeof text, "GET / HTTP/1.1\r\n" H "A:\r\nA:\r\nA:\r\nA:\r\n\r\n"),
         &limits, 0);
     expect_in_every_split(
         text,
-        (size_t)snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" H "A:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n"),
+        (size_t)snprintf(text, sizeof text, "GET / HTTP/1.1\r\n" H "A:\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n"),
         &limits, 431);
 }
 
@@ -319,7 +319,7 @@ static void connection_strips_no_field_of_every_hop(void **state)
         "Cookie: a\r\nForwarded: for=1.1.1.1\r\nX-Forwarded-For: 1\r\nX-Forwarded-Host: 1\r\n"
         "X-Forwarded-Proto: 1\r\nX-Real-IP: 1\r\nVia: 1.1 a\r\nExpect: 100-continue\r\nX-Mine: 1\r\n\r\n";
     struct http1_request r;
-    assert_int_equal(parse_whole(&r, text, sizeof(text) - 1), HTTP1_DONE);
+    assert_int_equal(parse_whole(&r, text, sizeof text - 1), HTTP1_DONE);
     for (unsigned i = 0; i < r.head.field_count; i++) {
         const struct http1_field *f = &r.head.fields[i];
         assert_int_equal(f->hop, f->id == HTTP1_CONNECTION || f->id == HTTP1_OTHER);
@@ -331,8 +331,8 @@ static bool granted(const char *asked, const char *answer)
     char text[2][300];
     struct http1_request q;
     struct http1_response r;
-    int n = snprintf(text[0], sizeof(text[0]), "GET / HTTP/1.1\r\n" H "Connection: upgrade\r\n%s\r\n", asked);
-    int m = snprintf(text[1], sizeof(text[1]), "%s\r\n", answer);
+    int n = snprintf(text[0], sizeof text[0], "GET / HTTP/1.1\r\n" H "Connection: upgrade\r\n%s\r\n", asked);
+    int m = snprintf(text[1], sizeof text[1], "%s\r\n", answer);
     http1_response_init(&r);
     assert_int_equal(parse_whole(&q, text[0], (size_t)n), HTTP1_DONE);
     assert_int_equal(http1_response_parse(&r, text[1], (size_t)m, HTTP1_GET, &http1_limits_default),
@@ -402,7 +402,7 @@ static const struct response_case response_cases[] = {
 static void responses_are_taken_or_refused(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(response_cases) / sizeof(response_cases[0]); i++) {
+    for (size_t i = 0; i < sizeof response_cases / sizeof response_cases[0]; i++) {
         const struct response_case *c = &response_cases[i];
         struct http1_response r;
         http1_response_init(&r);
@@ -479,7 +479,7 @@ static const struct chunked_case chunked_cases[] = {
 static void chunks_are_read_in_any_pieces(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(chunked_cases) / sizeof(chunked_cases[0]); i++) {
+    for (size_t i = 0; i < sizeof chunked_cases / sizeof chunked_cases[0]; i++) {
         const struct chunked_case *c = &chunked_cases[i];
         for (size_t step = 1; step < 40; step++) {
             char out[64];
@@ -516,8 +516,8 @@ static void trailers_are_fields(void **state)
     static const char good[] = "X-Sum: 1\r\nY: 2\r\n\r\nGET";
     http1_trailers_init(&h);
     assert_int_equal(http1_trailers_parse(&h, good, 9, &http1_limits_default), HTTP1_MORE);
-    assert_int_equal(http1_trailers_parse(&h, good, sizeof(good) - 1, &http1_limits_default), HTTP1_DONE);
-    assert_int_equal(h.length, sizeof(good) - 1 - 3);
+    assert_int_equal(http1_trailers_parse(&h, good, sizeof good - 1, &http1_limits_default), HTTP1_DONE);
+    assert_int_equal(h.length, sizeof good - 1 - 3);
     assert_int_equal(h.field_count, 2);
     http1_trailers_init(&h);
     assert_int_equal(http1_trailers_parse(&h, "\r\n", 2, &http1_limits_default), HTTP1_DONE);

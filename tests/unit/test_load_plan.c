@@ -45,7 +45,7 @@ static void urls_lead_where_they_say(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int status;
         struct load_plan *plan = plan_of(cases[i].url, &status);
-        if (plan == NULL)
+        if (!plan)
             fail_msg("%s: refused with %d", cases[i].url, status);
         const struct load_origin *origin = &plan->origins[plan->targets[0].origin];
         if (strcmp(origin->host, cases[i].host) != 0 || strcmp(origin->port, cases[i].port) != 0 ||
@@ -80,7 +80,7 @@ static void what_is_no_url_is_a_usage_error(void **state)
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
         int status = 0;
         struct load_plan *plan = plan_of(urls[i], &status);
-        if (plan != NULL || status != 2)
+        if (plan || status != 2)
             fail_msg("%s: taken, or refused with %d", urls[i], status);
     }
 }

@@ -13,16 +13,16 @@
 
 #define START (10 * USEC_PER_SEC)
 
-struct worker {
+struct load_thread {
     struct pacer pacer;
     int64_t open_max;
     uint64_t seed;
-    struct worker_view view;
+    struct load_thread_view view;
     int64_t users;
     double rate_rps;
 };
 
-static struct worker workers[TEAM_MAX];
+static struct load_thread workers[TEAM_MAX];
 static int made, cpus;
 
 int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
@@ -34,46 +34,46 @@ int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
     return 0;
 }
 
-struct worker *worker_new(const struct load_plan *plan, const struct pacer *pacer, int64_t open_max,
-                          uint64_t seed, int done_fd)
+struct load_thread *load_thread_new(const struct load_plan *plan, const struct pacer *pacer, int64_t open_max,
+                                    uint64_t seed, int done_fd)
 {
     (void)plan, (void)done_fd;
-    workers[made] = (struct worker){.pacer = *pacer, .open_max = open_max, .seed = seed};
+    workers[made] = (struct load_thread){.pacer = *pacer, .open_max = open_max, .seed = seed};
     return &workers[made++];
 }
 
-int worker_wait_ready(struct worker *worker)
+int load_thread_wait_ready(struct load_thread *worker)
 {
     (void)worker;
     return 0;
 }
 
-void worker_start(struct worker *worker, usec_t start)
+void load_thread_start(struct load_thread *worker, usec_t start)
 {
     (void)worker, (void)start;
 }
 
-void worker_look(struct worker *worker, struct worker_view *out)
+void load_thread_look(struct load_thread *worker, struct load_thread_view *out)
 {
     *out = worker->view;
 }
 
-void worker_set_users(struct worker *worker, int64_t users)
+void load_thread_set_users(struct load_thread *worker, int64_t users)
 {
     worker->users = users;
 }
 
-void worker_set_rate(struct worker *worker, double rate_rps)
+void load_thread_set_rate(struct load_thread *worker, double rate_rps)
 {
     worker->rate_rps = rate_rps;
 }
 
-void worker_stop(struct worker *worker, usec_t drain_until)
+void load_thread_stop(struct load_thread *worker, usec_t drain_until)
 {
     (void)worker, (void)drain_until;
 }
 
-void worker_free(struct worker *worker)
+void load_thread_free(struct load_thread *worker)
 {
     (void)worker;
 }
@@ -174,7 +174,7 @@ static struct pacer *next_of_all(void)
     struct pacer *next = NULL;
     for (int i = 0; i < made; i++) {
         struct pacer *pacer = &workers[i].pacer;
-        if (pacer->left > 0 && (next == NULL || pacer->due < next->due))
+        if (pacer->left > 0 && (!next || pacer->due < next->due))
             next = pacer;
     }
     return next;
@@ -194,7 +194,7 @@ static void all_workers_together_are_evenly_spaced(void **state)
         for (int k = 0; k < options.requests; k++) {
             usec_t scheduled = -1, due = START + k * 100 * USEC_PER_MSEC;
             struct pacer *next = next_of_all();
-            if (next == NULL || !pacer_take(next, next->due, &scheduled) || llabs(scheduled - due) > 1)
+            if (!next || !pacer_take(next, next->due, &scheduled) || llabs(scheduled - due) > 1)
                 fail_msg("%lld connections on %d CPUs: number %d of %lld at %lld us, not %lld",
                          (long long)options.connections, cpus, k, (long long)options.requests,
                          (long long)(scheduled - START), (long long)(due - START));
@@ -240,7 +240,7 @@ static void under_orders_requests_are_not_dealt_out(void **state)
 }
 
 /* What a single worker has seen. */
-static void look_at(const struct worker_view *view)
+static void look_at(const struct load_thread_view *view)
 {
     struct load_options options = options_of(1, 0, 100);
     start_team(&options, 1);
@@ -251,8 +251,8 @@ static void look_at(const struct worker_view *view)
 static void a_team_is_the_limit_when_much_of_what_it_tried_is_late(void **state)
 {
     (void)state;
-    static struct worker_view view;
-    view = (struct worker_view){.at = START, .late = 4};
+    static struct load_thread_view view;
+    view = (struct load_thread_view){.at = START, .late = 4};
     view.stats.answered = 20;
     look_at(&view);
     assert_false(team_was_limit(&team)); /* so few may be chance */
@@ -269,14 +269,14 @@ static void a_team_is_the_limit_when_much_of_what_it_tried_is_late(void **state)
 }
 
 /* Requests that were due, all answered by now. */
-static struct worker_view view_of(uint64_t due, usec_t due_until, bool ran_out)
+static struct load_thread_view view_of(uint64_t due, usec_t due_until, bool ran_out)
 {
-    return (struct worker_view){.at = due_until + USEC_PER_SEC,
-                                .stats = {.answered = due},
-                                .stop_at = due_until,
-                                .due_until = due_until,
-                                .ran_out = ran_out,
-                                .done = true};
+    return (struct load_thread_view){.at = due_until + USEC_PER_SEC,
+                                     .stats = {.answered = due},
+                                     .stop_at = due_until,
+                                     .due_until = due_until,
+                                     .ran_out = ran_out,
+                                     .done = true};
 }
 
 static void what_was_asked_does_not_depend_on_the_answers(void **state)
@@ -337,7 +337,7 @@ static void an_interval_asks_for_its_mean(void **state)
         .kind = ARRIVALS_SPIKE, .low = 0, .at = USEC_PER_SEC, .length = 200 * USEC_PER_MSEC};
     start_team(&options, 1);
     team.start = START;
-    workers[0].view = (struct worker_view){.at = START, .stop_at = START + 4 * USEC_PER_SEC};
+    workers[0].view = (struct load_thread_view){.at = START, .stop_at = START + 4 * USEC_PER_SEC};
     team_look(&team);
     assert_float_equal(team_asked_rps(&team, START, START + USEC_PER_SEC), 0, 1e-9);
     assert_float_equal(team_asked_rps(&team, START + USEC_PER_SEC, START + 2 * USEC_PER_SEC), 20, 1e-9);
@@ -350,13 +350,13 @@ static void an_intervals_rate_is_that_until_the_end(void **state)
     options.shape = (struct arrivals_shape){.kind = ARRIVALS_RAMP, .low = 0, .period = 10 * USEC_PER_SEC};
     start_team(&options, 1);
     team.start = START;
-    workers[0].view = (struct worker_view){.at = START, .stop_at = START + 4 * USEC_PER_SEC};
+    workers[0].view = (struct load_thread_view){.at = START, .stop_at = START + 4 * USEC_PER_SEC};
     team_look(&team);
     assert_float_equal(team_asked_rps(&team, START, START + 2 * USEC_PER_SEC), 10, 1e-9);
     assert_float_equal(team_asked_rps(&team, START + 3 * USEC_PER_SEC, START + 5 * USEC_PER_SEC), 17.5, 1e-9);
     assert_float_equal(team_asked_rps(&team, START + 4 * USEC_PER_SEC, START + 5 * USEC_PER_SEC), 0, 0);
     assert_float_equal(team_asked_rps(&team, START + USEC_PER_SEC, START + USEC_PER_SEC), 10, 1e-9);
-    workers[0].view = (struct worker_view){0}; /* not shown yet */
+    workers[0].view = (struct load_thread_view){0}; /* not shown yet */
     team_look(&team);
     assert_float_equal(team_asked_rps(&team, START, START + 2 * USEC_PER_SEC), 10, 1e-9);
 }

@@ -92,7 +92,7 @@ static void bad_traces_are_refused_with_the_line(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct trace trace;
-        if (read_text(cases[i].text, 1, &trace) || strstr(why, cases[i].why) == NULL)
+        if (read_text(cases[i].text, 1, &trace) || !strstr(why, cases[i].why))
             fail_msg("case %zu: %s", i, why);
         assert_null(trace.points);
     }

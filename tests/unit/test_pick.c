@@ -20,7 +20,7 @@ static void choose_many(enum config_algorithm algorithm, const struct pick_candi
                         unsigned chosen[N])
 {
     struct pick p = {{7}, 0};
-    memset(chosen, 0, N * sizeof(*chosen));
+    memset(chosen, 0, N * sizeof *chosen);
     for (unsigned i = 0; i < rounds; i++) {
         int which = pick_choose(&p, algorithm, c, N);
         assert_in_range(which, 0, N - 1);

@@ -62,7 +62,7 @@ static void set(struct rig *rig, const char *key, const char *value)
     char err[CONFIG_ERROR_SIZE];
     if (!config_set(&rig->config, "app", key, value, err, sizeof err))
         fail_msg("%s", err);
-    if (rig->target != NULL)
+    if (rig->target)
         target_process.reconfigure(rig->target, &rig->config);
 }
 
@@ -90,7 +90,7 @@ static int rig_open(void **state)
         .note = take_note,
     };
     rig->target = target_process.open(&setup, err, sizeof err);
-    if (rig->target == NULL)
+    if (!rig->target)
         fail_msg("%s", err);
     *state = rig;
     return 0;
@@ -142,7 +142,7 @@ static const struct event *wait_for(struct rig *rig, enum event_kind kind, int i
 {
     int64_t deadline = clock_now_us() + DEADLINE_US;
     const struct event *event;
-    while ((event = find_event(rig, kind, id)) == NULL) {
+    while (!(event = find_event(rig, kind, id))) {
         if (clock_now_us() > deadline)
             fail_msg("no event %d of i%d; the last was %d '%s'", kind, id,
                      rig->event_count > 0 ? (int)rig->events[rig->event_count - 1].kind : -1,
@@ -612,7 +612,7 @@ static void a_fork_bomb_is_contained_and_named(void **state)
     set(rig, "max_processes", "20");
     spawn(rig, 1, "sh -c 'trap : TERM; while :; do sleep 1000 & done'");
     int64_t deadline = clock_now_us() + DEADLINE_US;
-    while (strstr(rig->note, "max_processes of 20") == NULL && find_event(rig, EVENT_EXITED, 1) == NULL) {
+    while (!strstr(rig->note, "max_processes of 20") && !find_event(rig, EVENT_EXITED, 1)) {
         assert_true(clock_now_us() < deadline);
         loop_turn(rig->loop, clock_now_us() + 20000);
     }

@@ -41,7 +41,7 @@ static pid_t start_script(const char *script)
         char *env[] = {mark, (char[]){"PATH=/usr/bin:/bin"}, NULL};
         setsid();
         /* What a failed test leaves must not keep whoever reads our output waiting. */
-        if (freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL)
+        if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
             _exit(126);
         if (write(ready[1], "x", 1) == 1)
             execve("/bin/sh", argv, env);

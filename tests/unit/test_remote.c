@@ -75,7 +75,7 @@ static void an_answer_counts_only_when_all_of_it_is_good(void **state)
         struct remote_status status = {-1, -1};
         char why[256] = "";
         bool good = remote_status_read(&result, &config.http, &status, why, sizeof why);
-        if (good != (rows[i].why == NULL) || (!good && strstr(why, rows[i].why) == NULL))
+        if (good != (!rows[i].why) || (!good && !strstr(why, rows[i].why)))
             fail_msg("row %zu: %s '%s'", i, good ? "good" : "bad", why);
         if (!good)
             assert_true(status.cpu_pct < 0 && status.replicas < 0);
@@ -138,7 +138,7 @@ static void headers_carry_the_token_of_a_private_file(void **state)
     set(&config, "http", "header.X-Team", "web");
     assert_true(remote_headers_build(&headers, &config.http, err, sizeof err));
     bool token = false, team = false;
-    for (int i = 0; headers.items[i] != NULL; i++) {
+    for (int i = 0; headers.items[i]; i++) {
         token |= strcmp(headers.items[i], "Authorization: Bearer sesame") == 0;
         team |= strcmp(headers.items[i], "X-Team: web") == 0;
     }
@@ -250,7 +250,7 @@ static bool serve_request(struct slow_writer *w, int fd, const char *text)
 {
     const char *body = strstr(text, "\r\n\r\n{\"replicas\":");
     bool writes = strncmp(text, "PUT ", 4) == 0;
-    if (writes ? body == NULL || strchr(body, '}') == NULL : strstr(text, "\r\n\r\n") == NULL)
+    if (writes ? !body || !strchr(body, '}') : !strstr(text, "\r\n\r\n"))
         return false;
     if (writes) {
         w->replicas = atoi(body + strlen("\r\n\r\n{\"replicas\":"));

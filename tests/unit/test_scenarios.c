@@ -23,7 +23,6 @@ static double constant(const struct world *w)
 static struct world *begin(double level)
 {
     struct world *w = world_new();
-
     w->demand = constant;
     w->level = level;
     world_begin(w);
@@ -34,7 +33,6 @@ static void test_tracking_jumps_to_the_count_that_fits(void **state)
 {
     struct world *w = world_new();
     struct config_scaling *c = &w->config.scaling;
-
     (void)state;
     c->strategy = CONFIG_STRATEGY_TRACKING;
     c->scale_up_threshold = 85;
@@ -58,7 +56,6 @@ static void test_tracking_jumps_to_the_count_that_fits(void **state)
 static void test_starts_the_minimum(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 2 * SEC);
     assert_int_equal(world_look(w)->ready, 1);
@@ -70,7 +67,6 @@ static void test_starts_the_minimum(void **state)
 static void test_climbs_under_saturating_load_and_returns(void **state)
 {
     struct world *w = begin(1000);
-
     (void)state;
     w->boot = 2 * SEC;
     assert_true(world_settle(w, 5, 45 * SEC));
@@ -88,7 +84,6 @@ static void test_gives_each_step_its_reason(void **state)
 {
     struct world *w = begin(60);
     char text[200];
-
     (void)state;
     world_run(w, 10 * SEC);
     decision_format(world_decision(w, VERDICT_UP), "cpu", text, sizeof text);
@@ -104,7 +99,6 @@ static double ramp(const struct world *w)
 static void test_follows_a_ramp(void **state)
 {
     struct world *w = world_new();
-
     (void)state;
     w->demand = ramp;
     world_begin(w);
@@ -117,14 +111,12 @@ static void test_follows_a_ramp(void **state)
 static double spike(const struct world *w)
 {
     usec_t t = (w->now - USEC_PER_HOUR) % MIN;
-
     return t < 2 * SEC ? 100 : 20;
 }
 
 static void test_a_short_spike_changes_nothing(void **state)
 {
     struct world *w = world_new();
-
     (void)state;
     w->demand = spike;
     world_begin(w);
@@ -138,7 +130,6 @@ static void test_a_short_spike_changes_nothing(void **state)
 static void steady_noise(int strategy, double level, double noise, uint64_t seed)
 {
     struct world *w = world_new();
-
     w->config.scaling.strategy = strategy;
     w->config.scaling.max_instances = 20;
     w->demand = constant;
@@ -160,7 +151,6 @@ static void steady_noise(int strategy, double level, double noise, uint64_t seed
 static void test_steady_noise_does_not_flap(void **state)
 {
     static const double noises[] = {0.05, 0.2};
-
     (void)state;
     for (int strategy = 0; strategy < 2; strategy++)
         for (double level = 10; level <= 400; level *= 1.4)
@@ -172,7 +162,6 @@ static void test_missing_data_holds(void **state)
 {
     struct world *w = begin(130);
     int before;
-
     (void)state;
     world_run(w, MIN);
     before = world_look(w)->ready;
@@ -197,7 +186,6 @@ static double dipping(const struct world *w)
 static void test_short_dips_do_not_hide_a_load(void **state)
 {
     struct world *w = world_new();
-
     (void)state;
     w->demand = dipping;
     w->config.scaling.stabilization = 12 * SEC;
@@ -213,7 +201,6 @@ static void test_no_piling_on(void **state)
     struct world *w = begin(1000);
     const struct snapshot *s;
     usec_t last = 0;
-
     (void)state;
     w->boot = 8 * SEC;
     world_run(w, 2 * MIN);
@@ -221,7 +208,6 @@ static void test_no_piling_on(void **state)
     assert_int_equal(s->ready, 5);
     for (int i = 0; i < s->journal_count; i++) {
         const struct journal_entry *j = &s->journal[i];
-
         if (j->kind != JOURNAL_DECISION || j->decision.verdict != VERDICT_UP)
             continue;
         assert_true(!last || j->at - last >= 11 * SEC);
@@ -234,7 +220,6 @@ static void test_no_piling_on(void **state)
 static void test_a_gap_is_dropped(void **state)
 {
     struct world *w = begin(20);
-
     (void)state;
     world_run(w, 30 * SEC);
     w->level = 100;
@@ -254,7 +239,6 @@ static void test_a_gap_is_dropped(void **state)
 static void test_a_gap_ends_no_start(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     w->boot = 10 * SEC;
     world_run(w, 5 * SEC);
@@ -269,7 +253,6 @@ static void test_a_gap_ends_no_start(void **state)
 static void test_a_crash_is_replaced_at_once(void **state)
 {
     struct world *w = begin(60);
-
     (void)state;
     world_run(w, MIN);
     assert_int_equal(world_look(w)->ready, 2);
@@ -286,7 +269,6 @@ static void test_a_hopeless_start_is_given_up_and_can_be_tried_again(void **stat
 {
     struct world *w = world_new();
     int spawns;
-
     (void)state;
     w->start_fails = true;
     world_begin(w);
@@ -309,7 +291,6 @@ static void test_a_roll_keeps_the_capacity(void **state)
 {
     struct world *w = world_new();
     int spawns;
-
     (void)state;
     w->config.scaling.min_instances = w->config.scaling.max_instances = 4;
     world_begin(w);
@@ -335,7 +316,6 @@ static void test_a_roll_keeps_the_capacity(void **state)
 static void test_a_reload_tries_again(void **state)
 {
     struct world *w = world_new();
-
     (void)state;
     w->start_fails = true;
     world_begin(w);
@@ -349,7 +329,6 @@ static void test_a_reload_tries_again(void **state)
 static void test_a_crash_loop_backs_off(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     for (usec_t end = w->now + 5 * MIN; w->now < end;) {
         world_run(w, 500 * USEC_PER_MSEC);
@@ -364,7 +343,6 @@ static void test_a_crash_loop_backs_off(void **state)
 static void test_never_ready_gets_no_request(void **state)
 {
     struct world *w = world_new();
-
     (void)state;
     w->never_ready = true;
     world_begin(w);
@@ -378,7 +356,6 @@ static void test_never_ready_gets_no_request(void **state)
 static void test_two_hundred_die_at_once(void **state)
 {
     struct world *w = world_new();
-
     (void)state;
     w->config.scaling.min_instances = w->config.scaling.max_instances = 200;
     world_begin(w);
@@ -393,7 +370,6 @@ static void test_two_hundred_die_at_once(void **state)
 static void test_unhealthy_is_taken_out_and_put_back(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 5 * SEC);
     world_event(w, 0, EVENT_UNHEALTHY, 1, "status 500");
@@ -413,7 +389,6 @@ static void test_unhealthy_is_taken_out_and_put_back(void **state)
 static void test_unhealthy_for_long_is_replaced(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 5 * SEC);
     world_event(w, 0, EVENT_UNHEALTHY, 1, "timed out");
@@ -427,7 +402,6 @@ static void test_unhealthy_for_long_is_replaced(void **state)
 static void test_ignored_term_ends_in_kill(void **state)
 {
     struct world *w = world_new();
-
     (void)state;
     w->deaf = true;
     world_begin(w);
@@ -442,7 +416,6 @@ static void test_ignored_term_ends_in_kill(void **state)
 static void test_stop_drains_all(void **state)
 {
     struct world *w = begin(1000);
-
     (void)state;
     assert_true(world_settle(w, 5, MIN));
     engine_stop(w->engine, w->now);
@@ -458,7 +431,6 @@ static void test_stop_drains_all(void **state)
 static void test_a_stop_can_be_hurried(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 5 * SEC);
     w->drain_time = 10 * MIN;
@@ -475,7 +447,6 @@ static void test_a_stop_can_be_hurried(void **state)
 static void test_an_operators_step_is_a_floor_that_expires(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 5 * SEC);
     assert_true(world_command(w, CMD_SCALE, 3).accepted);
@@ -494,7 +465,6 @@ static void test_an_operators_step_is_a_floor_that_expires(void **state)
 static void test_a_ceiling_holds_against_load(void **state)
 {
     struct world *w = begin(1000);
-
     (void)state;
     assert_true(world_settle(w, 5, MIN));
     assert_true(world_command(w, CMD_SCALE, 4).accepted);
@@ -509,7 +479,6 @@ static void test_a_ceiling_holds_against_load(void **state)
 static void test_manual_holds_the_operators_number(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 5 * SEC);
     assert_true(world_command(w, CMD_MANUAL, 0).accepted);
@@ -527,7 +496,6 @@ static void test_an_order_outlives_its_controller(void **state)
     const struct hold manual = {.manual = true, .count = 4, .override_until = USEC_NEVER};
     struct world *w = begin(0);
     struct hold floor = {.override = OVERRIDE_FLOOR, .override_count = 3};
-
     (void)state;
     engine_resume(w->engine, &manual, w->now);
     assert_true(world_settle(w, 4, 20 * SEC));
@@ -550,7 +518,6 @@ static void test_an_order_outlives_its_controller(void **state)
 static void test_a_restart_says_what_it_is(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     w->start_fails = true;
     world_run(w, 5 * SEC);
@@ -570,7 +537,6 @@ static void test_refusals_say_why(void **state)
 {
     struct world *w = begin(0);
     struct answer answer;
-
     (void)state;
     world_run(w, 5 * SEC);
     answer = world_command(w, CMD_SCALE, 6);
@@ -584,7 +550,6 @@ static void test_refusals_say_why(void **state)
 static void test_orders_for_one_instance(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 5 * SEC);
     world_command(w, CMD_MANUAL, 0);
@@ -610,7 +575,6 @@ static void test_orders_for_one_instance(void **state)
 static void test_at_the_minimum_a_drained_one_is_replaced(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 5 * SEC);
     assert_true(world_command(w, CMD_INSTANCE_DRAIN, 1).accepted);
@@ -623,7 +587,6 @@ static void test_at_the_minimum_a_drained_one_is_replaced(void **state)
 static void test_new_bounds_take_effect(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 5 * SEC);
     w->config.scaling.min_instances = 3;
@@ -645,7 +608,6 @@ static double one_request(const struct world *w)
 static void test_sleeps_at_zero_and_wakes(void **state)
 {
     struct world *w = world_new();
-
     (void)state;
     w->config.scaling.min_instances = 0;
     w->demand = one_request;
@@ -668,7 +630,6 @@ static void test_sleeps_at_zero_and_wakes(void **state)
 static void test_adopted_instances_stay(void **state)
 {
     struct world *w = world_new();
-
     (void)state;
     world_begin(w);
     for (int id = 3; id <= 5; id++) {
@@ -691,12 +652,10 @@ static void roll_on(int unready)
 {
     static const int old[] = {3, 4, 9};
     struct world *w = world_new();
-
     w->config.scaling.min_instances = w->config.scaling.max_instances = 2;
     world_begin(w);
     for (int id = 3; id <= 5; id++) {
         bool ready = id != unready;
-
         w->agents[id] = (struct agent){.spawned = true, .alive = true, .pid = 4000 + id};
         assert_true(engine_adopt(w->engine, id, 4000 + id, 5000 + id, ready, w->now - USEC_PER_HOUR, w->now));
         if (!ready)
@@ -733,7 +692,6 @@ static void test_a_roll_of_none_that_live_is_over(void **state)
 {
     static const int old[] = {3, 4};
     struct world *w = world_new();
-
     (void)state;
     world_begin(w);
     engine_roll_resume(w->engine, old, 2, 2, w->now);
@@ -746,7 +704,6 @@ static void test_a_roll_of_none_that_live_is_over(void **state)
 static void test_dry_run_changes_nothing(void **state)
 {
     struct world *w = begin(1000);
-
     (void)state;
     engine_set_dry_run(w->engine, true);
     world_run(w, MIN);
@@ -761,7 +718,6 @@ static void test_dry_run_changes_nothing(void **state)
 static void test_an_ejected_instance_says_so(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 5 * SEC);
     for (int ejected = 1; ejected >= 0; ejected--) {
@@ -779,7 +735,6 @@ static void test_an_ejected_instance_says_so(void **state)
 static void test_scale_in_takes_the_least_busy(void **state)
 {
     struct world *w = begin(0);
-
     (void)state;
     world_run(w, 5 * SEC);
     world_command(w, CMD_MANUAL, 0);
@@ -841,6 +796,5 @@ int main(void)
         cmocka_unit_test(test_an_ejected_instance_says_so),
         cmocka_unit_test(test_scale_in_takes_the_least_busy),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,6 @@ static void test_an_empty_one_knows_nothing(void **state)
 {
     usec_t at;
     double value;
-
     (void)state;
     assert_true(isnan(series_mean(&series, 9 * SEC, 5 * SEC)));
     assert_false(series_last(&series, &at, &value));
@@ -70,7 +69,6 @@ static void test_unmeasured_time_does_not_count(void **state)
 {
     usec_t at;
     double value;
-
     (void)state;
     series_restart(&series, 0);
     series_add(&series, 1 * SEC, 10);
@@ -96,7 +94,6 @@ static void test_old_samples_fall_out(void **state)
 static void test_merging_keeps_the_mean_and_reaches_far(void **state)
 {
     double sum = 0;
-
     (void)state;
     series_reach(&series, 4 * SERIES_POINTS * SEC);
     series_restart(&series, 0);
@@ -111,7 +108,6 @@ static void test_merging_keeps_the_mean_and_reaches_far(void **state)
 static void test_deviation(void **state)
 {
     static const double values[] = {2, 4, 4, 4, 5, 5, 7, 9};
-
     (void)state;
     for (int t = 0; t < 8; t++)
         series_add(&series, (t + 1) * SEC, values[t]);
@@ -152,7 +148,6 @@ static void test_smoothing_agrees_with_the_mean(void **state)
     for (int round = 0; round < 200; round++) {
         usec_t at = 0, smooth = 1 + rand() % (7 * SEC), expect = 0;
         usec_t times[64];
-
         series_restart(&series, 0);
         for (int i = 0; i < 64; i++) {
             times[i] = at += 1000 + rand() % (2 * SEC);
@@ -162,7 +157,6 @@ static void test_smoothing_agrees_with_the_mean(void **state)
             usec_t span = times[i] - (i ? times[i - 1] : 0);
             double mean = series_mean(&series, times[i], smooth < 1000 ? 1000 : smooth);
             double value = series_mean(&series, times[i], 1);
-
             if (mean <= 30)
                 break;
             if (!isnan(value))
@@ -186,6 +180,5 @@ int main(void)
         cmocka_unit_test_setup(test_a_dip_does_not_break_a_smoothed_run, begin),
         cmocka_unit_test_setup(test_smoothing_agrees_with_the_mean, begin),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

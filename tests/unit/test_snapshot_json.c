@@ -98,7 +98,7 @@ static void secrets_stay_inside(void **ctx)
         char name[96];
         snprintf(name, sizeof name, "%s.%s", options[i].section, options[i].key);
         bool hidden = options[i].flags & OPTION_SECRET || options[i].type == OPTION_MAP;
-        assert_int_equal(json_object_get(config, name) == NULL, hidden);
+        assert_int_equal(!json_object_get(config, name), hidden);
     }
     json_decref(json);
     free(snapshot);

@@ -20,7 +20,6 @@ static struct proposal ask(const struct strategy_ops *strategy, int count, doubl
 {
     struct situation s = {.now = 60 * SEC, .desired = count, .ready = count, .rpm = NAN};
     struct proposal p = {0};
-
     series_init(&signal);
     series_restart(&signal, 0);
     for (int t = 1; t <= 60; t++)
@@ -64,7 +63,6 @@ static void test_threshold(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct proposal p = ask(&strategy_threshold, rows[i].count, rows[i].pct);
-
         if (p.want != rows[i].want || p.reasons[0].code != rows[i].reason)
             fail_msg("%d at %.0f%%: %d, reason %d", rows[i].count, rows[i].pct, p.want,
                      (int)p.reasons[0].code);
@@ -88,7 +86,6 @@ static void test_tracking(void **state)
     config.scaling.target_cpu = 80;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct proposal p = ask(&strategy_tracking, rows[i].count, rows[i].pct);
-
         if (p.want != rows[i].want)
             fail_msg("%d at %.0f%%: %d", rows[i].count, rows[i].pct, p.want);
     }
@@ -97,7 +94,6 @@ static void test_tracking(void **state)
 static void test_tracking_steps_further_when_saturated(void **state)
 {
     struct proposal p;
-
     (void)state;
     config.scaling.scale_up_threshold = 85;
     config.scaling.target_cpu = 80;
@@ -114,7 +110,6 @@ static void test_the_last_goes_only_when_unused(void **state)
 {
     struct situation s = {.now = SEC, .desired = 1, .ready = 1, .rpm = 3, .below_for = SEC};
     struct proposal p = {0};
-
     (void)state;
     config.scaling.min_instances = 0;
     strategy_threshold.propose(&s, &config.scaling, &p);
@@ -130,7 +125,6 @@ static void test_noise_keeps_what_it_may_need(void **state)
 {
     struct situation s = {.now = 60 * SEC, .desired = 2, .ready = 2, .rpm = NAN};
     struct proposal p = {0};
-
     (void)state;
     series_init(&signal);
     series_restart(&signal, 0);
@@ -152,6 +146,5 @@ int main(void)
         cmocka_unit_test_setup(test_the_last_goes_only_when_unused, begin),
         cmocka_unit_test_setup(test_noise_keeps_what_it_may_need, begin),
     };
-
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

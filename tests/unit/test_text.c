@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define COUNT(array) (sizeof array / sizeof *(array))
 #define BAD          "\xEF\xBF\xBD" /* U+FFFD */
 
 static void what_a_terminal_would_obey_becomes_visible(void **state)

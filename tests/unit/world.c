@@ -25,7 +25,6 @@ static double nothing(const struct world *w)
 struct world *world_new(void)
 {
     struct world *w = calloc(1, sizeof *w);
-
     assert_non_null(w);
     config_init(&w->config);
     w->boot = 300 * USEC_PER_MSEC;
@@ -42,7 +41,6 @@ struct world *world_new(void)
 void world_begin(struct world *w)
 {
     void *memory = malloc(engine_size());
-
     w->snapshot = calloc(1, sizeof *w->snapshot);
     assert_non_null(memory);
     assert_non_null(w->snapshot);
@@ -65,7 +63,6 @@ static double uniform(struct world *w)
 double world_gauss(struct world *w)
 {
     double sum = 0;
-
     for (int i = 0; i < 12; i++)
         sum += uniform(w);
     return sum - 6;
@@ -74,7 +71,6 @@ double world_gauss(struct world *w)
 void world_event(struct world *w, usec_t delay, enum event_kind kind, int id, const char *text)
 {
     int i = w->event_count++;
-
     assert_true(i < WORLD_EVENTS);
     w->events[i].at = w->now + delay;
     w->events[i].event = (struct event){.kind = kind, .id = id, .pid = 4000 + id, .port = 5000 + id};
@@ -84,7 +80,6 @@ void world_event(struct world *w, usec_t delay, enum event_kind kind, int id, co
 int world_alive(const struct world *w)
 {
     int alive = 0;
-
     for (int id = 1; id < WORLD_AGENTS; id++)
         alive += w->agents[id].alive;
     return alive;
@@ -93,7 +88,6 @@ int world_alive(const struct world *w)
 static void forget_events(struct world *w, int id)
 {
     int kept = 0;
-
     for (int i = 0; i < w->event_count; i++)
         if (w->events[i].event.id != id)
             w->events[kept++] = w->events[i];
@@ -110,7 +104,6 @@ static void end_agent(struct world *w, int id, usec_t delay, const char *text)
 static void spawn(struct world *w, int id)
 {
     struct agent *a = &w->agents[id];
-
     assert_false(a->alive);
     assert_false(a->removed); /* ids are never used again */
     *a = (struct agent){.spawned = true, .alive = true, .deaf = w->deaf, .pid = 4000 + id};
@@ -129,7 +122,6 @@ static void spawn(struct world *w, int id)
 static void take_action(struct world *w, const struct action *action)
 {
     struct agent *a = &w->agents[action->id];
-
     assert_in_range(action->id, 1, WORLD_AGENTS - 1);
     w->actions[action->kind]++;
     switch (action->kind) {
@@ -173,7 +165,6 @@ static void take_action(struct world *w, const struct action *action)
 void world_take_actions(struct world *w)
 {
     struct action action;
-
     while (engine_next_action(w->engine, &action))
         take_action(w, &action);
 }
@@ -188,7 +179,6 @@ static bool deliver(struct world *w)
 {
     int first = -1;
     struct event event;
-
     for (int i = 0; i < w->event_count; i++)
         if (w->events[i].at <= w->now && (first < 0 || w->events[i].at < w->events[first].at))
             first = i;
@@ -208,7 +198,6 @@ static void measure(struct world *w)
     struct sample *s = &w->sample;
     int serving = 0, n = 0;
     double each;
-
     for (int id = 1; id < WORLD_AGENTS; id++)
         serving += w->agents[id].alive && w->agents[id].admitted;
     each = serving ? fmax(0, w->demand(w) * (1 + w->noise * world_gauss(w))) / serving : 0;
@@ -225,7 +214,6 @@ static void watch_direction(struct world *w)
 {
     int desired = engine_desired(w->engine, w->now);
     int direction = desired > w->last_desired ? 1 : desired < w->last_desired ? -1 : 0;
-
     assert_in_range(desired, 0, w->config.scaling.max_instances);
     if (direction && w->direction && direction != w->direction)
         w->reversals++;
@@ -248,7 +236,6 @@ static void step(struct world *w)
 static usec_t next_time(const struct world *w, usec_t end)
 {
     usec_t next = w->next_step < end ? w->next_step : end, deadline = engine_deadline(w->engine);
-
     for (int i = 0; i < w->event_count; i++)
         if (w->events[i].at < next)
             next = w->events[i].at;
@@ -260,7 +247,6 @@ static usec_t next_time(const struct world *w, usec_t end)
 void world_run(struct world *w, usec_t span)
 {
     usec_t end = w->now + span;
-
     world_take_actions(w);
     while (w->now < end) {
         w->now = next_time(w, end);
@@ -279,7 +265,6 @@ bool world_settle(struct world *w, int ready, usec_t span)
 {
     for (usec_t end = w->now + span; w->now < end;) {
         const struct snapshot *s = world_look(w);
-
         if (s->ready == ready && s->instance_count == ready)
             return true;
         world_run(w, 100 * USEC_PER_MSEC);
@@ -291,7 +276,6 @@ struct answer world_command(struct world *w, enum command_kind kind, int number)
 {
     struct command command = {.id = 1, .kind = kind, .count = number, .instance = number};
     struct answer answer = {0};
-
     assert_true(engine_command(w->engine, &command, &answer, w->now));
     world_take_actions(w);
     return answer;
@@ -307,10 +291,8 @@ const struct decision *world_decision(struct world *w, enum verdict verdict)
 {
     const struct snapshot *s = world_look(w);
     const struct decision *newest = NULL;
-
     for (int i = 0; i < s->journal_count; i++) {
         const struct decision *d = &s->journal[i].decision;
-
         if (s->journal[i].kind == JOURNAL_DECISION && d->verdict == verdict &&
             (!newest || d->last_at >= newest->last_at))
             newest = d;
@@ -324,11 +306,9 @@ void world_dump(struct world *w)
 {
     const struct snapshot *s = world_look(w);
     char text[256];
-
     for (int i = 0; i < s->journal_count; i++) {
         const struct journal_entry *j = &s->journal[i];
         const struct decision *d = &j->decision;
-
         decision_format(d, "cpu", text, sizeof text);
         if (j->kind == JOURNAL_EVENT)
             printf("%8.1f %s\n", (double)(j->at - USEC_PER_HOUR) / 1e6, j->text);
@@ -341,7 +321,6 @@ void world_dump(struct world *w)
 bool world_noted(struct world *w, const char *words)
 {
     const struct snapshot *s = world_look(w);
-
     for (int i = 0; i < s->journal_count; i++)
         if (strstr(s->journal[i].text, words))
             return true;

@@ -2,7 +2,7 @@
 /* The life of an instance as callbacks of the loop: its error pipe, its pidfd, its timer and its checks move
  * it from phase to phase. Invariants: pidfd and the checks are open only in LAUNCHING and RUNNING; a GONE
  * instance has no process. Nothing waits. Control thread only. */
-#include "target/instance.h"
+#include "target/process_instance.h"
 #include "base/spawn.h"
 #include "target/launch.h"
 #include "target/ports.h"
@@ -28,8 +28,8 @@ enum {
     CPU_FILES_MAX = 64, /* kept open; descriptors are for sockets, too */
 };
 
-static __attribute__((format(printf, 3, 4))) void emit(const struct instance *instance, enum event_kind kind,
-                                                       const char *format, ...)
+static __attribute__((format(printf, 3, 4))) void emit(const struct process_instance *instance,
+                                                       enum event_kind kind, const char *format, ...)
 {
     struct event event = {.kind = kind, .id = instance->id, .pid = instance->pid, .port = instance->port};
     va_list arguments;
@@ -40,7 +40,7 @@ static __attribute__((format(printf, 3, 4))) void emit(const struct instance *in
     setup->event(setup->ctx, &event);
 }
 
-static void close_error_pipe(struct instance *instance)
+static void close_error_pipe(struct process_instance *instance)
 {
     if (instance->error_fd < 0)
         return;
@@ -49,7 +49,7 @@ static void close_error_pipe(struct instance *instance)
     instance->error_fd = -1;
 }
 
-static void close_leader(struct instance *instance)
+static void close_leader(struct process_instance *instance)
 {
     if (instance->pidfd < 0)
         return;
@@ -61,9 +61,9 @@ static void close_leader(struct instance *instance)
 /* Its control groups. */
 
 /* The kernel's own count of its CPU time, where there is one. */
-static void count_by_group(struct instance *instance)
+static void count_by_group(struct process_instance *instance)
 {
-    struct instance_house *house = instance->house;
+    struct process_house *house = instance->house;
     instance->cpu_by_group = cgroup_cpu(&instance->group, -1, &instance->cpu_us);
     if (!instance->cpu_by_group || house->cpu_files == CPU_FILES_MAX)
         return;
@@ -71,7 +71,7 @@ static void count_by_group(struct instance *instance)
     house->cpu_files += instance->cpu_fd >= 0;
 }
 
-static void leave_group(struct instance *instance)
+static void leave_group(struct process_instance *instance)
 {
     if (instance->cpu_fd >= 0) {
         close(instance->cpu_fd);
@@ -84,7 +84,7 @@ static void leave_group(struct instance *instance)
 /* The end of an instance. */
 
 /* Says which limits the kernel has enforced since the last time. */
-static void check_hits(struct instance *instance)
+static void check_hits(struct process_instance *instance)
 {
     if (instance->memory_limit == 0 && instance->process_limit == 0)
         return;
@@ -106,7 +106,7 @@ static void check_hits(struct instance *instance)
 }
 
 /* A limit that was hit tells more than the exit status it led to. */
-static void add_limits_to_cause(struct instance *instance)
+static void add_limits_to_cause(struct process_instance *instance)
 {
     char limit[32], *end = strchr(instance->cause, '\0');
     size_t room = sizeof instance->cause - (size_t)(end - instance->cause);
@@ -117,10 +117,10 @@ static void add_limits_to_cause(struct instance *instance)
         snprintf(end, room, ": it had reached its max_processes of %d", instance->process_limit);
 }
 
-static void finish(struct instance *instance)
+static void finish(struct process_instance *instance)
 {
-    struct instance_house *house = instance->house;
-    instance->phase = INSTANCE_GONE;
+    struct process_house *house = instance->house;
+    instance->phase = PROCESS_GONE;
     loop_timer_cancel(house->setup.loop, &instance->timer);
     proctree_remove(house->tree, instance->id);
     leave_group(instance);
@@ -128,7 +128,7 @@ static void finish(struct instance *instance)
     emit(instance, instance->failed ? EVENT_SPAWN_FAILED : EVENT_EXITED, "%s", instance->cause);
 }
 
-void instance_scan(struct instance_house *house, usec_t now)
+void process_instance_scan(struct process_house *house, usec_t now)
 {
     if (house->scanned_at == now)
         return; /* many instances may be told to stop at once */
@@ -138,7 +138,7 @@ void instance_scan(struct instance_house *house, usec_t now)
 
 /* What has ended is gone for good only after a second look; one pair of looks serves all that ended at once.
  */
-static void settle(struct instance_house *house, usec_t now)
+static void settle(struct process_house *house, usec_t now)
 {
     if (house->settled_at == now)
         return;
@@ -147,14 +147,14 @@ static void settle(struct instance_house *house, usec_t now)
     house->scanned_at = house->settled_at = now;
 }
 
-static void kill_members(struct instance *instance)
+static void kill_members(struct process_instance *instance)
 {
     cgroup_kill(&instance->group);
     proctree_signal(instance->house->tree, instance->id, SIGKILL);
 }
 
 /* The leader has ended and left these: they are told, and so is the brain. */
-static void deal_with_left_behind(struct instance *instance, int left)
+static void deal_with_left_behind(struct process_instance *instance, int left)
 {
     if (instance->told_left_behind)
         return;
@@ -165,7 +165,7 @@ static void deal_with_left_behind(struct instance *instance, int left)
 }
 
 /* True: nothing of it is left, and the event is out. */
-static bool has_ended(struct instance *instance)
+static bool has_ended(struct process_instance *instance)
 {
     int left = proctree_count(instance->house->tree, instance->id);
     if (left == 0 && !cgroup_is_populated(&instance->group)) {
@@ -177,11 +177,11 @@ static bool has_ended(struct instance *instance)
 }
 
 /* One round: what is left of it is asked to end, or made to. */
-static void end_round(struct instance *instance, usec_t now)
+static void end_round(struct process_instance *instance, usec_t now)
 {
-    struct instance_house *house = instance->house;
+    struct process_house *house = instance->house;
     settle(house, now);
-    if (instance->phase == INSTANCE_ENDING && has_ended(instance))
+    if (instance->phase == PROCESS_ENDING && has_ended(instance))
         return;
     if (instance->killing || now >= instance->kill_at)
         kill_members(instance);
@@ -192,34 +192,34 @@ static void end_round(struct instance *instance, usec_t now)
 
 static void timer_due(struct loop_timer *timer, int64_t now_us)
 {
-    struct instance *instance = timer->context;
-    if (instance->phase == INSTANCE_GONE)
+    struct process_instance *instance = timer->context;
+    if (instance->phase == PROCESS_GONE)
         emit(instance, EVENT_SPAWN_FAILED, "%s", instance->cause);
     else
         end_round(instance, now_us);
 }
 
-static void kill_all(struct instance *instance, usec_t now)
+static void kill_all(struct process_instance *instance, usec_t now)
 {
-    struct instance_house *house = instance->house;
+    struct process_house *house = instance->house;
     instance->killing = true;
     if (instance->pidfd >= 0)
         spawn_signal(instance->pidfd, SIGKILL);
-    instance_scan(house, now);
+    process_instance_scan(house, now);
     kill_members(instance);
     instance->round_us = END_ROUND_US;
     loop_timer_set(house->setup.loop, &instance->timer, now + END_ROUND_US);
 }
 
 /* The leader has ended; the rest follows from the timer, for all that ended in this turn together. */
-static void begin_ending(struct instance *instance, const char *status, usec_t now)
+static void begin_ending(struct process_instance *instance, const char *status, usec_t now)
 {
     check_hits(instance);
     if (instance->cause[0] == '\0') {
         snprintf(instance->cause, sizeof instance->cause, "%s", status);
         add_limits_to_cause(instance);
     }
-    instance->phase = INSTANCE_ENDING;
+    instance->phase = PROCESS_ENDING;
     close_leader(instance);
     health_stop(&instance->health);
     requests_stop(&instance->requests);
@@ -228,16 +228,17 @@ static void begin_ending(struct instance *instance, const char *status, usec_t n
     loop_timer_set(instance->house->setup.loop, &instance->timer, now);
 }
 
-bool instance_is_watched(const struct instance *instance)
+bool process_instance_is_watched(const struct process_instance *instance)
 {
-    return instance->process_limit > 0 && !instance->group.limits_processes && instance_is_alive(instance);
+    return instance->process_limit > 0 && !instance->group.limits_processes &&
+           process_instance_is_alive(instance);
 }
 
-void instance_enforce_limits(struct instance *instance, usec_t now)
+void process_instance_enforce_limits(struct process_instance *instance, usec_t now)
 {
     const struct target_setup *setup = &instance->house->setup;
     check_hits(instance);
-    if (!instance_is_watched(instance) || instance->killing)
+    if (!process_instance_is_watched(instance) || instance->killing)
         return;
     int count = proctree_count(instance->house->tree, instance->id);
     if (count <= instance->process_limit)
@@ -253,10 +254,10 @@ void instance_enforce_limits(struct instance *instance, usec_t now)
 
 static bool is_trusted(void *context)
 {
-    struct instance *instance = context;
-    struct instance_house *house = instance->house;
+    struct process_instance *instance = context;
+    struct process_house *house = instance->house;
     pid_t pids[PIDS_MAX];
-    instance_scan(house, loop_now(house->setup.loop));
+    process_instance_scan(house, loop_now(house->setup.loop));
     int count = proctree_pids(house->tree, instance->id, pids, PIDS_MAX);
     enum ports_listener listener = ports_listener_of(&house->host, instance->port, pids, count);
     if (listener == PORTS_FOREIGN) {
@@ -272,23 +273,23 @@ static bool is_trusted(void *context)
 
 static bool is_suspended(void *context)
 {
-    struct instance *instance = context;
-    instance_scan(instance->house, loop_now(instance->house->setup.loop));
+    struct process_instance *instance = context;
+    process_instance_scan(instance->house, loop_now(instance->house->setup.loop));
     return proctree_is_stopped(instance->house->tree, instance->id);
 }
 
 static void health_changed(void *context, bool healthy, const char *text)
 {
-    struct instance *instance = context;
+    struct process_instance *instance = context;
     enum event_kind kind = healthy                 ? EVENT_HEALTHY
                            : is_suspended(context) ? EVENT_SUSPENDED
                                                    : EVENT_UNHEALTHY;
     emit(instance, kind, "%s", text);
 }
 
-static void start_checks(struct instance *instance, bool ready)
+static void start_checks(struct process_instance *instance, bool ready)
 {
-    struct instance_house *house = instance->house;
+    struct process_house *house = instance->house;
     struct health_setup setup = {
         .loop = house->setup.loop,
         .client = house->client,
@@ -306,7 +307,7 @@ static void start_checks(struct instance *instance, bool ready)
 }
 
 /* The error pipe has closed: the command runs, or the text says why not. */
-static void conclude_launch(struct instance *instance)
+static void conclude_launch(struct process_instance *instance)
 {
     close_error_pipe(instance);
     instance->error[strcspn(instance->error, "\n")] = '\0';
@@ -315,13 +316,13 @@ static void conclude_launch(struct instance *instance)
         snprintf(instance->cause, sizeof instance->cause, "%s", instance->error);
         return; /* the launcher ends now by itself */
     }
-    instance->phase = INSTANCE_RUNNING;
+    instance->phase = PROCESS_RUNNING;
     emit(instance, EVENT_SPAWNED, "%s", "");
     start_checks(instance, false);
 }
 
 /* False: the pipe may have more to say. */
-static bool read_error(struct instance *instance)
+static bool read_error(struct process_instance *instance)
 {
     for (;;) {
         char *at = instance->error + instance->error_size;
@@ -347,7 +348,7 @@ static void error_ready(struct loop_watch *watch, uint32_t events)
 static void exit_ready(struct loop_watch *watch, uint32_t events)
 {
     (void)events;
-    struct instance *instance = watch->context;
+    struct process_instance *instance = watch->context;
     int status = 0;
     char text[80] = "ended; its exit status went to the controller that started it";
     bool reaped = spawn_reap(instance->pidfd, &status);
@@ -363,7 +364,7 @@ static void exit_ready(struct loop_watch *watch, uint32_t events)
 }
 
 /* Asks once for each name: a name server that is away must not hold up every start, and all else with it. */
-static bool resolve_host(struct instance_house *house, char *err, size_t err_size)
+static bool resolve_host(struct process_house *house, char *err, size_t err_size)
 {
     const char *name = house->config.app.host;
     if (strcmp(house->host_name, name) == 0)
@@ -376,9 +377,9 @@ static bool resolve_host(struct instance_house *house, char *err, size_t err_siz
     return error == 0;
 }
 
-static int watch_leader(struct instance *instance)
+static int watch_leader(struct process_instance *instance)
 {
-    struct instance_house *house = instance->house;
+    struct process_house *house = instance->house;
     instance->exit_watch = (struct loop_watch){.ready = exit_ready, .context = instance};
     int error = loop_add(house->setup.loop, &instance->exit_watch, instance->pidfd, EPOLLIN);
     if (error != 0) {
@@ -389,9 +390,9 @@ static int watch_leader(struct instance *instance)
 }
 
 /* Follows what launch_instance() started. */
-static int follow(struct instance *instance, const struct launched *launched)
+static int follow(struct process_instance *instance, const struct launched *launched)
 {
-    struct instance_house *house = instance->house;
+    struct process_house *house = instance->house;
     instance->pid = launched->pid;
     instance->pidfd = launched->pidfd;
     instance->error_fd = launched->error_fd;
@@ -405,12 +406,12 @@ static int follow(struct instance *instance, const struct launched *launched)
 }
 
 /* What could not be followed must not run; it is a launcher a moment old, without children. */
-static void abandon(struct instance *instance)
+static void abandon(struct process_instance *instance)
 {
-    struct instance_house *house = instance->house;
+    struct process_house *house = instance->house;
     kill(instance->pid, SIGKILL); /* our unreaped child: the pid is its own */
     waitpid(instance->pid, NULL, 0);
-    if (instance->exit_watch.ready != NULL)
+    if (instance->exit_watch.ready)
         close_leader(instance);
     else
         close(instance->pidfd);
@@ -420,9 +421,9 @@ static void abandon(struct instance *instance)
     proctree_remove(house->tree, instance->id);
 }
 
-static bool launch(struct instance *instance, char *err, size_t err_size)
+static bool launch(struct process_instance *instance, char *err, size_t err_size)
 {
-    struct instance_house *house = instance->house;
+    struct process_house *house = instance->house;
     if (!resolve_host(house, err, err_size))
         return false;
     int port = ports_choose(&house->host, house->config.app.base_port, house->holds_port, house->context);
@@ -459,9 +460,9 @@ static bool launch(struct instance *instance, char *err, size_t err_size)
     return error == 0;
 }
 
-static void take(struct instance *instance, struct instance_house *house, int id, usec_t now)
+static void take(struct process_instance *instance, struct process_house *house, int id, usec_t now)
 {
-    *instance = (struct instance){
+    *instance = (struct process_instance){
         .house = house,
         .id = id,
         .pidfd = -1,
@@ -483,14 +484,15 @@ static void take(struct instance *instance, struct instance_house *house, int id
     }
 }
 
-void instance_start(struct instance *instance, struct instance_house *house, int id, usec_t now)
+void process_instance_start(struct process_instance *instance, struct process_house *house, int id,
+                            usec_t now)
 {
     take(instance, house, id, now);
     if (launch(instance, instance->cause, sizeof instance->cause)) {
-        instance->phase = INSTANCE_LAUNCHING;
+        instance->phase = PROCESS_LAUNCHING;
         return;
     }
-    instance->phase = INSTANCE_GONE;
+    instance->phase = PROCESS_GONE;
     instance->failed = true;
     leave_group(instance);
     loop_timer_set(house->setup.loop, &instance->timer, now);
@@ -511,7 +513,7 @@ static int open_adopted(const struct target_adoption *adoption)
     return error != 0 ? error : pidfd;
 }
 
-static int follow_adopted(struct instance *instance, const struct target_adoption *adoption)
+static int follow_adopted(struct process_instance *instance, const struct target_adoption *adoption)
 {
     instance->pidfd = open_adopted(adoption);
     if (instance->pidfd < 0)
@@ -531,13 +533,13 @@ static int follow_adopted(struct instance *instance, const struct target_adoptio
     return error;
 }
 
-bool instance_adopt(struct instance *instance, struct instance_house *house,
-                    const struct target_adoption *adoption, usec_t now, char *err, size_t err_size)
+bool process_instance_adopt(struct process_instance *instance, struct process_house *house,
+                            const struct target_adoption *adoption, usec_t now, char *err, size_t err_size)
 {
     take(instance, house, adoption->id, now);
     int error = resolve_host(house, err, err_size) ? follow_adopted(instance, adoption) : -EINVAL;
     if (error == 0) {
-        instance->phase = INSTANCE_RUNNING;
+        instance->phase = PROCESS_RUNNING;
         instance->memory_limit = house->config.app.memory_limit;
         instance->process_limit = house->config.app.max_processes;
         instance->hits = cgroup_hits(&instance->group);
@@ -548,34 +550,34 @@ bool instance_adopt(struct instance *instance, struct instance_house *house,
     if (error != -EINVAL)
         snprintf(err, err_size, "process %d: %s; ended %d processes it left", adoption->pid, strerror(-error),
                  left);
-    instance_release(instance);
+    process_instance_release(instance);
     return false;
 }
 
-void instance_terminate(struct instance *instance, usec_t now)
+void process_instance_terminate(struct process_instance *instance, usec_t now)
 {
-    struct instance_house *house = instance->house;
-    if (instance->phase != INSTANCE_LAUNCHING && instance->phase != INSTANCE_RUNNING)
+    struct process_house *house = instance->house;
+    if (instance->phase != PROCESS_LAUNCHING && instance->phase != PROCESS_RUNNING)
         return;
     instance->stopping = true;
-    instance_scan(house, now);
+    process_instance_scan(house, now);
     proctree_signal(house->tree, instance->id, SIGTERM);
     proctree_signal(house->tree, instance->id, SIGCONT); /* or one that is stopped would not hear of it */
 }
 
-void instance_kill(struct instance *instance, usec_t now)
+void process_instance_kill(struct process_instance *instance, usec_t now)
 {
     instance->stopping = true;
-    if (instance->phase == INSTANCE_LAUNCHING || instance->phase == INSTANCE_RUNNING)
+    if (instance->phase == PROCESS_LAUNCHING || instance->phase == PROCESS_RUNNING)
         kill_all(instance, now);
     instance->killing = true;
-    if (instance->phase == INSTANCE_ENDING)
+    if (instance->phase == PROCESS_ENDING)
         loop_timer_set(instance->house->setup.loop, &instance->timer, now);
 }
 
-void instance_release(struct instance *instance)
+void process_instance_release(struct process_instance *instance)
 {
-    struct instance_house *house = instance->house;
+    struct process_house *house = instance->house;
     health_stop(&instance->health);
     requests_stop(&instance->requests);
     close_error_pipe(instance);
@@ -584,10 +586,10 @@ void instance_release(struct instance *instance)
     proctree_remove(house->tree, instance->id);
     leave_group(instance);
     applog_close(&instance->log);
-    instance->phase = INSTANCE_FREE;
+    instance->phase = PROCESS_FREE;
 }
 
-void instance_measure(struct instance *instance, usec_t now)
+void process_instance_measure(struct process_instance *instance, usec_t now)
 {
     struct proctree_usage usage = proctree_usage(instance->house->tree, instance->id);
     instance->memory_bytes = usage.memory_bytes;
@@ -602,7 +604,7 @@ void instance_measure(struct instance *instance, usec_t now)
     instance->cpu_at = now;
 }
 
-bool instance_is_alive(const struct instance *instance)
+bool process_instance_is_alive(const struct process_instance *instance)
 {
-    return instance->phase != INSTANCE_FREE && instance->phase != INSTANCE_GONE;
+    return instance->phase != PROCESS_FREE && instance->phase != PROCESS_GONE;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine for http: our own parser over non-blocking connections on one edge-triggered loop, two system
+/* The driver for http: our own parser over non-blocking connections on one edge-triggered loop, two system
  * calls a request. Invariants: a client is in exactly one place: idle list of its origin, cold list (closed),
  * resting list (closed in this turn, so that a late event of its old socket meets no new one), or busy; a
  * busy one counts in flight at the pacer. */
-#include "load/engine.h"
+#include "load/driver.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ struct client_block {
 };
 
 struct plain {
-    struct worker *worker;
+    struct load_thread *thread;
     struct event_loop *loop;
     struct client *idle[LOAD_WORDS_MAX]; /* by origin */
     uint8_t address[LOAD_WORDS_MAX];     /* of each origin, the address to try first */
@@ -61,7 +61,7 @@ static void put_idle(struct client *client)
     client->state = CLIENT_IDLE;
     client->next = *head;
     client->link = head;
-    if (client->next != NULL)
+    if (client->next)
         client->next->link = &client->next;
     *head = client;
 }
@@ -69,7 +69,7 @@ static void put_idle(struct client *client)
 static void leave_idle(struct client *client)
 {
     *client->link = client->next;
-    if (client->next != NULL)
+    if (client->next)
         client->next->link = client->link;
     client->link = NULL;
     client->next = NULL;
@@ -84,7 +84,7 @@ static void put_resting(struct client *client)
 
 static void wake_resting(struct plain *plain)
 {
-    while (plain->resting != NULL) {
+    while (plain->resting) {
         struct client *client = plain->resting;
         plain->resting = client->next;
         client->next = plain->cold;
@@ -100,7 +100,7 @@ static void close_connection(struct client *client)
 
 static void disconnect(struct client *client)
 {
-    if (client->link != NULL)
+    if (client->link)
         leave_idle(client);
     answer_drop(&client->plain->reader, &client->answer);
     event_timer_clear(&client->timer);
@@ -109,27 +109,27 @@ static void disconnect(struct client *client)
 
 static bool closed_loop(const struct plain *plain)
 {
-    return plain->worker->pacer.rate_rps <= 0;
+    return plain->thread->pacer.rate_rps <= 0;
 }
 
 /* Ends a request that got no answer. In a closed loop the user rests before its next try. */
 static void fail(struct client *client, enum load_error kind)
 {
     struct plain *plain = client->plain;
-    plain->worker->stats.errors[kind]++;
+    plain->thread->stats.errors[kind]++;
     disconnect(client);
     if (closed_loop(plain) && kind != LOAD_ERROR_TIMEOUT) {
         client->state = CLIENT_PAUSED;
-        event_timer_set(plain->loop, &client->timer, event_now(plain->loop) + ENGINE_PAUSE);
+        event_timer_set(plain->loop, &client->timer, event_now(plain->loop) + DRIVER_PAUSE);
         return;
     }
-    pacer_give(&plain->worker->pacer);
+    pacer_give(&plain->thread->pacer);
     put_resting(client);
 }
 
 static const struct load_origin *origin_of(const struct client *client)
 {
-    return &client->plain->worker->plan->origins[client->target->origin];
+    return &client->plain->thread->plan->origins[client->target->origin];
 }
 
 static void client_expired(struct event_timer *timer)
@@ -138,7 +138,7 @@ static void client_expired(struct event_timer *timer)
     struct plain *plain = client->plain;
     switch (client->state) {
     case CLIENT_PAUSED:
-        pacer_give(&plain->worker->pacer);
+        pacer_give(&plain->thread->pacer);
         put_resting(client);
         break;
     case CLIENT_CONNECTING: /* to a void: let the next one try elsewhere */
@@ -169,11 +169,11 @@ static void send_request(struct client *client)
 /* Where no more may be open, an idle connection to another host gives way. */
 static void make_way(struct plain *plain)
 {
-    if (plain->open < plain->worker->open_max)
+    if (plain->open < plain->thread->open_max)
         return;
-    for (size_t i = 0; i < plain->worker->plan->origin_count; i++) {
+    for (size_t i = 0; i < plain->thread->plan->origin_count; i++) {
         struct client *client = plain->idle[i];
-        if (client == NULL)
+        if (!client)
             continue;
         disconnect(client);
         put_resting(client);
@@ -210,7 +210,7 @@ static void connect_failed(struct client *client)
 static bool add_clients(struct plain *plain)
 {
     struct client_block *block = calloc(1, sizeof *block);
-    if (block == NULL)
+    if (!block)
         return false;
     block->next = plain->blocks;
     plain->blocks = block;
@@ -229,11 +229,11 @@ static bool add_clients(struct plain *plain)
 static struct client *take_client(struct plain *plain, size_t origin)
 {
     struct client *client = plain->idle[origin];
-    if (client != NULL) {
+    if (client) {
         leave_idle(client);
         return client;
     }
-    if (plain->cold == NULL && !add_clients(plain))
+    if (!plain->cold && !add_clients(plain))
         return NULL;
     client = plain->cold;
     plain->cold = client->next;
@@ -243,11 +243,11 @@ static struct client *take_client(struct plain *plain, size_t origin)
 
 static void begin_request(struct plain *plain, usec_t scheduled)
 {
-    const struct load_target *target = engine_pick(plain->worker);
+    const struct load_target *target = driver_pick(plain->thread);
     struct client *client = take_client(plain, target->origin);
-    if (client == NULL) {
-        plain->worker->stats.errors[LOAD_ERROR_CONNECT]++;
-        pacer_give(&plain->worker->pacer);
+    if (!client) {
+        plain->thread->stats.errors[LOAD_ERROR_CONNECT]++;
+        pacer_give(&plain->thread->pacer);
         return;
     }
     client->target = target;
@@ -255,7 +255,7 @@ static void begin_request(struct plain *plain, usec_t scheduled)
     client->sent = 0;
     answer_begin(&client->answer);
     event_timer_set(plain->loop, &client->timer,
-                    event_now(plain->loop) + plain->worker->plan->options->timeout);
+                    event_now(plain->loop) + plain->thread->plan->options->timeout);
     if (client->conn.source.fd >= 0) {
         client->state = CLIENT_BUSY;
         send_request(client);
@@ -272,7 +272,7 @@ static bool begin_due_requests(struct plain *plain)
 {
     usec_t scheduled;
     for (int i = 0; i < STARTS_AT_ONCE; i++) {
-        if (!pacer_take(&plain->worker->pacer, event_now(plain->loop), &scheduled))
+        if (!pacer_take(&plain->thread->pacer, event_now(plain->loop), &scheduled))
             return false;
         begin_request(plain, scheduled);
     }
@@ -287,8 +287,8 @@ static void complete(struct client *client, bool reusable)
         fail(client, LOAD_ERROR_TIMEOUT);
         return;
     }
-    engine_answered(plain->worker, client->answer.code, client->scheduled, event_now(plain->loop));
-    pacer_give(&plain->worker->pacer);
+    driver_answered(plain->thread, client->answer.code, client->scheduled, event_now(plain->loop));
+    pacer_give(&plain->thread->pacer);
     if (reusable) {
         event_timer_set(plain->loop, &client->timer, USEC_NEVER);
         put_idle(client);
@@ -302,13 +302,13 @@ static void complete(struct client *client, bool reusable)
 static bool reusable(const struct client *client)
 {
     return client->answer.keep_alive && client->sent == client->target->request_size &&
-           !client->conn.peer_done && !client->conn.failed && !client->plain->worker->plan->close;
+           !client->conn.peer_done && !client->conn.failed && !client->plain->thread->plan->close;
 }
 
 static void take_input(struct client *client, size_t size)
 {
     struct plain *plain = client->plain;
-    plain->worker->stats.bytes += size;
+    plain->thread->stats.bytes += size;
     if (client->state == CLIENT_IDLE) { /* it spoke without being asked */
         disconnect(client);
         put_resting(client);
@@ -375,7 +375,7 @@ static void client_ready(struct event_source *source, uint32_t events)
         if (!client->conn.writable)
             return;
         client->plain->address[client->target->origin] = client->address;
-        client->plain->worker->stats.connects++;
+        client->plain->thread->stats.connects++;
         client->state = CLIENT_BUSY;
     }
     if (client->state == CLIENT_BUSY && client->conn.writable && !client->conn.failed &&
@@ -387,12 +387,12 @@ static void client_ready(struct event_source *source, uint32_t events)
 /* What is still busy at the end got neither an answer nor an error. */
 static void give_up(struct plain *plain)
 {
-    for (struct client_block *block = plain->blocks, *next; block != NULL; block = next) {
+    for (struct client_block *block = plain->blocks, *next; block; block = next) {
         next = block->next;
         for (size_t i = 0; i < CLIENTS_A_BLOCK; i++) {
             struct client *client = &block->clients[i];
             if (client->state == CLIENT_CONNECTING || client->state == CLIENT_BUSY)
-                plain->worker->stats.unfinished++;
+                plain->thread->stats.unfinished++;
             disconnect(client);
         }
         free(block);
@@ -406,33 +406,33 @@ static void wake_loop(void *context)
 
 static void turn_to_end(struct plain *plain)
 {
-    struct worker *worker = plain->worker;
-    engine_on_wake(worker, wake_loop, plain->loop);
+    struct load_thread *thread = plain->thread;
+    driver_on_wake(thread, wake_loop, plain->loop);
     prctl(PR_SET_TIMERSLACK, 1000UL); /* due times are meant to the microsecond */
-    engine_await_start(worker);
-    while (engine_turn(worker, event_now(plain->loop))) {
+    driver_await_start(thread);
+    while (driver_turn(thread, event_now(plain->loop))) {
         usec_t now = event_now(plain->loop);
-        if (event_turn(plain->loop, begin_due_requests(plain) ? now : engine_wake_at(worker, now)) < 0)
+        if (event_turn(plain->loop, begin_due_requests(plain) ? now : driver_wake_at(thread, now)) < 0)
             break;
         wake_resting(plain);
     }
     give_up(plain);
-    engine_on_wake(worker, NULL, NULL);
+    driver_on_wake(thread, NULL, NULL);
 }
 
-bool engine_plain_run(struct worker *worker)
+bool driver_plain_run(struct load_thread *thread)
 {
     struct plain *plain = calloc(1, sizeof *plain);
-    if (plain == NULL)
+    if (!plain)
         return false;
-    plain->worker = worker;
+    plain->thread = thread;
     plain->loop = event_loop_new(NULL, NULL);
-    bool ready = answer_reader_init(&plain->reader, worker->plan->method) && plain->loop != NULL;
+    bool ready = answer_reader_init(&plain->reader, thread->plan->method) && plain->loop;
     int error = errno;
     if (ready)
         turn_to_end(plain);
     answer_reader_fini(&plain->reader);
-    if (plain->loop != NULL)
+    if (plain->loop)
         event_loop_free(plain->loop);
     free(plain);
     errno = error;

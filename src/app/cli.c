@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line of ascale-app: one row an option. */
-#include "app/options.h"
+#include "app/cli.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -156,7 +156,7 @@ static const struct args_program program = {
 /* What no single option can see. */
 static const char *find_contradiction(const struct app_options *options)
 {
-    if ((options->tls_cert == NULL) != (options->tls_key == NULL))
+    if ((!options->tls_cert) != (!options->tls_key))
         return "--tls-cert and --tls-key go together";
     if (options->min_demand > options->max_demand)
         return "--min-demand is above --max-demand";
@@ -183,7 +183,7 @@ int app_options_read(struct app_options *options, int argc, char **argv)
     if (status >= 0)
         return status;
     const char *wrong = find_contradiction(options);
-    if (wrong == NULL)
+    if (!wrong)
         return -1;
     fprintf(stderr, "%s: %s; nothing was started\n", program.name, wrong);
     return 2;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line of ascale-load: one row an option, then what no single option can see. */
-#include "load/options.h"
+#include "load/cli.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -163,8 +163,7 @@ static bool read_max_errors(const char *text, void *field)
         options->max_errors = (double)count;
         return count >= 0;
     }
-    if (!units_parse_percent(text, &pct) || pct > 100 ||
-        (strchr(text, '%') == NULL && strtod(text, NULL) >= 1))
+    if (!units_parse_percent(text, &pct) || pct > 100 || (!strchr(text, '%') && strtod(text, NULL) >= 1))
         return false;
     options->max_errors = pct / 100;
     return true;
@@ -253,24 +252,23 @@ static const char *find_contradiction(const struct load_options *options)
 {
     if (options->expected.times_said > 1)
         return "--expect-status can be given once: 200,204 names two";
-    if (options->body_file != NULL && options->method != NULL && strcmp(options->method, "HEAD") == 0)
+    if (options->body_file && options->method && strcmp(options->method, "HEAD") == 0)
         return "a request for HEAD has no body: leave --body-file out";
-    if (load_options_header(options, "Transfer-Encoding") != NULL)
+    if (load_options_header(options, "Transfer-Encoding"))
         return "a body is sent with its length, never in chunks: leave --header Transfer-Encoding out";
     if (options->even && options->poisson)
         return "--even and --poisson exclude each other";
-    if ((options->even || options->poisson) && options->rate_rps <= 0 && options->trace == NULL)
+    if ((options->even || options->poisson) && options->rate_rps <= 0 && !options->trace)
         return "--even and --poisson need --rate";
     if (options->infinite && options->duration > 0)
         return "--infinite and --duration exclude each other";
     if (options->json && options->csv)
         return "--json and --csv exclude each other";
-    if (options->shape.kind == ARRIVALS_TRACE && options->trace == NULL)
+    if (options->shape.kind == ARRIVALS_TRACE && !options->trace)
         return "shape trace needs --trace FILE";
-    if (options->shape.kind != ARRIVALS_CONSTANT && options->shape.kind != ARRIVALS_TRACE &&
-        options->trace != NULL)
+    if (options->shape.kind != ARRIVALS_CONSTANT && options->shape.kind != ARRIVALS_TRACE && options->trace)
         return "--trace is a shape of its own";
-    if (options->trace_speed != 1 && options->trace == NULL)
+    if (options->trace_speed != 1 && !options->trace)
         return "--trace-speed needs --trace FILE";
     if (options->progress == LOAD_PROGRESS_JSON && options->quiet)
         return "--progress json and --quiet exclude each other";
@@ -288,8 +286,8 @@ static void settle(struct load_options *options)
         memset(options->expected.codes, true, 400);
     if (options->urls.count == 0)
         read_words("http://127.0.0.1:8000/", &options->urls);
-    if (options->method == NULL)
-        options->method = options->body_file != NULL ? "POST" : "GET";
+    if (!options->method)
+        options->method = options->body_file ? "POST" : "GET";
     if (options->infinite) {
         options->duration = USEC_NEVER;
     } else if (options->duration == 0 && options->requests > 0) {
@@ -313,7 +311,7 @@ int load_options_read(struct load_options *options, int argc, char **argv)
     if (status >= 0)
         return status;
     const char *wrong = find_contradiction(options);
-    if (wrong != NULL) {
+    if (wrong) {
         fprintf(stderr, "%s: %s; nothing was sent\n", program.name, wrong);
         return 2;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Owns the model of the fleet and the dice that decide which calls fail, both behind one lock. A call that
  * fails changes nothing. */
-#include "app/fleet.h"
+#include "app/fleet_api.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "core/random.h"
 
-struct fleet {
+struct fleet_api {
     const struct app_options *options;
     pthread_mutex_t lock;
     struct fleet_model model; /* guarded */
@@ -33,16 +33,15 @@ static bool same_secret(const char *a, const char *b)
     return difference == 0;
 }
 
-static bool authorized(const struct fleet *fleet, const struct exchange *exchange)
+static bool authorized(const struct fleet_api *fleet, const struct exchange *exchange)
 {
-    if (fleet->options->token == NULL)
+    if (!fleet->options->token)
         return true;
     const char *value = exchange_header(exchange, "Authorization");
-    return value != NULL && strncasecmp(value, "Bearer ", 7) == 0 &&
-           same_secret(value + 7, fleet->options->token);
+    return value && strncasecmp(value, "Bearer ", 7) == 0 && same_secret(value + 7, fleet->options->token);
 }
 
-static bool roll_failure(struct fleet *fleet, unsigned *kind)
+static bool roll_failure(struct fleet_api *fleet, unsigned *kind)
 {
     pthread_mutex_lock(&fleet->lock);
     bool fails = random_unit(&fleet->dice) * 100 < fleet->options->errors_pct;
@@ -52,7 +51,7 @@ static bool roll_failure(struct fleet *fleet, unsigned *kind)
 }
 
 /* Answers a call that is refused or has to fail; false: it goes through. */
-static bool turn_away(struct fleet *fleet, struct exchange *exchange, enum MHD_Result *result)
+static bool turn_away(struct fleet_api *fleet, struct exchange *exchange, enum MHD_Result *result)
 {
     unsigned kind;
     if (!authorized(fleet, exchange)) {
@@ -73,7 +72,7 @@ static bool turn_away(struct fleet *fleet, struct exchange *exchange, enum MHD_R
 
 static enum MHD_Result serve_status(void *context, struct exchange *exchange)
 {
-    struct fleet *fleet = context;
+    struct fleet_api *fleet = context;
     enum MHD_Result result;
     if (turn_away(fleet, exchange, &result))
         return result;
@@ -101,7 +100,7 @@ static int64_t read_replicas(const struct exchange *exchange)
 
 static enum MHD_Result serve_replicas(void *context, struct exchange *exchange)
 {
-    struct fleet *fleet = context;
+    struct fleet_api *fleet = context;
     enum MHD_Result result;
     if (turn_away(fleet, exchange, &result))
         return result;
@@ -130,17 +129,17 @@ static enum MHD_Result serve_health(void *context, struct exchange *exchange)
     return exchange_text(exchange, 200, "ok\n");
 }
 
-const struct server_page fleet_pages[] = {
+const struct server_page fleet_api_pages[] = {
     {"/app/status", "GET HEAD", serve_status},
     {"/app/replicas", "PUT", serve_replicas},
     {"/health", "GET HEAD", serve_health},
     {NULL, NULL, NULL},
 };
 
-struct fleet *fleet_new(const struct app_options *options)
+struct fleet_api *fleet_api_new(const struct app_options *options)
 {
-    struct fleet *fleet = calloc(1, sizeof *fleet);
-    if (fleet == NULL)
+    struct fleet_api *fleet = calloc(1, sizeof *fleet);
+    if (!fleet)
         return NULL;
     fleet->options = options;
     fleet->dice.state = (uint64_t)options->seed;
@@ -158,9 +157,9 @@ struct fleet *fleet_new(const struct app_options *options)
     return fleet;
 }
 
-void fleet_free(struct fleet *fleet)
+void fleet_api_free(struct fleet_api *fleet)
 {
-    if (fleet == NULL)
+    if (!fleet)
         return;
     pthread_mutex_destroy(&fleet->lock);
     free(fleet);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a worker, for the two engines that can drive it: what both share is the pacer, the statistics
- * and the exchange with the owner. All of it belongs to the worker's thread but what the lock guards. */
-#ifndef LOAD_ENGINE_H
-#define LOAD_ENGINE_H
+/* The inside of a load thread, for the two drivers it can have: what both share is the pacer, the statistics
+ * and the exchange with the owner. All of it belongs to that thread but what the lock guards. */
+#ifndef LOAD_DRIVER_H
+#define LOAD_DRIVER_H
 #include "core/random.h"
-#include "load/worker.h"
+#include "load/thread.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
 /* A user whose request failed below HTTP waits this long, so that a refused connection is no busy loop. */
-#define ENGINE_PAUSE (50 * USEC_PER_MSEC)
+#define DRIVER_PAUSE (50 * USEC_PER_MSEC)
 
-enum worker_stage { WORKER_STARTING, WORKER_READY, WORKER_FAILED };
+enum thread_stage { THREAD_STARTING, THREAD_READY, THREAD_FAILED };
 
-struct worker {
+struct load_thread {
     const struct load_plan *plan;
     struct pacer pacer;
     struct random random;
@@ -28,9 +28,9 @@ struct worker {
     pthread_t thread;
     int done_fd;
     pthread_mutex_t lock;
-    struct worker_view view; /* guarded */
-    struct {                 /* guarded; changed tells of every change */
-        enum worker_stage stage;
+    struct load_thread_view view; /* guarded */
+    struct {                      /* guarded; changed tells of every change */
+        enum thread_stage stage;
         int error;    /* why it failed */
         usec_t start; /* 0: not said yet */
     } setup;
@@ -41,31 +41,31 @@ struct worker {
         double rate_rps;
         usec_t drain_until;
     } orders;
-    void (*wake)(void *context); /* guarded; ends the engine's wait, from any thread */
+    void (*wake)(void *context); /* guarded; ends the driver's wait, from any thread */
     void *wake_context;
     atomic_bool pending;
 };
 
 /* Set themselves up, wait for the start and run the load to its end; false when they could not be set up,
  * with errno set. */
-bool engine_plain_run(struct worker *worker);
-bool engine_curl_run(struct worker *worker);
+bool driver_plain_run(struct load_thread *thread);
+bool driver_curl_run(struct load_thread *thread);
 
-/* To be called once the engine is set up; returns when all workers are. */
-void engine_await_start(struct worker *worker);
+/* To be called once the driver is set up; returns when all threads are. */
+void driver_await_start(struct load_thread *thread);
 
 /* Once a turn: takes orders, shows the statistics. False: the load is over, give up what is in flight. */
-bool engine_turn(struct worker *worker, usec_t now);
+bool driver_turn(struct load_thread *thread, usec_t now);
 
 /* The latest time of the next turn. */
-usec_t engine_wake_at(const struct worker *worker, usec_t now);
+usec_t driver_wake_at(const struct load_thread *thread, usec_t now);
 
-/* How to end the engine's wait; NULL when it is about to go. */
-void engine_on_wake(struct worker *worker, void (*wake)(void *context), void *context);
+/* How to end the driver's wait; NULL when it is about to go. */
+void driver_on_wake(struct load_thread *thread, void (*wake)(void *context), void *context);
 
-const struct load_target *engine_pick(struct worker *worker);
+const struct load_target *driver_pick(struct load_thread *thread);
 
 /* A whole answer to a request that was due at scheduled; its code is below LOAD_CODES. */
-void engine_answered(struct worker *worker, unsigned code, usec_t scheduled, usec_t now);
+void driver_answered(struct load_thread *thread, unsigned code, usec_t scheduled, usec_t now);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What ascale-app was asked to be on its command line. Written once at start, read by every thread after. */
-#ifndef APP_OPTIONS_H
-#define APP_OPTIONS_H
+#ifndef APP_CLI_H
+#define APP_CLI_H
 #include "core/units.h"
 
 /* "after the 100th request" or "after 30 s". */

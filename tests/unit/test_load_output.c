@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Adding up workers, the summary and its expectations, and the orders that come in. */
 #include "load/commands.h"
-#include "load/report.h"
+#include "load/output.h"
 #include "load/table.h"
 #include <jansson.h>
 #include <setjmp.h>
@@ -43,12 +43,12 @@ static void workers_add_up_and_intervals_subtract(void **state)
     assert_int_equal(sum.latency.count, 5);
 }
 
-static json_t *summary_json(const struct report_summary *summary, const char *event)
+static json_t *summary_json(const struct output_summary *summary, const char *event)
 {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    assert_true(report_summary_json(out, summary, event));
+    assert_true(output_summary_json(out, summary, event));
     fclose(out);
     json_t *object = json_loads(text, 0, NULL);
     assert_non_null(object);
@@ -61,7 +61,7 @@ static void the_summary_holds_its_keys(void **state)
     (void)state;
     struct load_options options = {0};
     struct load_stats stats = stats_of(98, 2, 5);
-    struct report_summary summary = {
+    struct output_summary summary = {
         .options = &options, .stats = &stats, .elapsed = 2 * USEC_PER_SEC, .cpu = 500, .asked_rps = 60};
     json_t *object = summary_json(&summary, "summary");
     double rps, cpu, seconds;
@@ -94,9 +94,9 @@ static void a_slow_rate_keeps_its_digits(void **state)
     (void)state;
     struct load_options options = {.urls.count = 1, .duration = USEC_PER_MIN};
     struct load_stats stats = stats_of(1, 0, 0);
-    struct report_summary summary = {
+    struct output_summary summary = {
         .options = &options, .stats = &stats, .elapsed = 60 * USEC_PER_SEC, .asked_rps = 1 / 60.0};
-    struct report_interval interval = {.options = &options,
+    struct output_interval interval = {.options = &options,
                                        .url = "",
                                        .elapsed = 60 * USEC_PER_SEC,
                                        .length = 60 * USEC_PER_SEC,
@@ -107,8 +107,8 @@ static void a_slow_rate_keeps_its_digits(void **state)
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    report_summary_text(out, &summary);
-    report_csv_row(out, &interval);
+    output_summary_text(out, &summary);
+    output_csv_row(out, &interval);
     table_draw(out, &table, &interval);
     fclose(out);
     assert_non_null(strstr(text, " 0.0167 requests/s of 0.0167 asked for ("));
@@ -128,7 +128,7 @@ static void a_rate_that_was_not_kept_is_said(void **state)
         bool warns;
     } cases[] = {{0, 0, false}, {1, 0, false}, {2, 0, true}, {0, 4, false}, {0, 5, true}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct report_summary summary = {.options = &options,
+        struct output_summary summary = {.options = &options,
                                          .stats = &stats,
                                          .elapsed = USEC_PER_SEC,
                                          .asked_rps = 100,
@@ -137,7 +137,7 @@ static void a_rate_that_was_not_kept_is_said(void **state)
         char *text = NULL;
         size_t size;
         FILE *out = open_memstream(&text, &size);
-        report_summary_text(out, &summary);
+        output_summary_text(out, &summary);
         fclose(out);
         assert_int_equal(strstr(text, "the rate was not kept") != NULL, cases[i].warns);
         free(text);
@@ -149,7 +149,7 @@ static void nothing_measured_is_null_not_a_number(void **state)
     (void)state;
     struct load_options options = {0};
     struct load_stats stats = {0};
-    struct report_summary summary = {.options = &options, .stats = &stats};
+    struct output_summary summary = {.options = &options, .stats = &stats};
     json_t *object = summary_json(&summary, NULL);
     json_t *latency = json_object_get(object, "latency_us");
     assert_true(json_is_null(json_object_get(latency, "p9999")));
@@ -187,9 +187,9 @@ static void expectations_are_checked_at_their_edges(void **state)
                                        .max_errors_share = cases[i].share};
         struct load_stats stats = stats_of(cases[i].good, cases[i].bad, cases[i].refused);
         stats.unfinished = cases[i].unfinished;
-        struct report_summary summary = {.options = &options, .stats = &stats, .elapsed = USEC_PER_SEC};
+        struct output_summary summary = {.options = &options, .stats = &stats, .elapsed = USEC_PER_SEC};
         char why[160] = "";
-        bool met = report_expectations_met(&summary, why, sizeof why);
+        bool met = output_expectations_met(&summary, why, sizeof why);
         if (met != cases[i].met || (!met && why[0] == '\0'))
             fail_msg("case %zu: %s", i, why);
     }
@@ -203,13 +203,13 @@ static void a_share_is_met_by_exactly_so_many(void **state)
         struct load_stats stats = {0};
         struct load_options options = {
             .max_errors = tenths / 10.0 / 100, .max_errors_said = true, .max_errors_share = true};
-        struct report_summary summary = {.options = &options, .stats = &stats};
+        struct output_summary summary = {.options = &options, .stats = &stats};
         char why[200];
         stats.answered = 1000;
         stats.errors[LOAD_ERROR_STATUS] = (uint64_t)tenths;
-        assert_true(report_expectations_met(&summary, why, sizeof why));
+        assert_true(output_expectations_met(&summary, why, sizeof why));
         stats.errors[LOAD_ERROR_STATUS]++;
-        assert_false(report_expectations_met(&summary, why, sizeof why));
+        assert_false(output_expectations_met(&summary, why, sizeof why));
     }
 }
 
@@ -219,9 +219,9 @@ static void what_is_allowed_is_told_in_whole_errors(void **state)
     (void)state;
     struct load_stats stats = stats_of(148, 2, 0);
     struct load_options options = {.max_errors = 0.0119, .max_errors_said = true, .max_errors_share = true};
-    struct report_summary summary = {.options = &options, .stats = &stats};
+    struct output_summary summary = {.options = &options, .stats = &stats};
     char why[200];
-    assert_false(report_expectations_met(&summary, why, sizeof why));
+    assert_false(output_expectations_met(&summary, why, sizeof why));
     assert_string_equal(why, "2 errors in 150 requests, expected at most 1");
 }
 
@@ -238,7 +238,7 @@ static void a_latency_is_told_in_three_digits(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char text[24];
-        assert_string_equal(report_latency(text, sizeof text, cases[i].value), cases[i].text);
+        assert_string_equal(output_latency(text, sizeof text, cases[i].value), cases[i].text);
     }
 }
 
@@ -282,7 +282,7 @@ static void orders_are_read_or_refused(void **state)
 static char *draw(struct table *table, const struct load_stats *stats)
 {
     struct load_options options = {.urls.count = 1, .duration = USEC_PER_MIN};
-    struct report_interval what = {.options = &options,
+    struct output_interval what = {.options = &options,
                                    .url = "http://127.0.0.1:8000/a/rather/long/path",
                                    .elapsed = USEC_PER_SEC,
                                    .length = USEC_PER_SEC,
@@ -309,7 +309,7 @@ static void a_table_keeps_within_its_terminal(void **state)
             struct table table = {.columns = columns, .rows = rows};
             char *text = draw(&table, &stats), *line = strchr(text, '\r');
             unsigned lines = 0;
-            for (char *end; (end = strstr(line, "\x1b[K\n")) != NULL; line = end + 4, lines++)
+            for (char *end; (end = strstr(line, "\x1b[K\n")); line = end + 4, lines++)
                 assert_true(end - line - (lines == 0) < (columns > 1 ? columns : 2));
             assert_int_equal(lines, table.drawn);
             assert_true(lines < rows || rows == 1);
@@ -363,7 +363,7 @@ static void a_table_does_not_contradict_itself(void **state)
         assert_non_null(strstr(text, row));
         snprintf(row, sizeof row, "%10s%14s%14s", "max", cases[i].most, cases[i].most);
         assert_non_null(strstr(text, row));
-        if (strstr(text, cases[i].band) == NULL)
+        if (!strstr(text, cases[i].band))
             fail_msg("case %zu: %s", i, text);
         free(text);
     }

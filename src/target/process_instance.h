@@ -7,8 +7,8 @@
  * LAUNCHING ends when the error pipe closes: empty means the command runs. ENDING begins when the leader (the
  * process that was started) has ended; what it left behind gets TERM, then KILL, and only when nothing is
  * left EVENT_EXITED says so. Events go out from the loop only. The control thread. */
-#ifndef TARGET_INSTANCE_H
-#define TARGET_INSTANCE_H
+#ifndef TARGET_PROCESS_INSTANCE_H
+#define TARGET_PROCESS_INSTANCE_H
 #include "target/applog.h"
 #include "target/cgroup.h"
 #include "target/health.h"
@@ -17,10 +17,10 @@
 #include "target/survivors.h"
 #include "target/target.h"
 
-enum instance_phase { INSTANCE_FREE, INSTANCE_LAUNCHING, INSTANCE_RUNNING, INSTANCE_ENDING, INSTANCE_GONE };
+enum process_phase { PROCESS_FREE, PROCESS_LAUNCHING, PROCESS_RUNNING, PROCESS_ENDING, PROCESS_GONE };
 
 /* What all instances share; it outlives them and does not move. */
-struct instance_house {
+struct process_house {
     struct target_setup setup;
     struct config config;
     char log_dir[256];
@@ -37,9 +37,9 @@ struct instance_house {
 };
 
 /* Zero it: FREE. It must not move until it is free again. */
-struct instance {
-    struct instance_house *house;
-    enum instance_phase phase;
+struct process_instance {
+    struct process_house *house;
+    enum process_phase phase;
     int id, port;
     pid_t pid;
     int pidfd, error_fd; /* -1: closed */
@@ -70,26 +70,27 @@ struct instance {
 };
 
 /* Starts it; what became of that comes as an event. */
-void instance_start(struct instance *instance, struct instance_house *house, int id, usec_t now);
+void process_instance_start(struct process_instance *instance, struct process_house *house, int id,
+                            usec_t now);
 /* Takes over one that runs; false: it is not there any more, and what it left has been ended. */
-bool instance_adopt(struct instance *instance, struct instance_house *house,
-                    const struct target_adoption *adoption, usec_t now, char *err, size_t err_size);
-void instance_terminate(struct instance *instance, usec_t now);
-void instance_kill(struct instance *instance, usec_t now);
+bool process_instance_adopt(struct process_instance *instance, struct process_house *house,
+                            const struct target_adoption *adoption, usec_t now, char *err, size_t err_size);
+void process_instance_terminate(struct process_instance *instance, usec_t now);
+void process_instance_kill(struct process_instance *instance, usec_t now);
 /* Lets go of it without touching its processes: FREE. */
-void instance_release(struct instance *instance);
+void process_instance_release(struct process_instance *instance);
 /* Reads its CPU and memory after a scan of the tree. */
-void instance_measure(struct instance *instance, usec_t now);
+void process_instance_measure(struct process_instance *instance, usec_t now);
 
 /* Says which limits it has hit since the last call; ends it when it has more processes than it may and no
  * control group sees to that. Call it after a scan, and more often for one that is watched in this way. */
-void instance_enforce_limits(struct instance *instance, usec_t now);
-bool instance_is_watched(const struct instance *instance);
+void process_instance_enforce_limits(struct process_instance *instance, usec_t now);
+bool process_instance_is_watched(const struct process_instance *instance);
 
 /* Whether it has processes. */
-bool instance_is_alive(const struct instance *instance);
+bool process_instance_is_alive(const struct process_instance *instance);
 
 /* One scan of the process tree for all. */
-void instance_scan(struct instance_house *house, usec_t now);
+void process_instance_scan(struct process_house *house, usec_t now);
 
 #endif

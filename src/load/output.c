@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes progress and summary. JSON goes through jansson, so that no value can break its syntax; latencies
  * are whole microseconds, null when nothing was measured. */
-#include "load/report.h"
+#include "load/output.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -20,24 +20,24 @@ static const struct quantile quantiles[] = {
 enum { QUANTILES = sizeof quantiles / sizeof quantiles[0] };
 
 /* A quantile can not be above the largest value seen, though the edge of its bucket may be. */
-usec_t report_quantile(const struct load_stats *stats, double q)
+usec_t output_quantile(const struct load_stats *stats, double q)
 {
     usec_t value = histogram_quantile(&stats->latency, q);
     return value > stats->max_us ? stats->max_us : value;
 }
 
-double report_rate(uint64_t count, usec_t length)
+double output_rate(uint64_t count, usec_t length)
 {
     return length > 0 ? (double)count * 1e6 / (double)length : 0;
 }
 
-const char *report_per_second(char *out, size_t size, double rps)
+const char *output_per_second(char *out, size_t size, double rps)
 {
     snprintf(out, size, rps > 0 && rps < 9.995 ? "%.3g" : "%.1f", rps);
     return out;
 }
 
-const char *report_latency(char *out, size_t size, usec_t value)
+const char *output_latency(char *out, size_t size, usec_t value)
 {
     if (value < 0)
         snprintf(out, size, "-");
@@ -51,39 +51,39 @@ const char *report_latency(char *out, size_t size, usec_t value)
 }
 
 /* Workers show themselves now and then, so a second is seen a little before it is over. */
-void report_clock(char *out, size_t size, usec_t elapsed)
+void output_clock(char *out, size_t size, usec_t elapsed)
 {
     units_format_clock(out, size, elapsed + USEC_PER_SEC / 2);
 }
 
-void report_line(char *out, size_t size, const struct report_interval *interval)
+void output_line(char *out, size_t size, const struct output_interval *interval)
 {
     char clock[24], p50[24], p95[24], p99[24];
     const struct load_stats *now = interval->interval;
-    report_clock(clock, sizeof clock, interval->elapsed);
+    output_clock(clock, sizeof clock, interval->elapsed);
     snprintf(out, size, "%s  %.0f req/s  %llu answered  %llu errors  %lld in flight  p50 %s  p95 %s  p99 %s",
-             clock, report_rate(now->answered, interval->length),
+             clock, output_rate(now->answered, interval->length),
              (unsigned long long)interval->total->answered,
              (unsigned long long)load_stats_errors(interval->total), (long long)interval->in_flight,
-             report_latency(p50, sizeof p50, report_quantile(now, 0.5)),
-             report_latency(p95, sizeof p95, report_quantile(now, 0.95)),
-             report_latency(p99, sizeof p99, report_quantile(now, 0.99)));
+             output_latency(p50, sizeof p50, output_quantile(now, 0.5)),
+             output_latency(p95, sizeof p95, output_quantile(now, 0.95)),
+             output_latency(p99, sizeof p99, output_quantile(now, 0.99)));
 }
 
 static json_t *latency_json(const struct load_stats *stats, double q)
 {
-    usec_t value = report_quantile(stats, q);
+    usec_t value = output_quantile(stats, q);
     return value < 0 ? json_null() : json_integer(value);
 }
 
 static bool write_json(FILE *out, json_t *object, size_t flags)
 {
-    bool written = object != NULL && json_dumpf(object, out, flags | JSON_REAL_PRECISION(9)) == 0;
+    bool written = object && json_dumpf(object, out, flags | JSON_REAL_PRECISION(9)) == 0;
     json_decref(object);
     return written && fputc('\n', out) != EOF && fflush(out) == 0;
 }
 
-void report_json_line(FILE *out, const struct report_interval *interval)
+void output_json_line(FILE *out, const struct output_interval *interval)
 {
     const struct load_stats *now = interval->interval;
     json_t *latency = json_pack("{s:o, s:o, s:o}", "p50", latency_json(now, 0.5), "p95",
@@ -91,32 +91,32 @@ void report_json_line(FILE *out, const struct report_interval *interval)
     write_json(out,
                json_pack("{s:s, s:f, s:I, s:f, s:I, s:I, s:I, s:f, s:o}", "event", "progress", "elapsed_s",
                          (double)interval->elapsed / 1e6, "requests", (json_int_t)interval->total->answered,
-                         "rps", report_rate(now->answered, interval->length), "errors",
+                         "rps", output_rate(now->answered, interval->length), "errors",
                          (json_int_t)load_stats_errors(interval->total), "in_flight",
                          (json_int_t)interval->in_flight, "threads", (json_int_t)interval->users,
                          "asked_rate", interval->asked_rps, "latency_us", latency),
                JSON_COMPACT);
 }
 
-void report_csv_head(FILE *out)
+void output_csv_head(FILE *out)
 {
     fputs("elapsed_s,requests,requests_per_second,errors,in_flight,asked_rate,p50_us,p95_us,p99_us\n", out);
     fflush(out);
 }
 
-void report_csv_row(FILE *out, const struct report_interval *interval)
+void output_csv_row(FILE *out, const struct output_interval *interval)
 {
     const struct load_stats *now = interval->interval;
     char rate[24], asked[24];
     fprintf(out, "%.3f,%llu,%s,%llu,%lld,%s", (double)interval->elapsed / 1e6,
             (unsigned long long)now->answered,
-            report_per_second(rate, sizeof rate, report_rate(now->answered, interval->length)),
+            output_per_second(rate, sizeof rate, output_rate(now->answered, interval->length)),
             (unsigned long long)load_stats_errors(now), (long long)interval->in_flight,
-            report_per_second(asked, sizeof asked, interval->asked_rps));
+            output_per_second(asked, sizeof asked, interval->asked_rps));
     static const double columns[] = {0.5, 0.95, 0.99};
     for (int i = 0; i < 3; i++) {
         if (now->answered > 0)
-            fprintf(out, ",%lld", (long long)report_quantile(now, columns[i]));
+            fprintf(out, ",%lld", (long long)output_quantile(now, columns[i]));
         else
             fputc(',', out);
     }
@@ -124,7 +124,7 @@ void report_csv_row(FILE *out, const struct report_interval *interval)
     fflush(out);
 }
 
-static double cpu_per_request(const struct report_summary *summary)
+static double cpu_per_request(const struct output_summary *summary)
 {
     return summary->stats->answered > 0 ? (double)summary->cpu / (double)summary->stats->answered : 0;
 }
@@ -133,11 +133,11 @@ static void print_latencies(FILE *out, const struct load_stats *stats)
 {
     char text[24];
     double mean = histogram_mean(&stats->latency);
-    fprintf(out, "  latency     mean %s", report_latency(text, sizeof text, mean < 0 ? -1 : (usec_t)mean));
-    fprintf(out, ", max %s\n", report_latency(text, sizeof text, stats->answered > 0 ? stats->max_us : -1));
+    fprintf(out, "  latency     mean %s", output_latency(text, sizeof text, mean < 0 ? -1 : (usec_t)mean));
+    fprintf(out, ", max %s\n", output_latency(text, sizeof text, stats->answered > 0 ? stats->max_us : -1));
     for (int i = 0; i < QUANTILES; i++)
         fprintf(out, "  %9s   %s\n", quantiles[i].label,
-                report_latency(text, sizeof text, report_quantile(stats, quantiles[i].q)));
+                output_latency(text, sizeof text, output_quantile(stats, quantiles[i].q)));
 }
 
 static void print_counts(FILE *out, const struct load_stats *stats)
@@ -156,7 +156,7 @@ static void print_counts(FILE *out, const struct load_stats *stats)
     fputc('\n', out);
 }
 
-void report_summary_text(FILE *out, const struct report_summary *summary)
+void output_summary_text(FILE *out, const struct output_summary *summary)
 {
     const struct load_stats *stats = summary->stats;
     char bytes[16], rate[24];
@@ -165,10 +165,10 @@ void report_summary_text(FILE *out, const struct report_summary *summary)
             (unsigned long long)stats->answered, (double)summary->elapsed / 1e6, bytes,
             (unsigned long long)stats->connects);
     fprintf(out, "  rate        %s requests/s",
-            report_per_second(rate, sizeof rate, report_rate(stats->answered, summary->elapsed)));
+            output_per_second(rate, sizeof rate, output_rate(stats->answered, summary->elapsed)));
     if (summary->asked_rps > 0)
         fprintf(out, " of %s asked for (%llu never started)",
-                report_per_second(rate, sizeof rate, summary->asked_rps),
+                output_per_second(rate, sizeof rate, summary->asked_rps),
                 (unsigned long long)summary->missed);
     fputc('\n', out);
     print_latencies(out, stats);
@@ -213,13 +213,13 @@ static json_t *codes_json(const struct load_stats *stats)
     return object;
 }
 
-bool report_summary_json(FILE *out, const struct report_summary *summary, const char *event)
+bool output_summary_json(FILE *out, const struct output_summary *summary, const char *event)
 {
     const struct load_stats *stats = summary->stats;
     json_t *object = json_object();
-    if (event != NULL)
+    if (event)
         json_object_set_new(object, "event", json_string(event));
-    double achieved = report_rate(stats->answered, summary->elapsed);
+    double achieved = output_rate(stats->answered, summary->elapsed);
     json_t *rest = json_pack(
         "{s:f, s:I, s:I, s:o, s:o, s:o, s:f, s:f, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:b, s:b}",
         "requests_per_second", achieved, "requests", (json_int_t)stats->answered, "errors",
@@ -230,24 +230,24 @@ bool report_summary_json(FILE *out, const struct report_summary *summary, const 
         (json_int_t)summary->missed, "late", (json_int_t)summary->late, "held", (json_int_t)summary->held,
         "unfinished", (json_int_t)stats->unfinished, "connections", (json_int_t)stats->connects,
         "generator_limited", summary->generator_limited, "interrupted", summary->interrupted);
-    if (rest == NULL || json_object_update_new(object, rest) != 0) {
+    if (!rest || json_object_update_new(object, rest) != 0) {
         json_decref(object);
         return false;
     }
-    return write_json(out, object, event != NULL ? JSON_COMPACT : JSON_INDENT(2));
+    return write_json(out, object, event ? JSON_COMPACT : JSON_INDENT(2));
 }
 
-bool report_expectations_met(const struct report_summary *summary, char *why, size_t why_size)
+bool output_expectations_met(const struct output_summary *summary, char *why, size_t why_size)
 {
     const struct load_options *options = summary->options;
     uint64_t errors = load_stats_errors(summary->stats);
     uint64_t tried = load_stats_tried(summary->stats), unanswered = tried - summary->stats->answered;
-    usec_t p99 = report_quantile(summary->stats, 0.99);
+    usec_t p99 = output_quantile(summary->stats, 0.99);
     char asked[24], seen[24];
     if (options->expect_p99 > 0 && (p99 < 0 || p99 > options->expect_p99)) {
         snprintf(why, why_size, "the 99th percentile is %s, expected at most %s",
-                 p99 < 0 ? "unknown" : report_latency(seen, sizeof seen, p99),
-                 report_latency(asked, sizeof asked, options->expect_p99));
+                 p99 < 0 ? "unknown" : output_latency(seen, sizeof seen, p99),
+                 output_latency(asked, sizeof asked, options->expect_p99));
         return false;
     }
     if (options->expect_p99 > 0 && unanswered * 100 > tried) { /* they would be the slowest of all */
@@ -255,7 +255,7 @@ bool report_expectations_met(const struct report_summary *summary, char *why, si
             why, why_size,
             "%llu of %llu requests got no answer, so the 99th percentile is unknown, expected at most %s",
             (unsigned long long)unanswered, (unsigned long long)tried,
-            report_latency(asked, sizeof asked, options->expect_p99));
+            output_latency(asked, sizeof asked, options->expect_p99));
         return false;
     }
     double allowed = options->max_errors * (options->max_errors_share ? (double)tried : 1);

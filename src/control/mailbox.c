@@ -2,7 +2,7 @@
 /* Owns the one shared copy of the snapshot and the ring of waiting commands, both under one mutex that is
  * held only while copying. Eventfds wake the sides; they carry no data, so a lost or doubled wake does no
  * harm. */
-#include "control/exchange.h"
+#include "control/mailbox.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-struct exchange {
+struct mailbox {
     pthread_mutex_t mutex;
     int snapshot_fd, command_fd, end_fd;
     bool closed;
@@ -20,9 +20,9 @@ struct exchange {
     struct snapshot snapshot;
 };
 
-int exchange_new(struct exchange **out)
+int mailbox_new(struct mailbox **out)
 {
-    struct exchange *x = calloc(1, sizeof *x);
+    struct mailbox *x = calloc(1, sizeof *x);
     if (!x)
         return -ENOMEM;
     pthread_mutex_init(&x->mutex, NULL);
@@ -32,14 +32,14 @@ int exchange_new(struct exchange **out)
     x->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (x->snapshot_fd < 0 || x->command_fd < 0 || x->end_fd < 0) {
         int error = -errno;
-        exchange_free(x);
+        mailbox_free(x);
         return error;
     }
     *out = x;
     return 0;
 }
 
-void exchange_free(struct exchange *x)
+void mailbox_free(struct mailbox *x)
 {
     if (!x)
         return;
@@ -79,7 +79,7 @@ static void clear(int fd)
 
 static bool port_read(void *ctx, struct snapshot *out)
 {
-    struct exchange *x = ctx;
+    struct mailbox *x = ctx;
     pthread_mutex_lock(&x->mutex);
     bool newer = x->snapshot.seq != out->seq;
     if (newer)
@@ -90,7 +90,7 @@ static bool port_read(void *ctx, struct snapshot *out)
 
 static uint64_t port_post(void *ctx, const struct command *command)
 {
-    struct exchange *x = ctx;
+    struct mailbox *x = ctx;
     uint64_t id = 0;
     pthread_mutex_lock(&x->mutex);
     if (x->count < EXCHANGE_COMMANDS_MAX && !x->closed) {
@@ -104,22 +104,22 @@ static uint64_t port_post(void *ctx, const struct command *command)
     return id;
 }
 
-struct port exchange_port(struct exchange *x)
+struct port mailbox_port(struct mailbox *x)
 {
     return (struct port){.ctx = x, .read = port_read, .post = port_post};
 }
 
-int exchange_snapshot_fd(const struct exchange *x)
+int mailbox_snapshot_fd(const struct mailbox *x)
 {
     return x->snapshot_fd;
 }
 
-int exchange_end_fd(const struct exchange *x)
+int mailbox_end_fd(const struct mailbox *x)
 {
     return x->end_fd;
 }
 
-void exchange_publish(struct exchange *x, struct snapshot *snapshot)
+void mailbox_publish(struct mailbox *x, struct snapshot *snapshot)
 {
     pthread_mutex_lock(&x->mutex);
     snapshot->seq = x->snapshot.seq + 1;
@@ -128,7 +128,7 @@ void exchange_publish(struct exchange *x, struct snapshot *snapshot)
     wake(x->snapshot_fd);
 }
 
-void exchange_close(struct exchange *x)
+void mailbox_close(struct mailbox *x)
 {
     pthread_mutex_lock(&x->mutex);
     x->closed = true;
@@ -136,12 +136,12 @@ void exchange_close(struct exchange *x)
     wake(x->end_fd);
 }
 
-int exchange_command_fd(const struct exchange *x)
+int mailbox_command_fd(const struct mailbox *x)
 {
     return x->command_fd;
 }
 
-bool exchange_take(struct exchange *x, struct command *out)
+bool mailbox_take(struct mailbox *x, struct command *out)
 {
     pthread_mutex_lock(&x->mutex);
     bool some = x->count > 0;

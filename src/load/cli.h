@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What ascale-load was asked to do on its command line. Written once at start; all text belongs to argv. */
-#ifndef LOAD_OPTIONS_H
-#define LOAD_OPTIONS_H
+#ifndef LOAD_CLI_H
+#define LOAD_CLI_H
 #include "core/arrivals.h"
 #include "load/stats.h"
 

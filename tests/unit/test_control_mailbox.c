@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "control/exchange.h"
+#include "control/mailbox.h"
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 struct fixture {
-    struct exchange *exchange;
+    struct mailbox *mailbox;
     struct port port;
     struct snapshot *out, *in;
 };
@@ -21,8 +21,8 @@ static int set_up(void **state)
     struct fixture *f = calloc(1, sizeof *f);
     f->out = calloc(1, sizeof *f->out);
     f->in = calloc(1, sizeof *f->in);
-    assert_int_equal(exchange_new(&f->exchange), 0);
-    f->port = exchange_port(f->exchange);
+    assert_int_equal(mailbox_new(&f->mailbox), 0);
+    f->port = mailbox_port(f->mailbox);
     *state = f;
     return 0;
 }
@@ -30,7 +30,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    exchange_free(f->exchange);
+    mailbox_free(f->mailbox);
     free(f->out);
     free(f->in);
     free(f);
@@ -47,7 +47,7 @@ static void test_reads_each_snapshot_once(void **state)
 {
     struct fixture *f = *state;
     assert_false(f->port.read(f->port.ctx, f->in));
-    assert_false(is_readable(exchange_snapshot_fd(f->exchange)));
+    assert_false(is_readable(mailbox_snapshot_fd(f->mailbox)));
 
     f->out->desired = 3;
     f->out->instance_count = 2;
@@ -56,9 +56,9 @@ static void test_reads_each_snapshot_once(void **state)
     f->out->history[0].cpu_pct = 42;
     f->out->journal_count = 1;
     strcpy(f->out->journal[0].text, "hello");
-    exchange_publish(f->exchange, f->out);
+    mailbox_publish(f->mailbox, f->out);
 
-    assert_true(is_readable(exchange_snapshot_fd(f->exchange)));
+    assert_true(is_readable(mailbox_snapshot_fd(f->mailbox)));
     assert_true(f->port.read(f->port.ctx, f->in));
     assert_int_equal(f->in->desired, 3);
     assert_int_equal(f->in->instances[1].port, 5001);
@@ -67,9 +67,9 @@ static void test_reads_each_snapshot_once(void **state)
     assert_false(f->port.read(f->port.ctx, f->in));
 
     f->out->desired = 4;
-    exchange_publish(f->exchange, f->out);
+    mailbox_publish(f->mailbox, f->out);
     f->out->desired = 5;
-    exchange_publish(f->exchange, f->out);
+    mailbox_publish(f->mailbox, f->out);
     assert_true(f->port.read(f->port.ctx, f->in));
     assert_int_equal(f->in->desired, 5);
     assert_false(f->port.read(f->port.ctx, f->in));
@@ -84,15 +84,15 @@ static void test_commands_keep_their_order_and_get_ids(void **state)
     uint64_t second = f->port.post(f->port.ctx, &command);
     assert_true(first != 0 && second > first);
 
-    assert_true(is_readable(exchange_command_fd(f->exchange)));
-    assert_true(exchange_take(f->exchange, &taken));
+    assert_true(is_readable(mailbox_command_fd(f->mailbox)));
+    assert_true(mailbox_take(f->mailbox, &taken));
     assert_int_equal(taken.id, first);
     assert_int_equal(taken.count, 7);
-    assert_true(exchange_take(f->exchange, &taken));
+    assert_true(mailbox_take(f->mailbox, &taken));
     assert_int_equal(taken.id, second);
     assert_int_equal(taken.count, 8);
-    assert_false(exchange_take(f->exchange, &taken));
-    assert_false(is_readable(exchange_command_fd(f->exchange)));
+    assert_false(mailbox_take(f->mailbox, &taken));
+    assert_false(is_readable(mailbox_command_fd(f->mailbox)));
 }
 
 static void test_full_queue_refuses_and_recovers(void **state)
@@ -102,7 +102,7 @@ static void test_full_queue_refuses_and_recovers(void **state)
     for (int i = 0; i < EXCHANGE_COMMANDS_MAX; i++)
         assert_true(f->port.post(f->port.ctx, &command) != 0);
     assert_true(f->port.post(f->port.ctx, &command) == 0);
-    assert_true(exchange_take(f->exchange, &taken));
+    assert_true(mailbox_take(f->mailbox, &taken));
     assert_true(f->port.post(f->port.ctx, &command) != 0);
 }
 
@@ -110,10 +110,10 @@ static void test_closed_takes_no_command_and_says_so(void **state)
 {
     struct fixture *f = *state;
     struct command command = {.kind = CMD_QUIT};
-    assert_false(is_readable(exchange_end_fd(f->exchange)));
-    exchange_publish(f->exchange, f->out);
-    exchange_close(f->exchange);
-    assert_true(is_readable(exchange_end_fd(f->exchange)));
+    assert_false(is_readable(mailbox_end_fd(f->mailbox)));
+    mailbox_publish(f->mailbox, f->out);
+    mailbox_close(f->mailbox);
+    assert_true(is_readable(mailbox_end_fd(f->mailbox)));
     assert_true(f->port.post(f->port.ctx, &command) == 0);
     assert_true(f->port.read(f->port.ctx, f->in));
 }
@@ -158,8 +158,8 @@ static void test_many_threads_at_once(void **state)
     f->out->instance_count = 1;
     for (int i = 1; i <= 1000 || taken_count < 2 * POSTS_EACH; i++) {
         f->out->desired = f->out->ready = f->out->instances[0].port = i;
-        exchange_publish(f->exchange, f->out);
-        while (exchange_take(f->exchange, &taken))
+        mailbox_publish(f->mailbox, f->out);
+        while (mailbox_take(f->mailbox, &taken))
             taken_count++;
     }
     for (int i = 0; i < 2; i++) {
@@ -168,7 +168,7 @@ static void test_many_threads_at_once(void **state)
         pthread_join(readers[i], &torn);
         assert_null(torn);
     }
-    while (exchange_take(f->exchange, &taken))
+    while (mailbox_take(f->mailbox, &taken))
         taken_count++;
     assert_int_equal(taken_count, 2 * POSTS_EACH);
 }
