@@ -10,6 +10,7 @@ from balancing import supervised  # noqa: F401 (a fixture)
 from certificates import certificate  # noqa: F401 (a fixture)
 from headless import ControlRoom
 from loading import controlled, load, serve  # noqa: F401 (fixtures)
+from progress import Progress
 
 TEST_TIMEOUT_S = 180
 HOUSE = pytest.StashKey()
@@ -18,6 +19,9 @@ HOUSE = pytest.StashKey()
 def pytest_configure(config):
     config.addinivalue_line("markers", "threads: crosses threads; .ci/run repeats it under the thread sanitizer")
     config.addinivalue_line("markers", "unsanitized: cannot run under a sanitizer (address space limits, timing)")
+    config.addinivalue_line("markers", "quick: one a feature, for ./bootstrap check; .ci/run runs all of them")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Progress(config), "progress")
     helpers.become_subreaper()
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # programs inherit what nohup had ignored
 

@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/e2e/headless.py \
 	tests/e2e/loading.py \
 	tests/e2e/house.py \
+	tests/e2e/progress.py \
 	tests/e2e/balancing.py \
 	tests/e2e/certificates.py \
 	tests/e2e/http_cases.py \
@@ -46,5 +47,5 @@ EXTRA_DIST += \
 .PHONY: check-e2e
 check-e2e: all
 	$(AM_V_GEN)side_by_side=$$($(PYTHON3) -c 'import xdist' 2>/dev/null && echo "-n $$(nproc)"); \
-	  ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON3) -m pytest -q -rsfE $$side_by_side \
-	  -p no:cacheprovider --junitxml='$(abs_top_builddir)/$(E2E_RESULTS)' $(E2E_ARGS) '$(srcdir)/tests/e2e'
+	  ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 '$(srcdir)/tests/contained' -t 5400 $(PYTHON3) -m pytest -q -rsfE $$side_by_side \
+	  -p no:cacheprovider -o console_output_style=classic --junitxml='$(abs_top_builddir)/$(E2E_RESULTS)' $(E2E_ARGS) '$(srcdir)/tests/e2e'

@@ -45,6 +45,7 @@ def in_background(function, *arguments, **named):
     return thread, results
 
 
+@pytest.mark.quick
 def test_root_shows_pid_port_and_requests(app):
     process = app()
     assert request(process.port).text == f"ascale-app pid {process.pid} port {process.port} requests 1\n"
@@ -86,6 +87,7 @@ def test_a_hanging_page_does_not_hold_up_health(app):
         assert not thread.is_alive()
 
 
+@pytest.mark.quick
 def test_fail_switch_sticks_until_it_is_taken_back(app):
     process = app("--work", "0")
     assert request(process.port, "/fail").status == 500
@@ -271,6 +273,7 @@ def status_of(process):
     return json.loads(request(process.port, "/app/status").text)
 
 
+@pytest.mark.quick
 def test_twin_tells_cpu_and_replicas(twin):
     process = twin()
     answer = request(process.port, "/app/status")

@@ -14,6 +14,8 @@ import pytest
 from balancing import EVIL, OK, Backend, Balancer, read_answer, slow_backend
 from house import SLOW, program, raw_request, request, wait_until
 
+pytestmark = pytest.mark.quick
+
 
 def exchange(balancer, data):
     """Every answer on one connection, in order, until the balancer closes it."""

@@ -43,6 +43,7 @@ def test_what_was_answered_in_part_is_not_sent_again(house, part):
     assert len(backend.requests) == 2 and len(backend.peers) == 1
 
 
+@pytest.mark.quick
 def test_a_refused_connect_goes_to_another(house):
     dead, backend = Refuser(), Backend()
     balancer = Balancer(house, [dead, backend])
@@ -84,6 +85,7 @@ def test_held_requests_are_served_when_the_backend_comes_back(house):
     alive.close()
 
 
+@pytest.mark.quick
 def test_requests_over_the_limit_wait_their_turn(house):
     gate = threading.Event()
     backend = slow_backend(gate)
@@ -119,6 +121,7 @@ def test_the_queue_has_a_limit_and_a_deadline(house):
     assert answers == [503, 503, 200]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("algorithm", ["round_robin", "least_in_flight", "p2c_ewma", "sticky"])
 def test_requests_are_spread(house, algorithm):
     backends = [Backend() for _ in range(3)]

@@ -20,6 +20,7 @@ def wait_for_stats(control, condition):
     return wait_until(lambda: (lambda stats: stats if condition(stats) else None)(control.stats()), what="the stats")
 
 
+@pytest.mark.quick
 def test_backends_come_and_go_by_command(supervised):
     control = Control(supervised.path)
     hello = control.command("hello", version=1)
@@ -42,6 +43,7 @@ def test_the_socket_is_for_its_owner_only(supervised):
     assert stat.S_IMODE(os.stat(supervised.path).st_mode) == 0o600
 
 
+@pytest.mark.quick
 def test_draining_waits_for_what_is_under_way(supervised):
     control = Control(supervised.path)
     gate = threading.Event()
@@ -543,6 +545,7 @@ def test_controllers_come_and_go_without_a_request_lost(supervised):
     wait_until(lambda: again.command("hello", version=1)["ok"])
 
 
+@pytest.mark.quick
 def test_the_listener_is_handed_over(supervised):
     control = Control(supervised.path)
     assert control.command("listener")["ok"]

@@ -207,6 +207,7 @@ def test_held_requests_do_not_storm_an_instance_that_refuses(house, threads):
     alive.close()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("moment", ["at once", "in the head", "in the body"])
 def test_a_backend_that_dies_spares_the_others(house, moment):
     def serve(peer):

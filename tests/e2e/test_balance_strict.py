@@ -17,6 +17,8 @@ import pytest
 from http_cases import ACCEPTED, BAD_RESPONSES, CUT_RESPONSES, GOOD_RESPONSES, REFUSED, REFUSED_BODY
 from raw_backend import OK, RawBackend, split_head
 
+pytestmark = pytest.mark.quick
+
 BUILD = os.environ.get("ASCALE_BUILD") or os.path.join(os.path.dirname(__file__), "..", "..", "build")
 DEADLINE_S = 10
 numbers = itertools.count(1000)  # of four digits, as the cases at a limit count on

@@ -8,6 +8,8 @@ import pytest
 
 from house import SOURCE
 
+pytestmark = pytest.mark.quick
+
 BORROWED = ("sh awk cat chmod dirname env find flock grep mkdir mktemp nproc rm sed touch true").split()
 STANDINS = ("autoreconf automake cc make pkg-config apt-get sudo id").split()
 

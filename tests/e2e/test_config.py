@@ -8,6 +8,8 @@ import pytest
 
 from house import SOURCE, program
 
+pytestmark = pytest.mark.quick
+
 # Even root then reads only what the mode allows.
 WITHOUT_PRIVILEGE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 

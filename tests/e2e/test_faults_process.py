@@ -27,6 +27,7 @@ def script(path, body):
     return path
 
 
+@pytest.mark.quick
 def test_1_a_killed_instance_is_replaced_while_the_other_serves(room):
     control = room({"scaling.min_instances": 2, "scaling.max_instances": 2})
     victim, _ = control.wait_ready(2)
@@ -125,6 +126,7 @@ def test_7_a_port_somebody_listens_on_is_skipped(room, spawn):
     assert foreign.running()
 
 
+@pytest.mark.quick
 def test_8_an_instance_that_ignores_term_is_killed_with_all_of_its_processes(room, tmp_path):
     stubborn = script(tmp_path / "stubborn", "trap '' TERM\ntail -f /dev/null &\n"
                       f"{program('ascale-app')} --ignore-term --port $1\nwait\n")

@@ -48,6 +48,7 @@ def test_flask_under_gunicorn_goes_up_under_load_and_down_again(house):
     assert not [pid for pid in family if os.path.exists(f"/proc/{pid}") and "gunicorn" in command_line(pid)]
 
 
+@pytest.mark.quick
 def test_the_directory_server_of_python(house):
     example = Example(house, "http-server.ini")
     instance = example.wait_ready(1, deadline=30)[0]
@@ -56,6 +57,7 @@ def test_the_directory_server_of_python(house):
     assert example.stop() == 0
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", sorted(path.name for path in (SOURCE / "assets/examples").glob("*.ini")))
 def test_every_example_is_a_good_configuration(house, name):
     status, output = house.run([program("ascale-tui"), "--check-config", "-c", SOURCE / "assets/examples" / name])

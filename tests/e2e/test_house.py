@@ -20,6 +20,7 @@ def test_a_daemon_left_behind_is_named_and_killed(tmp_path):
     assert not alive(daemon)
 
 
+@pytest.mark.quick
 def test_a_program_that_ignores_term_is_a_problem(tmp_path, monkeypatch):
     monkeypatch.setattr(helpers, "SLOW", 0.05)
     home = House(tmp_path)

@@ -5,6 +5,8 @@ over, and the operator's orders with it."""
 import signal
 import threading
 
+import pytest
+
 from house import SLOW, alive, program, request
 
 
@@ -14,6 +16,7 @@ def enter(house):
         "-s", "scaling.min_instances=2"], cwd=house.directory)
 
 
+@pytest.mark.quick
 def test_left_instances_serve_on_and_are_taken_over(house):
     first = enter(house)
     port = int(first.wait_for_text(r"balancer listening on http://127\.0\.0\.1:(\d+)", 20).group(1))

@@ -16,6 +16,7 @@ from house import SLOW, free_port, program, wait_until
 from loading import OK, Server
 
 
+@pytest.mark.quick
 def test_closed_loop_counts_what_the_server_counts(serve, load):
     server = serve()
     status, summary = load("--threads", 4, "--requests", 500, "--url", server.url)
@@ -151,6 +152,7 @@ def test_head_answers_have_no_body(serve, load):
     assert summary["errors"] == 0 and summary["requests"] == 5 and server.connections == 1
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("answer, kind", [
     (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "status"),
     (None, "closed"),

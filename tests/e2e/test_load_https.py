@@ -15,6 +15,7 @@ from house import SLOW, program, wait_until
 from loading import OK
 
 
+@pytest.mark.quick
 def test_https_with_a_trusted_certificate(serve, load, certificate):
     server = serve(tls=certificate.context)
     _, summary = load("--requests", 40, "--threads", 2, "--ca-file", certificate.file, "--url", server.url)

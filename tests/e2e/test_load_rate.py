@@ -14,6 +14,7 @@ from house import SLOW, program, wait_until
 from loading import OK
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("timing", ["--even", "--poisson"])
 def test_open_loop_keeps_the_rate(serve, load, timing):
     server = serve()

@@ -174,6 +174,7 @@ def test_the_rates_of_all_rows_are_those_of_what_they_count(serve, house, end):
         before = elapsed
 
 
+@pytest.mark.quick
 def test_text_summary_and_progress_lines(serve, house):
     server = serve()
     status, output = house.run([program("ascale-load"), "--threads", 2, "--duration", "2200ms", "--url", server.url])
@@ -220,6 +221,7 @@ def test_rows_on_a_terminal_have_it_for_themselves(serve, terminal):
     assert len(re.findall(r"^[0-9.]+,\d+,", term.screen_text(), re.M)) == 2
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("options, status", [
     (["--expect-p99", "10s"], 0),
     (["--expect-p99", "1ms"], 1),

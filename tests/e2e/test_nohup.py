@@ -7,6 +7,8 @@ import pytest
 
 from house import program, try_request, wait_until
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("words", [["ascale-app", "--port", "0", "--work", "0"],
                                    ["ascale-balance", "--port", "0", "--backend", "127.0.0.1:1"]],

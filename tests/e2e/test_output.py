@@ -7,6 +7,8 @@ import pytest
 
 from house import SLOW, SOURCE, program
 
+pytestmark = pytest.mark.quick
+
 PROGRAMS = ("ascale-tui", "ascale-balance", "ascale-load", "ascale-app")
 FIXTURE = SOURCE / "tests/unit/fixtures/busy.json"
 

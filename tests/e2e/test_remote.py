@@ -228,6 +228,7 @@ class Room:
         assert self.process.terminate() == 0, self.process.output()
 
 
+@pytest.mark.quick
 def test_the_count_follows_the_demand(house, application):
     application.demand, application.replicas = 12.0, 8
     room = Room(house, application)
@@ -405,6 +406,7 @@ def test_a_certificate_of_our_own_is_shown(house, certificate):
         app.close()
 
 
+@pytest.mark.quick
 def test_an_address_is_needed(house):
     status, output = house.run([program("ascale-tui"), "--headless", "-s", "scaling.target=http"])
     assert status == 2 or status == 1

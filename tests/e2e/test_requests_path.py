@@ -6,6 +6,7 @@ import pytest
 from house import program, request, wait_until
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("balancer", ["yes", "no"])
 def test_requests_past_the_balancer_are_counted(house, balancer):
     room = house.terminal([

@@ -95,6 +95,7 @@ def load_summary(load):
     return json.loads(load.output()[load.output().index("{"):])
 
 
+@pytest.mark.quick
 def test_serves_and_leaves_nothing_behind(room):
     house = room()
     port = house.serve()
@@ -107,6 +108,7 @@ def test_serves_and_leaves_nothing_behind(room):
         assert said in (house.directory / "ascale.log").read_text()
 
 
+@pytest.mark.quick
 @pytest.mark.threads
 def test_climbs_under_load_and_comes_back(house, room):
     control = room(settings={"app.command": "ascale-app --port {port} --work 20ms", "scaling.max_instances": "3",
@@ -142,6 +144,7 @@ def test_killed_instance_is_replaced(house, room):
     control.end()
 
 
+@pytest.mark.quick
 @pytest.mark.threads
 def test_killed_balancer_comes_back_on_the_same_socket(house, room):
     control = room(settings={"scaling.min_instances": "2"})
@@ -370,6 +373,7 @@ def answers(port, stop, failures):
     return count
 
 
+@pytest.mark.quick
 @pytest.mark.threads
 def test_killed_controller_is_followed_by_one_that_takes_over(house, room):
     first = room(settings={"scaling.min_instances": "2", "balancer.listen": f"127.0.0.1:{free_port()}"})
@@ -547,6 +551,7 @@ def test_a_stale_pid_is_not_touched(house, room):
     assert bystander.running()
 
 
+@pytest.mark.quick
 def test_settings_are_dumped_and_read_back(house):
     status, dumped = house.run([program("ascale-tui"), "--dump-config", "-s", "scaling.max_instances=7"],
                                cwd=house.directory)

@@ -1,4 +1,5 @@
 # A cmocka program a module: tests/unit/test_MODULE.c
+EXTRA_DIST += tests/unit/temporary.h
 if HAVE_CMOCKA
 unit_programs =
 

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "temporary.h"
+
 enum { MAX_BYTES = 1 << 20, KEPT = MAX_BYTES / 2 }; /* more than a pipe holds */
 
 static char directory[64], path[96], old[96];
@@ -19,8 +21,7 @@ static char directory[64], path[96], old[96];
 static int make_directory(void **state)
 {
     (void)state;
-    strcpy(directory, "/tmp/ascale-test-XXXXXX");
-    assert_non_null(mkdtemp(directory));
+    temporary_folder(directory);
     snprintf(path, sizeof path, "%s/i1.log", directory);
     snprintf(old, sizeof old, "%s/i1.log.1", directory);
     return 0;

@@ -12,15 +12,15 @@
 
 #include <cmocka.h>
 
+#include "temporary.h"
+
 static char directory[64], ini[96], path[PATH_MAX], err[CONFIG_LOAD_ERROR_SIZE];
 static struct config cfg, defaults;
 
 static int enter(void **state)
 {
     (void)state;
-    strcpy(directory, "/tmp/test_config_load.XXXXXX");
-    if (!mkdtemp(directory))
-        return -1;
+    temporary_folder(directory);
     snprintf(ini, sizeof ini, "%s/x.ini", directory);
     config_init(&cfg);
     config_init(&defaults);

@@ -24,6 +24,8 @@
 
 #include <cmocka.h>
 
+#include "temporary.h"
+
 #define PATIENCE_US (10 * USEC_PER_SEC)
 
 struct fixture {
@@ -78,8 +80,7 @@ static void write_program(const struct fixture *f, const char *body)
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    snprintf(f->directory, sizeof f->directory, "/tmp/ascale-test-XXXXXX");
-    assert_non_null(mkdtemp(f->directory));
+    temporary_folder(f->directory);
     snprintf(f->program, sizeof f->program, "%s/program", f->directory);
     snprintf(f->socket_path, sizeof f->socket_path, "%s/socket", f->directory);
     snprintf(f->log_path, sizeof f->log_path, "%s/log", f->directory);

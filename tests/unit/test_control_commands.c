@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "temporary.h"
+
 #define PATIENCE_US (20 * USEC_PER_SEC)
 
 struct fixture {
@@ -45,6 +47,7 @@ static const char ini_text[] =
 
 /* Says one line of progress, then how it is told to change, until its commands end. */
 static const char load_text[] = "#!/bin/sh\n"
+                                "trap '' TERM\n"
                                 "echo "
                                 "'{\"event\":\"progress\",\"requests\":42,\"errors\":1,\"rps\":7.5,\"latency_"
                                 "us\":{\"p50\":10,\"p95\":20,\"p99\":30}}'\n"
@@ -55,8 +58,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     char err[CONFIG_LOAD_ERROR_SIZE];
-    snprintf(f->directory, sizeof f->directory, "/tmp/ascale-test-XXXXXX");
-    assert_non_null(mkdtemp(f->directory));
+    temporary_folder(f->directory);
     snprintf(f->ini, sizeof f->ini, "%s/a.ini", f->directory);
     snprintf(f->load, sizeof f->load, "%s/load", f->directory);
     snprintf(f->state_directory, sizeof f->state_directory, "%s/state", f->directory);
@@ -295,6 +297,19 @@ static void test_secrets_are_not_told(void **state)
     assert_non_null(strstr(text, "env.KEY = hush"));
 }
 
+/* The first line that the load was told. */
+static bool has_heard(const struct fixture *f, const char *expected)
+{
+    char path[96], line[128] = "";
+    snprintf(path, sizeof path, "%s/heard", f->directory);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    bool heard = fgets(line, sizeof line, file) && strcmp(line, expected) == 0;
+    fclose(file);
+    return heard;
+}
+
 static void test_load_is_started_changed_and_stopped(void **state)
 {
     struct fixture *f = *state;
@@ -319,17 +334,10 @@ static void test_load_is_started_changed_and_stopped(void **state)
     assert_true(ask(f, CMD_LOAD_SET, "load.rate=80/s"));
     assert_true(f->snapshot->load.rate_rps == 80);
     assert_false(ask(f, CMD_LOAD_SET, "load.url=http://127.0.0.1:9/"));
+    WAIT_FOR(f, has_heard(f, "{\"cmd\":\"rate\",\"value\":80}\n"));
     assert_true(ask(f, CMD_LOAD_STOP, ""));
     WAIT_FOR(f, !f->snapshot->load.running);
     assert_string_equal(f->snapshot->load.last, "42 requests, 1 errors");
-
-    char heard[96], line[128] = "";
-    snprintf(heard, sizeof heard, "%s/heard", f->directory);
-    FILE *file = fopen(heard, "r");
-    assert_non_null(file);
-    assert_non_null(fgets(line, sizeof line, file));
-    fclose(file);
-    assert_string_equal(line, "{\"cmd\":\"rate\",\"value\":80}\n");
 }
 
 static void test_a_load_that_fails_says_why(void **state)

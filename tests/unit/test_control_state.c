@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "temporary.h"
+
 struct fixture {
     char parent[64], directory[80], file[100];
     struct state state;
@@ -27,8 +29,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     char err[400];
-    snprintf(f->parent, sizeof f->parent, "/tmp/ascale-test-XXXXXX");
-    assert_non_null(mkdtemp(f->parent));
+    temporary_folder(f->parent);
     snprintf(f->directory, sizeof f->directory, "%s/a/b", f->parent);
     snprintf(f->file, sizeof f->file, "%s/state.json", f->directory);
     assert_true(state_open(&f->state, f->directory, err, sizeof err));

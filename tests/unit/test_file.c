@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "temporary.h"
+
 static char directory[64];
 
 static const char *in(const char *name)
@@ -30,8 +32,8 @@ static const char *in(const char *name)
 static int make_directory(void **state)
 {
     (void)state;
-    strcpy(directory, "/tmp/test_file.XXXXXX");
-    return mkdtemp(directory) ? 0 : -1;
+    temporary_folder(directory);
+    return 0;
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)

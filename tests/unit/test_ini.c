@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "temporary.h"
+
 static char seen[8192], err[512];
 static int last_line;
 
@@ -118,8 +120,8 @@ static void no_line_length_is_split(void **state)
 static void files_that_are_no_files_are_refused(void **state)
 {
     (void)state;
-    char directory[] = "/tmp/test_ini.XXXXXX", path[64];
-    assert_non_null(mkdtemp(directory));
+    char directory[TEMPORARY_PATH_MAX], path[96];
+    temporary_folder(directory);
     assert_false(ini_read_file(directory, note, NULL, err, sizeof err));
     assert_non_null(strstr(err, "Is a directory"));
     assert_memory_equal(err, directory, strlen(directory));

@@ -11,13 +11,14 @@
 
 #include <cmocka.h>
 
+#include "temporary.h"
+
 static char why[160];
 
 static bool read_bytes(const char *bytes, size_t size, double speed, struct trace *trace)
 {
-    char path[] = "/tmp/test_load_trace.XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
+    char path[TEMPORARY_PATH_MAX];
+    int fd = temporary_file(path);
     assert_int_equal(write(fd, bytes, size), size);
     close(fd);
     why[0] = '\0';

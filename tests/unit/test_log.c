@@ -17,14 +17,14 @@
 
 #include <cmocka.h>
 
+#include "temporary.h"
+
 static char directory[64], path[96], old_path[104];
 
 static int open_one(void **state)
 {
     (void)state;
-    strcpy(directory, "/tmp/test_log.XXXXXX");
-    if (!mkdtemp(directory))
-        return -1;
+    temporary_folder(directory);
     snprintf(path, sizeof path, "%s/log", directory);
     snprintf(old_path, sizeof old_path, "%s.1", path);
     log_clean_with(text_clean);

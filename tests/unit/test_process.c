@@ -27,6 +27,8 @@
 
 #include <cmocka.h>
 
+#include "temporary.h"
+
 enum { DEADLINE_US = 30 * 1000 * 1000, EVENTS_MAX = 64 };
 
 #define SERVE "/usr/bin/python3 -m http.server --bind 127.0.0.1 {port}"
@@ -72,8 +74,7 @@ static int rig_open(void **state)
     char err[256] = "";
     assert_non_null(rig);
     assert_int_equal(loop_new(&rig->loop), 0);
-    snprintf(rig->directory, sizeof rig->directory, "/tmp/ascale-test-XXXXXX");
-    assert_non_null(mkdtemp(rig->directory));
+    temporary_folder(rig->directory);
     config_init(&rig->config);
     set(rig, "base_port", "0");
     set(rig, "health_path", "/");
