@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Folders and files of a test, in TMPDIR: tests/contained gives it one that goes when the test does, however it ends. */
+/* Folders and files of a test, in TMPDIR: tests/contained gives it one that goes when the test does, however
+ * it ends. */
 #ifndef TESTS_TEMPORARY_H
 #define TESTS_TEMPORARY_H
 #include <stdio.h>
