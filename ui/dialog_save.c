@@ -20,7 +20,7 @@ static const struct question reload_question = {
     CMD_RELOAD,
     "Read again ",
     "the defaults: there is no ini",
-    "Nothing differs; it would only start again what has given up.",
+    "Nothing differs; it would only try at once what waits after failures.",
     "Reload?",
     true};
 

@@ -44,6 +44,23 @@ static void add_load(struct spans *spans, const struct room *room)
         spans_add(spans, 5, ROLE_BAR_DIM, " %s left", format_span(left, load->ends_at - room->now));
 }
 
+/* Those that are not ready, each state that there is with its word and colour. */
+static void add_others(struct spans *spans, const struct snapshot *snap)
+{
+    const struct {
+        int count;
+        const char *word;
+        enum role role;
+    } others[] = {{snap->busy, "busy", ROLE_BAR_NAME},
+                  {snap->unready, "unready", ROLE_ALERT},
+                  {snap->failed, "failed", ROLE_ALERT},
+                  {snap->starting, "starting", ROLE_BAR},
+                  {snap->draining, "draining", ROLE_BAR_DIM}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i].count > 0)
+            spans_add(spans, 3, others[i].role, " +%d %s", others[i].count, others[i].word);
+}
+
 void view_header_draw(struct room *room, struct area area)
 {
     const struct snapshot *snap = room->snap;
@@ -59,6 +76,7 @@ void view_header_draw(struct room *room, struct area area)
     if (url[0])
         spans_add(&spans, 4, ROLE_BAR, "  %s", url);
     spans_add(&spans, 0, ROLE_BAR_NAME, "  %s ready", view_ready(snap, ready));
+    add_others(&spans, snap);
     spans_add(&spans, 2, ROLE_BAR, " (%d..%d)", snap->config.scaling.min_instances,
               snap->config.scaling.max_instances);
     add_load(&spans, room);
@@ -78,6 +96,7 @@ enum banner {
     BANNER_STOPPING,
     BANNER_SILENT,
     BANNER_FROZEN,
+    BANNER_PANIC,
     BANNER_ROLLING,
     BANNER_DROPPED,
     BANNER_LIMIT
@@ -119,6 +138,13 @@ static bool banner_text(const struct room *room, enum banner banner, struct bann
         snprintf(out->text, sizeof out->text, " FROZEN %s ago; the scaler still runs, %d ready now",
                  format_span(age, room->now - room->frozen_at), live->ready);
         return room->frozen;
+    case BANNER_PANIC:
+        out->role = ROLE_ALERT;
+        snprintf(
+            out->text, sizeof out->text,
+            " ! fewer than %g%% are ready: %d that fail their checks but answer get requests all the same",
+            live->config.balancer.panic_threshold, live->unready);
+        return live->panic;
     case BANNER_ROLLING:
         snprintf(out->text, sizeof out->text,
                  " ROLLING  %d instance%s left to replace: a new one is ready before an old one goes",

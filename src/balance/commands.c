@@ -64,7 +64,8 @@ static bool read_spec(const json_t *item, struct backend_spec *spec)
     if (!spec->id || !spec->address || !state)
         return false;
     spec->drain = strcmp(state, "drain") == 0;
-    return spec->drain || strcmp(state, "ready") == 0;
+    spec->spare = strcmp(state, "spare") == 0;
+    return spec->drain || spec->spare || strcmp(state, "ready") == 0;
 }
 
 static void on_backends(struct call *c)
@@ -80,7 +81,7 @@ static void on_backends(struct call *c)
     for (size_t i = 0; i < count; i++)
         if (!read_spec(json_array_get(list, i), &specs[i])) {
             snprintf(c->error, sizeof c->error,
-                     "backend number %zu lacks id, address or state (ready, drain)", i + 1);
+                     "backend number %zu lacks id, address or state (ready, spare, drain)", i + 1);
             answer_error(c, c->error);
             return;
         }

@@ -15,6 +15,11 @@ static inline uint64_t counter_read(const struct counter *c)
     return atomic_load_explicit(&c->value, memory_order_relaxed);
 }
 
+static inline void counter_set(struct counter *c, uint64_t value)
+{
+    atomic_store_explicit(&c->value, value, memory_order_relaxed);
+}
+
 static inline void counter_add(struct counter *c, uint64_t n)
 {
     atomic_store_explicit(&c->value, counter_read(c) + n, memory_order_relaxed);
@@ -69,6 +74,9 @@ struct backend_counters {
     struct counter retries; /* sent here after a connect that failed, or again after a stale connection */
     struct counter queued;  /* of the requests, those that had waited in the queue */
     struct counter bytes_in, bytes_out; /* from and to clients */
+    struct counter answering;           /* in flight, and their answer has begun: it goes up and down */
+    struct counter unanswered;          /* given up at response_timeout */
+    struct counter heard_at;            /* the last byte of an answer, usec_t; 0: none yet */
     struct presence in_flight;
     struct latencies latency; /* from the request's head to the last byte of the answer */
 };

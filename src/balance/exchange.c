@@ -50,6 +50,9 @@ static void set_deadline(struct exchange *x, usec_t timeout)
 static void count_bytes(struct exchange *x)
 {
     struct backend_counters *counters = counters_of(x);
+    if (x->answering)
+        counter_add(&counters->answering, (uint64_t)-1);
+    x->answering = false;
     if (x->counted)
         counter_add(&counters->bytes_in, x->request.head.length + x->up.body.total);
     counter_add(&counters->bytes_out, x->down.sent);
@@ -388,6 +391,13 @@ static void note_first_byte(struct exchange *x)
     atomic_store_explicit(&lane->measured_at, now, memory_order_relaxed);
 }
 
+/* From now on nobody waits for a first byte. */
+static void note_answering(struct exchange *x)
+{
+    x->answering = true;
+    counter_add(&counters_of(x)->answering, 1);
+}
+
 /* A final answer's head is composed and its body's way set. */
 static bool begin_answer(struct exchange *x)
 {
@@ -403,6 +413,7 @@ static bool begin_answer(struct exchange *x)
         return false;
     x->down.buffer->start += h->length;
     x->head_done = true;
+    note_answering(x);
     note_first_byte(x);
     set_deadline(x, options_of(x)->body_timeout);
     return true;
@@ -441,6 +452,7 @@ static enum http1_result take_answer_head(struct exchange *x, enum flow *flow)
         x->code = r->code;
         bool good = result == HTTP1_DONE && (r->code != 101 || may_switch(x));
         if (good && r->code == 101) {
+            note_answering(x);
             tunnel_begin(x);
             *flow = FLOW_OVER;
             return HTTP1_BAD;
@@ -526,6 +538,8 @@ static enum flow pull(struct exchange *x, unsigned *turns)
             buffer_return(&w->buffers, x->down.buffer);
             x->down.buffer = NULL;
         }
+        if (n > 0)
+            counter_set(&counters_of(x)->heard_at, (uint64_t)now_of(x));
         enum flow flow = n > 0 ? take_answer(x) : answer_ended(x, (int)n);
         if (flow == FLOW_OVER)
             return flow;
@@ -572,6 +586,7 @@ void exchange_expired(struct exchange *x)
     } else if (!x->upstream->connected) {
         connect_failed(x, -ETIMEDOUT);
     } else if (x->request_sent && !x->head_done) {
+        counter_add(&counters_of(x)->unanswered, 1);
         fail(x, 504, "the instance did not answer in time");
     } else if (progressed(x)) {
         return;

@@ -34,6 +34,7 @@ struct backend {
     socklen_t peer_len;
     uint64_t key;               /* what a sticky cookie says */
     _Atomic int state;          /* enum backend_state */
+    _Atomic bool spare;         /* chosen only while no other has room */
     _Atomic uint32_t in_flight; /* a worker's last access to a backend is the subtraction here */
     _Atomic uint32_t in_flight_max;
     _Atomic uint32_t waiting;  /* requests bound to it that wait for room */

@@ -253,8 +253,10 @@ int registry_set(struct registry *r, const struct backend_spec *specs, unsigned 
         return -ENOMEM;
     }
     take_back(r, next);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
+        atomic_store(&next->backends[i]->spare, specs[i].spare);
         set_state(r, next->backends[i], specs[i].drain ? BACKEND_DRAIN : BACKEND_READY, now);
+    }
     retire(r, old, next, now);
     publish(r, next);
     return 0;
@@ -291,6 +293,7 @@ void registry_add_sums(struct backend_sums *to, const struct backend_sums *from)
     to->connect_failures += from->connect_failures;
     to->retries += from->retries;
     to->queued += from->queued;
+    to->unanswered += from->unanswered;
     to->bytes_in += from->bytes_in;
     to->bytes_out += from->bytes_out;
     to->in_flight_us += from->in_flight_us;
@@ -310,6 +313,10 @@ void registry_sum(const struct registry *r, const struct backend *b, usec_t now,
         sums->queued += counter_read(&c->queued);
         sums->bytes_in += counter_read(&c->bytes_in);
         sums->bytes_out += counter_read(&c->bytes_out);
+        sums->answering += counter_read(&c->answering);
+        sums->unanswered += counter_read(&c->unanswered);
+        if (counter_read(&c->heard_at) > sums->heard_at)
+            sums->heard_at = counter_read(&c->heard_at);
         sums->in_flight_us += presence_sum(&c->in_flight, now);
         add_latencies(&c->latency, &sums->latency);
     }

@@ -8,6 +8,7 @@
 struct backend_spec {
     const char *id, *address;
     bool drain;
+    bool spare; /* gets requests only while no other has room */
 };
 
 struct registry {
@@ -27,7 +28,8 @@ struct registry {
 /* Counters of one backend, or many, of all workers. */
 struct backend_sums {
     uint64_t requests, responses[6], errors, connect_failures, retries, queued, bytes_in, bytes_out;
-    uint64_t in_flight_us; /* in flight, summed over time until now */
+    uint64_t answering, unanswered, heard_at; /* the latest */
+    uint64_t in_flight_us;                    /* in flight, summed over time until now */
     struct histogram latency;
 };
 

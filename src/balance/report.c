@@ -34,6 +34,7 @@ static void set_sums(json_t *object, const struct backend_sums *s)
     set_count(object, "connect_failures", s->connect_failures);
     set_count(object, "retries", s->retries);
     set_count(object, "queued", s->queued);
+    set_count(object, "unanswered", s->unanswered);
     set_count(object, "bytes_in", s->bytes_in);
     set_count(object, "bytes_out", s->bytes_out);
     set_count(object, "in_flight_sum_us", s->in_flight_us);
@@ -59,6 +60,8 @@ static json_t *backend_json(const struct runtime *rt, const struct backend *b, u
     json_object_set_new(object, "address", json_string(b->address));
     json_object_set_new(object, "state", json_string(state_name(b)));
     set_count(object, "in_flight", atomic_load(&b->in_flight));
+    set_count(object, "answering", sums.answering);
+    set_count(object, "heard_at_us", sums.heard_at);
     set_count(object, "in_flight_max", atomic_load(&b->in_flight_max));
     set_count(object, "queue", atomic_load(&b->waiting));
     set_sums(object, &sums);
@@ -117,9 +120,9 @@ static uint64_t mix_backend(uint64_t mark, const struct runtime *rt, const struc
     mark = mix(mark, atomic_load(&b->waiting));
     for (unsigned i = 0; i < rt->hub.worker_count; i++) {
         const struct backend_counters *c = &b->lanes[i].counters;
-        const struct counter *const counters[] = {&c->requests, &c->errors, &c->connect_failures,
-                                                  &c->retries,  &c->queued, &c->bytes_in,
-                                                  &c->bytes_out};
+        const struct counter *const counters[] = {&c->requests,  &c->errors,    &c->connect_failures,
+                                                  &c->retries,   &c->queued,    &c->bytes_in,
+                                                  &c->bytes_out, &c->unanswered};
         for (unsigned k = 0; k < sizeof counters / sizeof *counters; k++)
             mark = mix(mark, counter_read(counters[k]));
     }

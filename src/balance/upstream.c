@@ -92,19 +92,21 @@ static void fill_candidate(struct worker *w, const struct exchange *x, struct ba
 static unsigned fill_candidates(struct worker *w, const struct exchange *x, bool ejected_too)
 {
     const struct view *view = w->view;
-    unsigned usable = 0;
+    unsigned usable = 0, spares = 0;
     for (unsigned i = 0; i < view->count; i++) {
         struct backend *b = view->backends[i];
         struct pick_candidate *c = &w->candidates[i];
         c->usable = atomic_load_explicit(&b->state, memory_order_relaxed) == BACKEND_READY &&
                     !was_tried(x, i) &&
                     (ejected_too || atomic_load_explicit(&b->ejected, memory_order_relaxed) == EJECT_NONE);
+        c->spare = atomic_load_explicit(&b->spare, memory_order_relaxed);
         if (c->usable) {
             fill_candidate(w, x, b, c);
             usable++;
         }
+        spares += c->spare;
     }
-    return usable;
+    return spares > 0 ? pick_leave_spares(w->candidates, view->count) : usable;
 }
 
 /* The one its cookie names, if that one is still here. */

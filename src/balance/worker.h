@@ -83,6 +83,7 @@ struct exchange {
     bool counted; /* among the backend's requests */
     bool request_sent, push_broken;
     bool head_done; /* of the answer */
+    bool answering; /* counted among those of the backend */
     bool replied;   /* the answer is our own */
     bool stale_retried;
     bool refused;       /* by a backend, at its connect, before another or a later try */

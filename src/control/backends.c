@@ -59,7 +59,7 @@ int backends_admit(struct backends *b, int id, const char *address, usec_t now)
         *backend = (struct backend){.id = id, .meter = meter};
     }
     snprintf(backend->address, sizeof backend->address, "%s", address);
-    backend->out = backend->draining = backend->drained = backend->idle = false;
+    backend->out = backend->spare = backend->draining = backend->drained = backend->idle = false;
     b->changed = true;
     return 0;
 }
@@ -73,6 +73,16 @@ bool backends_drain(struct backends *b, int id)
     backend->out = false;
     b->changed = true;
     return true;
+}
+
+void backends_spare(struct backends *b, int id)
+{
+    struct backend *backend = find(b, id);
+    if (!backend)
+        return;
+    backend->spare = true;
+    backend->out = false;
+    b->changed = true;
 }
 
 void backends_eject(struct backends *b, int id)
@@ -111,6 +121,7 @@ void backends_restart(struct backends *b, bool adopted, usec_t now)
         start_meter(b, b->items[i].meter, now);
         b->items[i].in_flight = 0;
         b->items[i].ejected = false;
+        b->items[i].unanswered = 0;
     }
     b->changed = true;
 }
@@ -124,8 +135,11 @@ json_t *backends_to_json(const struct backends *b)
         if (backend->out)
             continue;
         snprintf(name, sizeof name, "i%d", backend->id);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "id", name, "address", backend->address,
-                                              "state", backend->draining ? "drain" : "ready"));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s}", "id", name, "address", backend->address, "state",
+                                        backend->draining ? "drain"
+                                        : backend->spare  ? "spare"
+                                                          : "ready"));
     }
     return list;
 }
@@ -178,6 +192,17 @@ static void read_meter(struct meter *meter, json_t *object, usec_t now)
     meter_read_end(meter);
 }
 
+/* Whether it lives: what it answered, and whether it was waited for in vain. */
+static void read_signs(struct backend *backend, json_t *item, usec_t now)
+{
+    int64_t unanswered = get_count(item, "unanswered");
+    backend->answering = get_int(item, "answering");
+    backend->heard_at = get_count(item, "heard_at_us");
+    if (unanswered > backend->unanswered)
+        backend->in_vain_at = now;
+    backend->unanswered = unanswered;
+}
+
 static bool read_same(struct backends *b, usec_t now)
 {
     if (!b->read_at)
@@ -207,7 +232,7 @@ bool backends_read(struct backends *b, json_t *stats, usec_t now)
     b->last.connections = get_int(total, "connections");
     b->read_at = now;
     for (int k = 0; k < b->count; k++) { /* of one that is out, nothing more is said once it has none */
-        b->items[k].in_flight = 0;
+        b->items[k].in_flight = b->items[k].answering = 0;
         b->items[k].ejected = false;
     }
     json_array_foreach(list, i, item)
@@ -218,6 +243,7 @@ bool backends_read(struct backends *b, json_t *stats, usec_t now)
             continue;
         read_meter(backend->meter, item, now);
         backend->in_flight = get_int(item, "in_flight");
+        read_signs(backend, item, now);
         const char *state = json_string_value(json_object_get(item, "state"));
         backend->ejected = state && strcmp(state, "ejected") == 0;
         backend->idle =
@@ -266,6 +292,10 @@ void backends_sample(const struct backends *b, struct sample *out, usec_t now)
                 continue;
             instance->in_flight = b->items[k].in_flight;
             instance->ejected = b->items[k].ejected;
+            instance->awaited = b->items[k].in_flight > b->items[k].answering &&
+                                b->items[k].in_vain_at <= b->items[k].heard_at;
+            if (b->items[k].heard_at > instance->alive_at)
+                instance->alive_at = b->items[k].heard_at;
             if (isnan(instance->rpm))
                 instance->rpm = meter_rpm(b->items[k].meter, now);
             instance->error_pct = meter_error_pct(b->items[k].meter, now);

@@ -8,14 +8,17 @@
 #include <jansson.h>
 
 struct backend {
-    int id;   /* of the instance */
-    bool out; /* takes nothing for now and is not in the set; what it has under way goes on */
+    int id;     /* of the instance */
+    bool out;   /* takes nothing for now and is not in the set; what it has under way goes on */
+    bool spare; /* takes requests only while no other has room */
     bool draining;
     bool drained; /* said so, once */
     bool ejected; /* by the balancer, for a while */
     bool idle;    /* the balancer drains it and has nothing in flight to it, as last read */
     char address[96];
-    int in_flight;
+    int in_flight, answering;
+    int64_t unanswered;
+    usec_t heard_at, in_vain_at; /* the last byte of an answer; when one was last waited for in vain */
     struct meter *meter;
 };
 
@@ -40,6 +43,9 @@ void backends_fini(struct backends *b);
 
 /* The instance takes requests (again). -ENOMEM: it does not. */
 int backends_admit(struct backends *b, int id, const char *address, usec_t now);
+
+/* It takes requests only while no other has room; backends_admit() ends that. */
+void backends_spare(struct backends *b, int id);
 
 /* For now it takes none; it may be admitted again, and is counted on. */
 void backends_eject(struct backends *b, int id);

@@ -509,6 +509,11 @@ void balancer_drain(struct balancer *b, int instance)
         tell_drained(b, instance);
 }
 
+void balancer_spare(struct balancer *b, int instance)
+{
+    backends_spare(&b->backends, instance);
+}
+
 void balancer_eject(struct balancer *b, int instance)
 {
     backends_eject(&b->backends, instance);

@@ -37,6 +37,7 @@ void balancer_reconfigure(struct balancer *balancer, const struct config *config
 /* The instance takes requests at its port; takes no new ones; is forgotten. */
 void balancer_admit(struct balancer *balancer, int instance, int port);
 void balancer_drain(struct balancer *balancer, int instance); /* answered by drained(), perhaps at once */
+void balancer_spare(struct balancer *balancer, int instance); /* only while no other has room */
 void balancer_eject(struct balancer *balancer, int instance); /* until it is admitted again */
 void balancer_remove(struct balancer *balancer, int instance);
 

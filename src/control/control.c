@@ -97,9 +97,10 @@ static void forget_live(struct control *c, int id)
 static void on_event(void *ctx, const struct event *event)
 {
     static const char *const names[EVENT_KIND_COUNT] = {
-        [EVENT_SPAWNED] = "spawned",     [EVENT_SPAWN_FAILED] = "spawn failed", [EVENT_HEALTHY] = "healthy",
-        [EVENT_UNHEALTHY] = "unhealthy", [EVENT_SUSPENDED] = "suspended",       [EVENT_DRAINED] = "drained",
-        [EVENT_EXITED] = "exited"};
+        [EVENT_SPAWNED] = "spawned",   [EVENT_SPAWN_FAILED] = "spawn failed",
+        [EVENT_HEALTHY] = "healthy",   [EVENT_UNHEALTHY] = "unhealthy",
+        [EVENT_LIVENESS] = "liveness", [EVENT_SUSPENDED] = "suspended",
+        [EVENT_DRAINED] = "drained",   [EVENT_EXITED] = "exited"};
     struct control *c = ctx;
     log_debug("event: i%d %s (pid %d, port %d) %s", event->id, names[event->kind], event->pid, event->port,
               event->text);
@@ -154,6 +155,11 @@ static void route_requests(struct control *c, const struct action *action)
         control_admit(c, action->id);
         return;
     }
+    if (action->kind == ACTION_SPARE) {
+        if (c->balancer)
+            balancer_spare(c->balancer, action->id);
+        return;
+    }
     set_ready(c, action->id, false);
     if (action->kind == ACTION_EJECT && c->balancer)
         balancer_eject(c->balancer, action->id);
@@ -167,15 +173,15 @@ static void route_requests(struct control *c, const struct action *action)
 
 static bool is_for_target(enum action_kind kind)
 {
-    return kind != ACTION_ADMIT && kind != ACTION_EJECT && kind != ACTION_DRAIN;
+    return kind != ACTION_ADMIT && kind != ACTION_SPARE && kind != ACTION_EJECT && kind != ACTION_DRAIN;
 }
 
 static void carry_out(struct control *c, usec_t now)
 {
     static const char *const names[] = {
-        [ACTION_SPAWN] = "spawn",   [ACTION_ADMIT] = "admit",    [ACTION_EJECT] = "eject",
-        [ACTION_DRAIN] = "drain",   [ACTION_TERM] = "terminate", [ACTION_KILL] = "kill",
-        [ACTION_REMOVE] = "remove", [ACTION_COUNT] = "count"};
+        [ACTION_SPAWN] = "spawn", [ACTION_ADMIT] = "admit",    [ACTION_EJECT] = "eject",
+        [ACTION_DRAIN] = "drain", [ACTION_TERM] = "terminate", [ACTION_KILL] = "kill",
+        [ACTION_SPARE] = "spare", [ACTION_REMOVE] = "remove",  [ACTION_COUNT] = "count"};
     struct action action;
     while (engine_next_action(c->engine, &action)) {
         log_debug("action: %s i%d, count %d", names[action.kind], action.id, action.count);

@@ -41,6 +41,8 @@ struct config_app {
     char directory[256];
     char health_path[256]; /* empty: an accepted connection is enough */
     usec_t health_interval, health_timeout;
+    char liveness_path[256]; /* empty: none is asked */
+    usec_t unresponsive_timeout, restart_delay_max;
     usec_t start_timeout, stop_timeout, drain_timeout;
     char requests_path[256]; /* empty: requests are counted by the balancer */
     char user[64];
@@ -80,6 +82,7 @@ struct config_balancer {
     usec_t slow_start;
     int eject_failures;
     usec_t eject_time;
+    double panic_threshold; /* percent; decided by the controller */
     int64_t max_header_size;
     int64_t max_body_size;     /* 0: no limit */
     char trusted_proxies[512]; /* addresses or networks, separated by commas */

@@ -27,6 +27,7 @@ static const char *const templates[REASON_COUNT] = {
     [REASON_WOULD_EXCEED_UP] = "one fewer could put $s at $v, over $l",
     [REASON_STARTING] = "$V still starting",
     [REASON_UNHEALTHY] = "$V failing health checks",
+    [REASON_BUSY] = "$V too busy to answer health checks",
     [REASON_WAKE] = "none runs and $V requests wait",
     [REASON_STILL_USED] = "still used, $V requests a minute",
     [REASON_NO_DATA] = "$s not measured, so nothing is changed",

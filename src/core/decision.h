@@ -24,6 +24,7 @@ enum reason_code {
     REASON_WOULD_EXCEED_UP,   /* one fewer would put the signal at value, over limit */
     REASON_STARTING,          /* value instances are still starting */
     REASON_UNHEALTHY,         /* value instances were ready and fail their health checks */
+    REASON_BUSY,              /* value instances are too busy to answer their checks */
     REASON_WAKE,              /* none runs, and value requests wait */
     REASON_STILL_USED,        /* the last one would go, but value requests a minute come */
     REASON_NO_DATA,           /* nothing measured */

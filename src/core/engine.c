@@ -17,6 +17,9 @@
 /* So many orders in a row that the target did not follow are worth an alert. */
 #define MISSED_ALERT 3
 
+/* What a busy instance counts as, at least: one core. */
+#define FULLY_USED 100.0
+
 size_t engine_size(void)
 {
     return sizeof(struct engine);
@@ -161,20 +164,22 @@ void engine_carry_out(struct engine *e, int count, usec_t now)
     fleet_scale(&e->fleet, &e->journal, count, now);
 }
 
-/* The mean of the ready instances; NaN when fewer than half of them were measured. */
+/* The mean of the ready instances, a busy one fully used whatever was measured; NaN when fewer than half of
+ * them were. */
 static double mean_of_ready(const struct fleet *f)
 {
     int ready = 0, measured = 0;
     double sum = 0;
     for (int i = 0; i < f->count; i++) {
         const struct fleet_instance *in = &f->instances[i];
-        if (in->state != INSTANCE_READY)
+        bool busy = in->state == INSTANCE_BUSY;
+        if (in->state != INSTANCE_READY && !busy)
             continue;
         ready++;
-        if (!(in->sample.cpu_pct >= 0))
+        if (!busy && !(in->sample.cpu_pct >= 0))
             continue;
         measured++;
-        sum += in->sample.cpu_pct;
+        sum += busy ? fmax(in->sample.cpu_pct, FULLY_USED) : in->sample.cpu_pct;
     }
     return measured && 2 * measured >= ready ? sum / measured : NAN;
 }
@@ -249,6 +254,7 @@ static void describe_fleet(const struct engine *e, struct situation *s)
     s->ready = n.ready;
     s->starting = n.trying;
     s->sick = n.sick;
+    s->busy = n.busy;
     s->pending = n.pending;
     s->waiting = e->total.in_flight > 0 ? e->total.in_flight : 0;
     if (!s->waiting && e->total.rpm > 0)
@@ -328,6 +334,8 @@ void engine_step(struct engine *e, const struct sample *sample, usec_t now)
     fresh = newer && take_sample(e, sample, now);
     if (engine_counts(e) && read && orders_see(&e->orders, sample->replicas, now))
         series_restart(&e->signal, now);
+    if (newer)
+        fleet_watch(&e->fleet, &e->journal, now);
     if (fresh)
         add_signal(e, now);
     describe(e, fresh, read, now);

@@ -10,7 +10,9 @@
 struct instance_sample {
     int id;
     int in_flight;
-    bool ejected;                   /* the balancer gives it no requests for a while, as it failed users */
+    bool ejected;    /* the balancer gives it no requests for a while, as it failed users */
+    bool awaited;    /* a request waits for its first byte, and none has waited in vain since alive_at */
+    usec_t alive_at; /* a check or a request was answered, or a part of it; 0 = not yet */
     double cpu_pct, rpm, error_pct; /* cpu: 100 = one core, the whole process tree */
     int64_t mem_bytes, p50_us, p95_us, p99_us;
 };
@@ -31,6 +33,7 @@ struct sample {
 enum action_kind {
     ACTION_SPAWN,  /* start instance id; one that ended is started again under its id, without a REMOVE */
     ACTION_ADMIT,  /* give it requests */
+    ACTION_SPARE,  /* give it requests only while no other has room */
     ACTION_EJECT,  /* give it none, at once */
     ACTION_DRAIN,  /* no new requests; EVENT_DRAINED when none is in flight */
     ACTION_TERM,   /* ask it to stop */
@@ -48,18 +51,32 @@ struct action {
 enum event_kind {
     EVENT_SPAWNED,      /* pid, port */
     EVENT_SPAWN_FAILED, /* text names errno and path */
-    EVENT_HEALTHY,      /* passed enough checks in a row */
-    EVENT_UNHEALTHY,    /* failed enough in a row; text says how */
+    EVENT_HEALTHY,      /* passed a check; streak */
+    EVENT_UNHEALTHY,    /* failed a check; check, streak, and text says how */
+    EVENT_LIVENESS,     /* its liveness check was answered; check, streak, text */
     EVENT_SUSPENDED,    /* a signal has stopped it, and it fails its checks; text says how */
     EVENT_DRAINED,
     EVENT_EXITED, /* the last of its processes; text: "exit status 1", "killed by SIGKILL" */
     EVENT_KIND_COUNT
 };
 
+/* How a check ended. */
+enum check {
+    CHECK_PASSED,
+    CHECK_BAD,     /* answered, but not well */
+    CHECK_REFUSED, /* no connection, or no HTTP */
+    CHECK_SILENT,  /* not answered in its time */
+};
+
+/* So many in a row make an instance unready. */
+#define CHECK_FALL 3
+
 struct event {
     enum event_kind kind;
     int id;
     int pid, port;
+    enum check check;
+    int streak; /* checks in a row that passed, or that did not */
     char text[128];
 };
 

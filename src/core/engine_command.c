@@ -123,7 +123,7 @@ static void dismiss(struct engine *e, const struct command *command, struct answ
 /* What a restart is, for one in this state. */
 static const char *restart_course(enum instance_state state)
 {
-    if (state == INSTANCE_READY)
+    if (state == INSTANCE_READY || state == INSTANCE_BUSY || state == INSTANCE_UNREADY)
         return "drains, stops and starts again";
     if (state == INSTANCE_BACKOFF || state == INSTANCE_FAILED)
         return "starts again now";

@@ -83,6 +83,9 @@ static void show_instances(const struct fleet *f, struct snapshot *out)
         memcpy(v->cause, in->cause, sizeof v->cause);
         if (in->state == INSTANCE_READY && m->ejected)
             snprintf(v->cause, sizeof v->cause, "healthy, but the balancer gives it no requests");
+        if (in->lent)
+            snprintf(v->cause, sizeof v->cause, "gets requests all the same, too few are ready; %.60s",
+                     in->cause);
         out->instance_count++;
     }
 }
@@ -139,7 +142,10 @@ void engine_snapshot(const struct engine *e, struct snapshot *out, usec_t now)
     out->override_count = e->guard.hold.override_count;
     out->override_until = e->guard.hold.override_until;
     out->desired = engine_desired(e, now);
-    out->ready = n.ready;
+    out->ready = n.ready - n.busy;
+    out->busy = n.busy;
+    out->unready = n.unready;
+    out->panic = e->fleet.panic;
     out->starting = n.starting;
     out->draining = n.draining;
     out->failed = n.failed;

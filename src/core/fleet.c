@@ -4,28 +4,23 @@
  * fate STAY; a slot is freed only when REMOVE has been taken; todo holds what the caller has not yet taken,
  * so a flood of events can overflow nothing. Any thread, one at a time. */
 #include "core/fleet.h"
-#include "core/fleet_life.h"
 #include "core/fleet_roll.h"
+#include "core/fleet_turn.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A start that fails this often in a row is given up. */
+/* One that fails this often in a row is FAILED; it is tried again at the longest wait. */
 #define FAILURES_MAX 6
 #define BACKOFF_BASE (USEC_PER_SEC / 2)
-#define BACKOFF_CAP  (30 * USEC_PER_SEC)
 /* One that was ready this long did start well: its end is not a failed start. */
 #define STEADY_AFTER (10 * USEC_PER_SEC)
-/* What a sick instance is given to recover, beyond its stop timeout and one more check. */
-#define UNHEALTHY_SLACK (1 * USEC_PER_SEC)
-
-/* One turn of one instance: what the steps of a transition share. */
-struct turn {
-    struct fleet *fleet;
-    struct journal *journal;
-    struct fleet_instance *instance;
-    usec_t now;
-};
+/* A failure that goes on is told this often. */
+#define TELL_AGAIN (60 * USEC_PER_SEC)
+/* One that is unready is looked at again after this. */
+#define UNREADY_LOOK (10 * USEC_PER_SEC)
+/* Where no balancer tells of requests, silence says less. */
+#define UNSEEN_FACTOR 4
 
 void fleet_init(struct fleet *f, uint64_t seed)
 {
@@ -41,7 +36,10 @@ void fleet_configure(struct fleet *f, const struct config *config)
         .start_timeout = app->start_timeout,
         .stop_timeout = app->stop_timeout,
         .drain_timeout = app->drain_timeout,
-        .unhealthy_timeout = app->stop_timeout + app->health_timeout + UNHEALTHY_SLACK,
+        .restart_delay_max = app->restart_delay_max,
+        .unresponsive_timeout = app->unresponsive_timeout * (config->balancer.enabled ? 1 : UNSEEN_FACTOR),
+        .panic_pct = config->balancer.panic_threshold,
+        .max_instances = config->scaling.max_instances,
     };
 }
 
@@ -65,15 +63,19 @@ struct fleet_counts fleet_count(const struct fleet *f)
         const struct fleet_instance *in = &f->instances[i];
         bool starts = in->state == INSTANCE_STARTING || in->state == INSTANCE_BACKOFF;
         bool killed = in->state == INSTANCE_KILLING && in->fate == FATE_STAY;
-        bool sick = in->state == INSTANCE_UNHEALTHY || (killed && in->ready_at);
-        n.ready += in->state == INSTANCE_READY;
+        bool sick = in->state == INSTANCE_UNREADY || (killed && in->ready_at);
+        n.ready += in->state == INSTANCE_READY || in->state == INSTANCE_BUSY;
+        n.busy += in->state == INSTANCE_BUSY;
+        n.unready += in->state == INSTANCE_UNREADY;
         n.starting += starts;
-        n.failed += in->state == INSTANCE_FAILED || sick || killed;
+        n.failed += in->state == INSTANCE_FAILED || killed;
         n.draining += in->fate != FATE_STAY && in->state != INSTANCE_NONE;
         n.trying += starts || (killed && !in->ready_at);
         n.sick += sick;
         n.pending += starts && !in->was_ready && in->failures < 2;
     }
+    n.trying -= f->stand_ins < n.trying ? f->stand_ins : n.trying;
+    n.pending -= f->stand_ins < n.pending ? f->stand_ins : n.pending;
     /* The one that a roll starts adds nothing: nobody need wait for it. */
     n.trying -= f->one_more && n.trying > 0;
     n.pending -= f->one_more && n.pending > 0;
@@ -85,8 +87,8 @@ static usec_t time_limit(const struct fleet *f, enum instance_state state)
     switch (state) {
     case INSTANCE_STARTING:
         return f->limits.start_timeout;
-    case INSTANCE_UNHEALTHY:
-        return f->limits.unhealthy_timeout;
+    case INSTANCE_UNREADY:
+        return UNREADY_LOOK;
     case INSTANCE_DRAINING:
         return f->limits.drain_timeout;
     case INSTANCE_STOPPING:
@@ -98,7 +100,7 @@ static usec_t time_limit(const struct fleet *f, enum instance_state state)
     }
 }
 
-static void enter(const struct turn *t, enum instance_state state)
+static void enter(const struct fleet_turn *t, enum instance_state state)
 {
     struct fleet_instance *in = t->instance;
     usec_t limit = time_limit(t->fleet, state);
@@ -108,7 +110,7 @@ static void enter(const struct turn *t, enum instance_state state)
 }
 
 /* An EJECT is never overtaken: the balancer must hear of it whatever comes after. */
-static void set_todo(const struct turn *t, unsigned actions)
+void fleet_set_todo(const struct fleet_turn *t, unsigned actions)
 {
     struct fleet_instance *in = t->instance;
     actions |= in->todo & LIFE_DO(ACTION_EJECT);
@@ -137,12 +139,18 @@ static void name_pid(const struct fleet_instance *in, char *out, size_t size)
         snprintf(out, size, "(pid %d) ", in->pid);
 }
 
-static void note_row(const struct turn *t, const struct life_row *row)
+/* It fails again and again, and that has been said. */
+static bool is_told(const struct fleet_turn *t)
+{
+    return t->instance->failures > FAILURES_MAX && t->now - t->instance->failed_at < TELL_AGAIN;
+}
+
+static void note_row(const struct fleet_turn *t, const struct life_row *row)
 {
     const struct fleet_instance *in = t->instance;
     char name[40], span[24], text[200] = "";
     size_t length = 0;
-    if (!row->note)
+    if (!row->note || (in->state == INSTANCE_STARTING && is_told(t)))
         return;
     name_pid(in, name, sizeof name);
     span_format(t->now - in->state_since, span, sizeof span);
@@ -163,7 +171,7 @@ static void note_row(const struct turn *t, const struct life_row *row)
         snprintf(t->instance->cause, sizeof t->instance->cause, "%.*s", (int)strcspn(text, ";"), text);
 }
 
-static void start(const struct turn *t)
+static void start(const struct fleet_turn *t)
 {
     struct fleet_instance *in = t->instance;
     in->pid = in->port = 0;
@@ -171,37 +179,39 @@ static void start(const struct turn *t)
     in->old = false;
     in->started_at = t->now;
     in->ready_at = 0;
+    in->silent = 0;
+    in->answered = in->lifeless = in->lent = false;
     in->cause[0] = '\0';
     forget_sample(in);
     enter(t, INSTANCE_STARTING);
-    set_todo(t, LIFE_DO(ACTION_SPAWN));
+    fleet_set_todo(t, LIFE_DO(ACTION_SPAWN));
 }
 
-static void start_again(const struct turn *t)
+static void start_again(const struct fleet_turn *t)
 {
     t->instance->restarts++;
     start(t);
 }
 
-static void remove_instance(const struct turn *t)
+static void remove_instance(const struct fleet_turn *t)
 {
     enter(t, INSTANCE_NONE);
-    set_todo(t, LIFE_DO(ACTION_REMOVE));
+    fleet_set_todo(t, LIFE_DO(ACTION_REMOVE));
 }
 
 /* Doubles with every failure; half of it is chance, so that many that failed together do not come together.
  */
 static usec_t next_try(struct fleet *f, int failures)
 {
-    usec_t wait = BACKOFF_BASE;
-    for (int i = 1; i < failures && wait < BACKOFF_CAP; i++)
+    usec_t wait = BACKOFF_BASE, cap = f->limits.restart_delay_max;
+    for (int i = 1; i < failures && wait < cap; i++)
         wait *= 2;
-    if (wait > BACKOFF_CAP)
-        wait = BACKOFF_CAP;
+    if (wait > cap || failures >= FAILURES_MAX)
+        wait = cap;
     return wait / 2 + (usec_t)random_below(&f->random, (uint64_t)(wait / 2) + 1);
 }
 
-static void note_end(const struct turn *t, enum journal_level level, const char *outcome)
+static void note_end(const struct fleet_turn *t, enum journal_level level, const char *outcome)
 {
     const struct fleet_instance *in = t->instance;
     /* Why one was killed has been said when it was. */
@@ -215,38 +225,45 @@ static void note_end(const struct turn *t, enum journal_level level, const char 
         journal_note(t->journal, t->now, level, in->id, "cannot start: %s; %s", how, outcome);
 }
 
-/* It ended though it was to stay. */
-static void fail(const struct turn *t)
+/* Of the failures that make it FAILED every one is told; then one a minute, as none brings anything new. */
+static void note_failure(const struct fleet_turn *t, usec_t wait)
+{
+    struct fleet_instance *in = t->instance;
+    char outcome[96], span[24];
+    bool failed = in->failures >= FAILURES_MAX;
+    if (is_told(t))
+        return;
+    span_format(wait, span, sizeof span);
+    if (failed)
+        snprintf(outcome, sizeof outcome, "%d failures in a row, next try in %s", in->failures, span);
+    else
+        snprintf(outcome, sizeof outcome, "next try in %s (%d of %d)", span, in->failures + 1, FAILURES_MAX);
+    note_end(t, failed ? LEVEL_ERROR : LEVEL_WARNING, outcome);
+    in->failed_at = t->now;
+}
+
+/* It ended though it was to stay. Nothing is given up for ever: FAILED is only the longest wait. */
+static void fail(const struct fleet_turn *t)
 {
     struct fleet_instance *in = t->instance;
     bool was_up = in->ready_at > 0, steady = was_up && t->now - in->ready_at >= STEADY_AFTER;
-    char outcome[96], span[24];
-    usec_t wait;
     in->failures = steady ? 0 : in->failures + 1;
-    if (in->failures >= FAILURES_MAX) {
-        snprintf(outcome, sizeof outcome, "given up after %d failures in a row: restart it or reload",
-                 in->failures);
-        note_end(t, LEVEL_ERROR, outcome);
-        enter(t, INSTANCE_FAILED);
-        set_todo(t, 0);
-        fleet_roll_give_up(t->fleet, t->journal, in->id, t->now);
-    } else if (was_up && in->failures <= 1) {
+    if (was_up && in->failures <= 1) {
         note_end(t, LEVEL_WARNING, "starting again");
         start_again(t);
-    } else {
-        wait = next_try(t->fleet, in->failures);
-        span_format(wait, span, sizeof span);
-        snprintf(outcome, sizeof outcome, "next try in %s (%d of %d)", span, in->failures + 1, FAILURES_MAX);
-        note_end(t, LEVEL_WARNING, outcome);
-        enter(t, INSTANCE_BACKOFF);
-        in->deadline = t->now + wait;
-        set_todo(t, 0);
+        return;
     }
-    if (in->state != INSTANCE_STARTING)
-        in->pid = in->port = 0;
+    usec_t wait = next_try(t->fleet, in->failures);
+    note_failure(t, wait);
+    enter(t, in->failures >= FAILURES_MAX ? INSTANCE_FAILED : INSTANCE_BACKOFF);
+    in->deadline = t->now + wait;
+    fleet_set_todo(t, 0);
+    if (in->failures == FAILURES_MAX)
+        fleet_roll_give_up(t->fleet, t->journal, in->id, t->now);
+    in->pid = in->port = 0;
 }
 
-static void follow_fate(const struct turn *t)
+static void follow_fate(const struct fleet_turn *t)
 {
     switch (t->instance->fate) {
     case FATE_STAY:
@@ -266,13 +283,16 @@ static void follow_fate(const struct turn *t)
 static void become_ready(struct fleet_instance *in, usec_t now)
 {
     in->was_ready = true;
+    in->silent = 0;
+    in->lent = false;
+    in->alive_at = now;
     in->cause[0] = '\0';
     if (!in->ready_at)
         in->ready_at = now;
 }
 
 /* One turn of the table; false when the event means nothing in this state. */
-static bool turn(const struct turn *t, enum life_event event)
+bool fleet_turn(const struct fleet_turn *t, enum life_event event)
 {
     struct fleet_instance *in = t->instance;
     const struct life_row *row = life_find(in->state, event);
@@ -282,10 +302,10 @@ static bool turn(const struct turn *t, enum life_event event)
     switch (row->next) {
     case NEXT_SAME:
         if (row->actions)
-            set_todo(t, row->actions);
+            fleet_set_todo(t, row->actions);
         break;
     case NEXT_BY_FATE:
-        set_todo(t, row->actions);
+        fleet_set_todo(t, row->actions);
         follow_fate(t);
         break;
     case NEXT_START:
@@ -296,7 +316,7 @@ static bool turn(const struct turn *t, enum life_event event)
         break;
     default:
         enter(t, (enum instance_state)row->next);
-        set_todo(t, row->actions);
+        fleet_set_todo(t, row->actions);
     }
     if (in->state == INSTANCE_READY)
         become_ready(in, t->now);
@@ -334,12 +354,14 @@ static int leaving_rank(const struct fleet_instance *in)
     case INSTANCE_STOPPING:
     case INSTANCE_DRAINING:
         return 2;
-    case INSTANCE_UNHEALTHY:
+    case INSTANCE_UNREADY:
         return 3;
     case INSTANCE_STARTING:
         return 4;
     case INSTANCE_READY:
         return 5;
+    case INSTANCE_BUSY:
+        return 6;
     default:
         return -1;
     }
@@ -369,30 +391,32 @@ static struct fleet_instance *pick_leaving(struct fleet *f)
     return best;
 }
 
-static void leave(const struct turn *t)
+static void leave(const struct fleet_turn *t)
 {
     struct fleet_instance *in = t->instance;
     in->fate = FATE_LEAVE;
     if (in->todo & LIFE_DO(ACTION_SPAWN))
         remove_instance(t); /* nobody has begun to start it */
     else
-        turn(t, LIFE_LEAVE);
+        fleet_turn(t, LIFE_LEAVE);
 }
 
 /* Starts and dismisses until as many stay as are wanted. */
 static void reconcile(struct fleet *f, struct journal *j, usec_t now)
 {
-    int staying = 0, wanted = f->wanted + fleet_roll_extra(f, j, now);
+    int staying = 0, extra = fleet_roll_extra(f, j, now), stand_ins = fleet_stand_ins(f, j, now);
+    int wanted = f->wanted + (extra > stand_ins ? extra : stand_ins);
     for (int i = 0; i < f->count; i++)
         staying += f->instances[i].fate != FATE_LEAVE;
     for (; staying < wanted; staying++) {
         struct fleet_instance *in = add_instance(f, f->next_id);
         if (!in)
             break;
-        start(&(struct turn){f, j, in, now});
+        start(&(struct fleet_turn){f, j, in, now});
     }
     for (; staying > wanted; staying--)
-        leave(&(struct turn){f, j, pick_leaving(f), now});
+        leave(&(struct fleet_turn){f, j, pick_leaving(f), now});
+    fleet_lend(f, j, now);
 }
 
 void fleet_scale(struct fleet *f, struct journal *j, int wanted, usec_t now)
@@ -408,14 +432,14 @@ void fleet_revive(struct fleet *f, struct journal *j, usec_t now)
         if (in->state != INSTANCE_FAILED && in->state != INSTANCE_BACKOFF)
             continue;
         in->failures = 0;
-        turn(&(struct turn){f, j, in, now}, LIFE_RESTART);
+        fleet_turn(&(struct fleet_turn){f, j, in, now}, LIFE_RESTART);
     }
 }
 
 bool fleet_adopt(struct fleet *f, int id, int pid, int port, bool ready, usec_t started_at, usec_t now)
 {
     struct fleet_instance *in = id > 0 && !fleet_find(f, id) ? add_instance(f, id) : NULL;
-    struct turn t = {.fleet = f, .instance = in, .now = now};
+    struct fleet_turn t = {.fleet = f, .instance = in, .now = now};
     if (!in)
         return false;
     in->pid = pid;
@@ -424,21 +448,24 @@ bool fleet_adopt(struct fleet *f, int id, int pid, int port, bool ready, usec_t 
     enter(&t, ready ? INSTANCE_READY : INSTANCE_STARTING);
     if (ready) {
         become_ready(in, now);
-        set_todo(&t, LIFE_DO(ACTION_ADMIT));
+        fleet_set_todo(&t, LIFE_DO(ACTION_ADMIT));
     }
     return true;
 }
 
-static void take_event(const struct turn *t, const struct event *event)
+static void take_event(const struct fleet_turn *t, const struct event *event)
 {
     static const enum life_event kinds[EVENT_KIND_COUNT] = {
         [EVENT_SPAWNED] = LIFE_SPAWNED,     [EVENT_SPAWN_FAILED] = LIFE_SPAWN_FAILED,
-        [EVENT_HEALTHY] = LIFE_HEALTHY,     [EVENT_UNHEALTHY] = LIFE_UNHEALTHY,
         [EVENT_SUSPENDED] = LIFE_SUSPENDED, [EVENT_DRAINED] = LIFE_DRAINED,
         [EVENT_EXITED] = LIFE_EXITED,
     };
     struct fleet_instance *in = t->instance;
     bool ended = event->kind == EVENT_EXITED || event->kind == EVENT_SPAWN_FAILED;
+    if (event->kind == EVENT_HEALTHY || event->kind == EVENT_UNHEALTHY || event->kind == EVENT_LIVENESS) {
+        fleet_take_check(t, event);
+        return;
+    }
     if (event->kind == EVENT_SPAWNED) {
         in->pid = event->pid;
         in->port = event->port;
@@ -446,7 +473,7 @@ static void take_event(const struct turn *t, const struct event *event)
     /* One that we kill has its cause already: why we did. */
     if (event->text[0] && !(ended && in->state == INSTANCE_KILLING && in->cause[0]))
         snprintf(in->cause, sizeof in->cause, "%s", event->text);
-    turn(t, kinds[event->kind]);
+    fleet_turn(t, kinds[event->kind]);
 }
 
 void fleet_event(struct fleet *f, struct journal *j, const struct event *event, usec_t now)
@@ -454,7 +481,7 @@ void fleet_event(struct fleet *f, struct journal *j, const struct event *event, 
     struct fleet_instance *in = fleet_find(f, event->id);
     if (!in || (unsigned)event->kind >= EVENT_KIND_COUNT)
         return;
-    take_event(&(struct turn){f, j, in, now}, event);
+    take_event(&(struct fleet_turn){f, j, in, now}, event);
     reconcile(f, j, now);
 }
 
@@ -477,7 +504,7 @@ bool fleet_order(struct fleet *f, struct journal *j, int id, enum fleet_order or
         in->fate = fates[order];
     if (order == ORDER_RESTART)
         in->failures = 0;
-    turn(&(struct turn){f, j, in, now}, events[order]);
+    fleet_turn(&(struct fleet_turn){f, j, in, now}, events[order]);
     fleet_scale(f, j, wanted, now);
     return true;
 }
@@ -492,9 +519,13 @@ bool fleet_roll(struct fleet *f, struct journal *j, usec_t now, char *why, size_
 
 void fleet_tick(struct fleet *f, struct journal *j, usec_t now)
 {
-    for (int i = 0; i < f->count; i++)
-        if (f->instances[i].deadline <= now)
-            turn(&(struct turn){f, j, &f->instances[i], now}, LIFE_TIMEOUT);
+    for (int i = 0; i < f->count; i++) {
+        struct fleet_instance *in = &f->instances[i];
+        if (in->deadline > now)
+            continue;
+        in->deadline = USEC_NEVER;
+        fleet_turn(&(struct fleet_turn){f, j, in, now}, LIFE_TIMEOUT);
+    }
     reconcile(f, j, now);
 }
 
@@ -509,9 +540,12 @@ usec_t fleet_deadline(const struct fleet *f)
 
 void fleet_postpone(struct fleet *f, usec_t span)
 {
-    for (int i = 0; i < f->count; i++)
-        if (f->instances[i].deadline != USEC_NEVER)
-            f->instances[i].deadline += span;
+    for (int i = 0; i < f->count; i++) {
+        struct fleet_instance *in = &f->instances[i];
+        in->alive_at += span;
+        if (in->deadline != USEC_NEVER)
+            in->deadline += span;
+    }
 }
 
 static void drop_slot(struct fleet *f, int at)
@@ -522,8 +556,8 @@ static void drop_slot(struct fleet *f, int at)
 
 bool fleet_next_action(struct fleet *f, struct action *out)
 {
-    static const enum action_kind order[] = {ACTION_EJECT,  ACTION_DRAIN, ACTION_TERM, ACTION_KILL,
-                                             ACTION_REMOVE, ACTION_SPAWN, ACTION_ADMIT};
+    static const enum action_kind order[] = {ACTION_EJECT,  ACTION_DRAIN, ACTION_TERM,  ACTION_KILL,
+                                             ACTION_REMOVE, ACTION_SPAWN, ACTION_ADMIT, ACTION_SPARE};
     int i = 0;
     unsigned k = 0;
     struct fleet_instance *in;

@@ -23,14 +23,24 @@ struct fleet_instance {
     bool was_ready; /* ever */
     bool old;       /* a roll has yet to replace it */
     int failures;   /* starts that failed in a row */
+    int silent;     /* checks in a row that were not answered */
+    bool answered;  /* its last check, however badly */
+    bool lifeless;  /* by its liveness checks */
+    bool lent;      /* UNREADY, but gets requests as too few are ready */
     int restarts;
     usec_t started_at, ready_at, state_since, deadline;
+    usec_t alive_at;  /* the last sign of life */
+    usec_t failed_at; /* when its failure was last told; while it goes on, once a minute */
     char cause[128];
     struct instance_sample sample; /* the newest; NaN or -1 = not measured */
 };
 
 struct fleet_limits {
-    usec_t start_timeout, stop_timeout, drain_timeout, unhealthy_timeout;
+    usec_t start_timeout, stop_timeout, drain_timeout;
+    usec_t restart_delay_max;
+    usec_t unresponsive_timeout; /* without a sign of life */
+    double panic_pct; /* fewer ready than this, of those that have been: the unready that answer help */
+    int max_instances;
 };
 
 struct fleet {
@@ -38,6 +48,9 @@ struct fleet {
     struct random random;
     int wanted;             /* how many are to stay */
     bool rolling, one_more; /* a roll is under way; it wants one more just now */
+    int stand_ins;          /* more than wanted, for instances that have been unready for long */
+    int ended_id;           /* the one ended as lifeless; the next may go when it is ready again; 0 = none */
+    bool panic;             /* too few are ready */
     int next_id;
     int count;
     int todo_count;                                 /* instances with something to do */
@@ -45,10 +58,12 @@ struct fleet {
 };
 
 struct fleet_counts {
-    int ready, starting, draining, failed; /* as a snapshot shows them */
-    int trying;                            /* not ready yet or again, and not given up */
-    int sick;                              /* have been ready, and fail or are killed for it */
-    int pending;                           /* those of them that are new */
+    int ready; /* those that are busy included */
+    int busy, unready;
+    int starting, draining, failed; /* as a snapshot shows them */
+    int trying;                     /* not ready yet or again, and not given up */
+    int sick;                       /* have been ready, and fail or are killed for it */
+    int pending;                    /* those of them that are new */
 };
 
 void fleet_init(struct fleet *f, uint64_t seed);
@@ -77,6 +92,9 @@ int fleet_roll_left(const struct fleet *f);
 /* Goes on with the roll of an earlier controller, at the next tick: these of the adopted are old, and so many
  * are to stay. False: none of them is here. */
 bool fleet_roll_resume(struct fleet *f, const int *old, int count, int wanted);
+
+/* What the newest samples say: who is busy, and who is ended for want of any sign of life. */
+void fleet_watch(struct fleet *f, struct journal *j, usec_t now);
 
 /* Runs deadlines that have passed; fleet_deadline() is the next one or USEC_NEVER. */
 void fleet_tick(struct fleet *f, struct journal *j, usec_t now);

@@ -8,7 +8,9 @@ enum life_event {
     LIFE_SPAWNED,
     LIFE_SPAWN_FAILED,
     LIFE_HEALTHY,
-    LIFE_UNHEALTHY,
+    LIFE_BUSY,
+    LIFE_UNREADY,
+    LIFE_LIFELESS, /* it is ended for it */
     LIFE_SUSPENDED,
     LIFE_DRAINED,
     LIFE_EXITED,

@@ -19,7 +19,8 @@ static struct census census_of(const struct fleet *f)
         n.staying += stays;
         n.old += stays && in->old;
         n.leaving += !stays && in->state != INSTANCE_NONE;
-        n.unready += stays && in->state != INSTANCE_READY && in->state != INSTANCE_FAILED;
+        n.unready += stays && in->state != INSTANCE_READY && in->state != INSTANCE_BUSY &&
+                     in->state != INSTANCE_FAILED;
     }
     return n;
 }

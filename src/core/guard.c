@@ -239,6 +239,13 @@ static bool judge_cooldown(struct judging *j, bool up)
     return left > slack(c) && hold(j, (struct reason){.code = REASON_COOLDOWN, .span = left});
 }
 
+/* Those whose checks wait behind their requests need all that there are. */
+static bool judge_busy(struct judging *j, bool up)
+{
+    int busy = j->situation->busy;
+    return !up && busy && hold(j, (struct reason){.code = REASON_BUSY, .value = busy});
+}
+
 /* What is on its way counts as part of the step: no piling on before it has had its effect. */
 static bool judge_pending(struct judging *j, bool up)
 {
@@ -251,10 +258,7 @@ static bool judge_pending(struct judging *j, bool up)
 static bool judge_change(struct judging *j)
 {
     static bool (*const rules[])(struct judging *, bool) = {
-        judge_limits,
-        judge_stabilization,
-        judge_pending,
-        judge_cooldown,
+        judge_limits, judge_busy, judge_stabilization, judge_pending, judge_cooldown,
     };
     const struct situation *s = j->situation;
     bool up = j->proposal.want > s->desired;

@@ -22,10 +22,12 @@ libcore_a_SOURCES = \
 	src/core/engine_view.c \
 	src/core/fleet.c \
 	src/core/fleet.h \
+	src/core/fleet_health.c \
 	src/core/fleet_life.c \
 	src/core/fleet_life.h \
 	src/core/fleet_roll.c \
 	src/core/fleet_roll.h \
+	src/core/fleet_turn.h \
 	src/core/guard.c \
 	src/core/guard.h \
 	src/core/histogram.c \

@@ -111,6 +111,19 @@ int pick_choose(struct pick *p, enum config_algorithm algorithm, const struct pi
     return chosen;
 }
 
+unsigned pick_leave_spares(struct pick_candidate *candidates, unsigned count)
+{
+    bool room = false;
+    unsigned usable = 0;
+    for (unsigned i = 0; i < count; i++)
+        room |= has_room(&candidates[i]) && !candidates[i].spare;
+    for (unsigned i = 0; i < count; i++) {
+        candidates[i].usable &= !room || !candidates[i].spare;
+        usable += candidates[i].usable;
+    }
+    return usable;
+}
+
 float pick_share(usec_t since, usec_t ramp)
 {
     if (since >= ramp)

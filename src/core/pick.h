@@ -15,6 +15,7 @@ struct pick {
 /* What a choice looks at, a row a backend. */
 struct pick_candidate {
     bool usable; /* false: never chosen */
+    bool spare;  /* the last choice, see pick_leave_spares() */
     uint32_t in_flight;
     uint32_t limit;   /* of in_flight; 0: none */
     float share;      /* (0, 1] of what it may take, below 1 while it starts slowly */
@@ -25,6 +26,9 @@ struct pick_candidate {
  * does, for a client that is bound to none yet. */
 int pick_choose(struct pick *p, enum config_algorithm algorithm, const struct pick_candidate *candidates,
                 unsigned count);
+
+/* Makes the spare ones unusable when another has room; returns how many are usable. */
+unsigned pick_leave_spares(struct pick_candidate *candidates, unsigned count);
 
 /* The share of a backend that became ready `since` ago and starts over `ramp` (0: at once): from a tenth to
  * all. */

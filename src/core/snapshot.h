@@ -146,7 +146,8 @@ struct snapshot {
     enum override_kind override;
     int override_count;
     usec_t override_until;
-    int desired, ready, starting, draining, failed;
+    int desired, ready, busy, unready, starting, draining, failed; /* busy ones are not in ready */
+    bool panic;           /* too few are ready: the unready that answer get requests, too */
     int rolling;          /* instances that a roll has yet to replace; 0 = no roll */
     struct decision last; /* of the newest step */
     struct outlook outlook;

@@ -15,6 +15,7 @@ struct situation {
     int ready;                   /* how many carry the signal */
     int starting;                /* not ready yet or again, but trying */
     int sick;                    /* not ready any more, and not yet started again */
+    int busy;                    /* of the ready ones: fully used, whatever was measured */
     int pending;                 /* those of them that the last change asked for */
     bool awaiting;               /* the target has not followed the last order yet, and may still */
     double signal;               /* now */

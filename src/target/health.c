@@ -12,9 +12,8 @@
 #include <unistd.h>
 
 enum {
-    FALL = 3,
-    RISE = 1,
-    RISE_AGAIN = 2,
+    TOLD_MAX = 3,
+    CALM_AGAIN = 2, /* checks passed after one that failed */
     STARTING_PERIOD_US = 100000,
     STARTING_SLOW_PERIOD_US = 500000,
     STARTING_SLOW_AFTER_US = 10000000,
@@ -31,7 +30,7 @@ static const struct config_app *settings(const struct health *health)
 static int64_t period_us(const struct health *health, int64_t now_us)
 {
     int64_t interval = settings(health)->health_interval, period = STARTING_PERIOD_US;
-    if (health->healthy && health->last_passed)
+    if (health->calm)
         return interval;
     if (health->ever_healthy)
         return DOUBT_PERIOD_US < interval ? DOUBT_PERIOD_US : interval;
@@ -40,11 +39,9 @@ static int64_t period_us(const struct health *health, int64_t now_us)
     return period < interval ? period : interval;
 }
 
-static void turn(struct health *health, bool healthy)
+static const char *path_of(const struct health *health)
 {
-    health->healthy = healthy;
-    health->ever_healthy |= healthy;
-    health->setup.changed(health->setup.context, healthy, health->text);
+    return health->setup.liveness ? settings(health)->liveness_path : settings(health)->health_path;
 }
 
 /* Whether we have a descriptor. A shortage of ours says nothing about the instance. */
@@ -59,45 +56,59 @@ static bool has_descriptor(void)
 static void arm(struct health *health, int64_t from_us)
 {
     int64_t now_us = loop_now(health->setup.loop), next_us = from_us + period_us(health, now_us);
-    if (health->healthy && health->last_passed)
+    if (health->calm)
         next_us = usec_snap(next_us, settings(health)->health_interval / CALM_GRID);
     loop_timer_set(health->setup.loop, &health->timer, next_us > now_us ? next_us : now_us);
 }
 
-/* Counts the outcome in health->text. The callback may stop the health. */
-static void conclude(struct health *health, bool passed)
+static void count(struct health *health, enum check check)
+{
+    bool passed = check == CHECK_PASSED;
+    int64_t now_us = loop_now(health->setup.loop);
+    health->streak = passed == health->last_passed ? health->streak + 1 : 1;
+    health->last_passed = passed;
+    health->calm = passed && (health->calm || !health->ever_healthy || health->streak >= CALM_AGAIN);
+    health->checked_us = now_us;
+    health->latency_us = now_us - health->asked_us;
+    if (passed || check == CHECK_BAD)
+        health->answered_us = now_us;
+}
+
+/* How it ended is in health->text. The callbacks may stop the health. */
+static void conclude(struct health *health, enum check check)
 {
     int64_t now_us = loop_now(health->setup.loop);
+    bool passed = check == CHECK_PASSED, news = check != health->last;
     if (!passed && !has_descriptor()) {
         arm(health, now_us);
         return;
     }
-    health->streak = passed == health->last_passed ? health->streak + 1 : 1;
-    health->last_passed = passed;
-    health->checked_us = now_us;
-    health->latency_us = now_us - health->asked_us;
+    count(health, check);
     arm(health, health->asked_us);
-    int rise = health->ever_healthy ? RISE_AGAIN : RISE;
-    if (passed && !health->healthy && health->streak >= rise) {
-        if (health->ever_healthy || health->setup.trusted(health->setup.context))
-            turn(health, true);
-    } else if (!passed && health->healthy &&
-               (health->streak >= FALL || health->setup.suspended(health->setup.context))) {
-        turn(health, false);
-    }
+    health->last = check;
+    if (passed && !health->ever_healthy && !health->setup.trusted(health->setup.context))
+        return;
+    health->ever_healthy |= passed;
+    if (news || health->streak <= TOLD_MAX)
+        health->setup.checked(health->setup.context, check, health->streak, health->text);
+}
+
+static enum check check_of(const struct http_client_result *result)
+{
+    if (result->failure == HTTP_CLIENT_OK)
+        return result->status >= 200 && result->status < 400 ? CHECK_PASSED : CHECK_BAD;
+    return result->failure == HTTP_CLIENT_TIMEOUT ? CHECK_SILENT : CHECK_REFUSED;
 }
 
 static void answered(void *context, const struct http_client_result *result)
 {
     struct health *health = context;
-    const char *path = settings(health)->health_path;
     health->call = NULL;
-    bool passed = result->failure == HTTP_CLIENT_OK && result->status >= 200 && result->status < 400;
     if (result->failure == HTTP_CLIENT_OK)
-        snprintf(health->text, sizeof health->text, "GET %.64s: status %d", path, result->status);
+        snprintf(health->text, sizeof health->text, "GET %.64s: status %d", path_of(health), result->status);
     else
-        snprintf(health->text, sizeof health->text, "GET %.64s: %s", path, result->error);
-    conclude(health, passed);
+        snprintf(health->text, sizeof health->text, "GET %.64s: %s", path_of(health), result->error);
+    conclude(health, check_of(result));
 }
 
 static void end_connection(struct health *health)
@@ -114,12 +125,12 @@ static void conclude_connection(struct health *health, int error)
 {
     end_connection(health);
     /* The kernel accepts for one that stands still, too. */
-    bool still = error == 0 && health->healthy && health->setup.suspended(health->setup.context);
+    bool still = error == 0 && health->ever_healthy && health->setup.suspended(health->setup.context);
     snprintf(health->text, sizeof health->text, "connect to port %d: %s", health->setup.port,
              still        ? "accepted by the kernel alone"
              : error == 0 ? "accepted"
                           : strerror(error));
-    conclude(health, error == 0 && !still);
+    conclude(health, still || error == ETIMEDOUT ? CHECK_SILENT : error == 0 ? CHECK_PASSED : CHECK_REFUSED);
 }
 
 static void connected(struct loop_watch *watch, uint32_t events)
@@ -165,7 +176,7 @@ static void check_answer(struct health *health)
     static const char *const headers[] = {"User-Agent: ascale-health", "Connection: close", NULL};
     const struct config_app *app = settings(health);
     char url[400];
-    ports_url(app->host, health->setup.port, app->health_path, url, sizeof url);
+    ports_url(app->host, health->setup.port, path_of(health), url, sizeof url);
     struct http_client_request request = {
         .url = url,
         .headers = headers,
@@ -178,8 +189,8 @@ static void check_answer(struct health *health)
     };
     health->call = http_client_start(health->setup.client, &request);
     if (!health->call) {
-        snprintf(health->text, sizeof health->text, "GET %.64s: out of memory", app->health_path);
-        conclude(health, false);
+        snprintf(health->text, sizeof health->text, "GET %.64s: out of memory", path_of(health));
+        arm(health, loop_now(health->setup.loop)); /* ours, not the instance's */
     }
 }
 
@@ -191,10 +202,13 @@ static void check(struct loop_timer *timer, int64_t now_us)
         return;
     }
     health->asked_us = now_us;
-    if (settings(health)->health_path[0] == '\0')
-        check_connection(health);
-    else
+    if (health->setup.liveness &&
+        (path_of(health)[0] == '\0' || !health->setup.trusted(health->setup.context)))
+        arm(health, now_us); /* not yet: a reload may bring a path, and it may become ready */
+    else if (path_of(health)[0] != '\0')
         check_answer(health);
+    else
+        check_connection(health);
 }
 
 void health_start(struct health *health, const struct health_setup *setup, bool already)
@@ -205,7 +219,8 @@ void health_start(struct health *health, const struct health_setup *setup, bool 
         .timer = {.due = check, .context = health},
         .started_us = now_us,
         .running = true,
-        .healthy = already,
+        .last_passed = already,
+        .calm = already,
         .ever_healthy = already,
     };
     loop_timer_set(setup->loop, &health->timer, now_us + (already ? 0 : STARTING_PERIOD_US / 2));

@@ -223,6 +223,9 @@ static void sample_instance(struct process_instance *instance, struct sample *ou
         .p50_us = -1,
         .p95_us = -1,
         .p99_us = -1,
+        .alive_at = instance->health.answered_us > instance->liveness.answered_us
+                        ? instance->health.answered_us
+                        : instance->liveness.answered_us,
     };
 }
 

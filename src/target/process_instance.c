@@ -40,6 +40,26 @@ static __attribute__((format(printf, 3, 4))) void emit(const struct process_inst
     setup->event(setup->ctx, &event);
 }
 
+static void emit_check(const struct process_instance *instance, enum event_kind kind, enum check check,
+                       int streak, const char *text)
+{
+    struct event event = {.kind = kind,
+                          .id = instance->id,
+                          .pid = instance->pid,
+                          .port = instance->port,
+                          .check = check,
+                          .streak = streak};
+    const struct target_setup *setup = &instance->house->setup;
+    snprintf(event.text, sizeof event.text, "%s", text);
+    setup->event(setup->ctx, &event);
+}
+
+static void stop_checks(struct process_instance *instance)
+{
+    health_stop(&instance->health);
+    health_stop(&instance->liveness);
+}
+
 static void close_error_pipe(struct process_instance *instance)
 {
     if (instance->error_fd < 0)
@@ -160,8 +180,10 @@ static void deal_with_left_behind(struct process_instance *instance, int left)
         return;
     instance->told_left_behind = true;
     proctree_signal(instance->house->tree, instance->id, SIGTERM);
-    if (!instance->stopping && instance->health.healthy)
-        emit(instance, EVENT_UNHEALTHY, "%.90s; ending %d processes it left", instance->cause, left);
+    char text[128];
+    snprintf(text, sizeof text, "%.90s; ending %d processes it left", instance->cause, left);
+    if (!instance->stopping && instance->health.ever_healthy)
+        emit_check(instance, EVENT_UNHEALTHY, CHECK_REFUSED, CHECK_FALL, text);
 }
 
 /* True: nothing of it is left, and the event is out. */
@@ -221,7 +243,7 @@ static void begin_ending(struct process_instance *instance, const char *status, 
     }
     instance->phase = PROCESS_ENDING;
     close_leader(instance);
-    health_stop(&instance->health);
+    stop_checks(instance);
     requests_stop(&instance->requests);
     instance->kill_at = instance->stopping ? USEC_NEVER : now + LEFT_BEHIND_GRACE_US;
     instance->round_us = END_ROUND_US;
@@ -265,7 +287,7 @@ static bool is_trusted(void *context)
                  "port %d is answered by a process that is not its own; another port is next",
                  instance->port);
         house->setup.note(house->setup.ctx, LEVEL_WARNING, instance->id, instance->cause);
-        health_stop(&instance->health);
+        stop_checks(instance);
         kill_all(instance, loop_now(house->setup.loop));
     }
     return listener == PORTS_OURS || listener == PORTS_UNKNOWN;
@@ -278,13 +300,24 @@ static bool is_suspended(void *context)
     return proctree_is_stopped(instance->house->tree, instance->id);
 }
 
-static void health_changed(void *context, bool healthy, const char *text)
+static void health_checked(void *context, enum check check, int streak, const char *text)
 {
-    struct process_instance *instance = context;
-    enum event_kind kind = healthy                 ? EVENT_HEALTHY
+    enum event_kind kind = check == CHECK_PASSED   ? EVENT_HEALTHY
                            : is_suspended(context) ? EVENT_SUSPENDED
                                                    : EVENT_UNHEALTHY;
-    emit(instance, kind, "%s", text);
+    emit_check(context, kind, check, streak, text);
+}
+
+static void liveness_checked(void *context, enum check check, int streak, const char *text)
+{
+    emit_check(context, EVENT_LIVENESS, check, streak, text);
+}
+
+/* It has proved itself to the other checks. */
+static bool is_ready_for_liveness(void *context)
+{
+    const struct process_instance *instance = context;
+    return instance->health.ever_healthy;
 }
 
 static void start_checks(struct process_instance *instance, bool ready)
@@ -299,10 +332,14 @@ static void start_checks(struct process_instance *instance, bool ready)
         .context = instance,
         .trusted = is_trusted,
         .suspended = is_suspended,
-        .changed = health_changed,
+        .checked = health_checked,
     };
     ports_set(&setup.address, instance->port);
     health_start(&instance->health, &setup, ready);
+    setup.liveness = true;
+    setup.trusted = is_ready_for_liveness;
+    setup.checked = liveness_checked;
+    health_start(&instance->liveness, &setup, ready);
     requests_start(&instance->requests, house->setup.loop, house->client, &house->config, instance->port);
 }
 
@@ -578,7 +615,7 @@ void process_instance_kill(struct process_instance *instance, usec_t now)
 void process_instance_release(struct process_instance *instance)
 {
     struct process_house *house = instance->house;
-    health_stop(&instance->health);
+    stop_checks(instance);
     requests_stop(&instance->requests);
     close_error_pipe(instance);
     close_leader(instance);

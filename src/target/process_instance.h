@@ -53,7 +53,7 @@ struct process_instance {
     struct loop_watch exit_watch, error_watch;
     struct loop_timer timer; /* the next round of ending it; when GONE a failure to report */
     usec_t round_us, kill_at;
-    struct health health;
+    struct health health, liveness;
     struct requests requests;
     struct applog log;
     usec_t log_check_at;

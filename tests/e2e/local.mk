@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	tests/e2e/test_balance_differential.py \
 	tests/e2e/test_balance_faults.py \
 	tests/e2e/test_bootstrap.py \
+	tests/e2e/test_busy.py \
 	tests/e2e/test_config.py \
 	tests/e2e/test_faults_process.py \
 	tests/e2e/test_gunicorn.py \
@@ -47,5 +48,6 @@ EXTRA_DIST += \
 .PHONY: check-e2e
 check-e2e: all
 	$(AM_V_GEN)side_by_side=$$($(PYTHON3) -c 'import xdist' 2>/dev/null && echo "-n $$(nproc)"); \
-	  ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 '$(srcdir)/tests/contained' -t 5400 $(PYTHON3) -m pytest -q -rsfE $$side_by_side \
+	  ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 '$(srcdir)/tests/contained' -t 5400 \
+	  sh -c 'exec "$$@" --basetemp="$$TMPDIR/e2e"' sh $(PYTHON3) -m pytest -q -rsfE $$side_by_side \
 	  -p no:cacheprovider -o console_output_style=classic --junitxml='$(abs_top_builddir)/$(E2E_RESULTS)' $(E2E_ARGS) '$(srcdir)/tests/e2e'

@@ -152,7 +152,7 @@ def test_a_roll_to_what_does_not_start_keeps_the_old(screen, house):
     room.send("xay")
     room.wait_for_text("ROLLING  1 instance left")
     room.wait_for_text(r"the roll is stopped, since i2 cannot be started; 1 not replaced", 40)
-    room.wait_for_text(r"! i2 \(pid \d+\) exit status 3 after \S+; given up")
+    room.wait_for_text(r"! i2 \(pid \d+\) exit status 3 after \S+; 6 failures in a row")
     room.wait_for_absence("ROLLING")
     assert alive(pid) and re.search(rf"{pid} +READY", room.screen_text())
     quit_by_keys(room)

@@ -534,6 +534,9 @@ static void chaos(uint64_t seed)
     engine_configure(w->engine, &w->config, w->now);
     world_command(w, CMD_AUTO, 0);
     w->level = 0;
+    for (int id = 1; id < w->engine->fleet.next_id; id++)
+        if (w->agents[id].alive && fleet_find(&w->engine->fleet, id)->state == INSTANCE_UNREADY)
+            world_event(w, 0, EVENT_HEALTHY, id, "");
     if (!world_settle(w, w->config.scaling.min_instances, 40 * USEC_PER_MIN))
         fail_msg("seed %d: %d ready of %d, %d instances", (int)seed, world_look(w)->ready,
                  world_look(w)->desired, world_look(w)->instance_count);

@@ -34,8 +34,8 @@ static int begin(void **state)
 static const char *todo(void)
 {
     static const char letters[] = {
-        [ACTION_SPAWN] = 'S', [ACTION_ADMIT] = 'A', [ACTION_EJECT] = 'E', [ACTION_DRAIN] = 'D',
-        [ACTION_TERM] = 'T',  [ACTION_KILL] = 'K',  [ACTION_REMOVE] = 'R'};
+        [ACTION_SPAWN] = 'S', [ACTION_ADMIT] = 'A', [ACTION_EJECT] = 'E',  [ACTION_DRAIN] = 'D',
+        [ACTION_TERM] = 'T',  [ACTION_KILL] = 'K',  [ACTION_REMOVE] = 'R', [ACTION_SPARE] = 'B'};
     static char text[4096];
     struct action action;
     size_t length = 0;
@@ -49,6 +49,19 @@ static const char *todo(void)
 static void event(enum event_kind kind, int id, const char *text)
 {
     struct event e = {.kind = kind, .id = id, .pid = 100 + id, .port = 5000 + id};
+    snprintf(e.text, sizeof e.text, "%s", text);
+    fleet_event(&fleet, &journal, &e, now);
+}
+
+/* Enough of them in a row to count. */
+static void check(int id, enum check outcome, const char *text)
+{
+    struct event e = {.kind = outcome == CHECK_PASSED ? EVENT_HEALTHY : EVENT_UNHEALTHY,
+                      .id = id,
+                      .pid = 100 + id,
+                      .port = 5000 + id,
+                      .check = outcome,
+                      .streak = CHECK_FALL};
     snprintf(e.text, sizeof e.text, "%s", text);
     fleet_event(&fleet, &journal, &e, now);
 }
@@ -164,7 +177,15 @@ static void test_back_off_grows_and_ends(void **state)
     event(EVENT_EXITED, 1, "exit status 127");
     assert_int_equal(state_of(1), INSTANCE_FAILED);
     assert_string_equal(fleet_find(&fleet, 1)->cause, "exit status 127");
-    assert_int_equal(fleet_deadline(&fleet), USEC_NEVER);
+    assert_non_null(strstr(last_note(), "6 failures in a row, next try in "));
+    for (int more = 0; more < 20; more++) { /* it is never given up, at half to all of the longest wait */
+        assert_in_range(fleet_deadline(&fleet) - now, config.app.restart_delay_max / 2,
+                        config.app.restart_delay_max);
+        pass(fleet_deadline(&fleet) - now);
+        assert_string_equal(todo(), "S1 ");
+        event(EVENT_EXITED, 1, "exit status 127");
+        assert_int_equal(state_of(1), INSTANCE_FAILED);
+    }
     fleet_revive(&fleet, &journal, now);
     assert_string_equal(todo(), "S1 ");
     event(EVENT_EXITED, 1, "exit status 127");
@@ -178,7 +199,7 @@ static void test_the_least_missed_leaves_first(void **state)
     fleet_find(&fleet, 1)->sample.in_flight = 3;
     fleet_find(&fleet, 2)->sample.in_flight = 0;
     fleet_find(&fleet, 3)->sample.in_flight = 5;
-    event(EVENT_UNHEALTHY, 4, "status 500");
+    check(4, CHECK_BAD, "status 500");
     event(EVENT_EXITED, 5, "exit status 1"); /* starting again */
     event(EVENT_SPAWN_FAILED, 5, "ENOENT");  /* backing off */
     assert_non_null(strstr(last_note(), "cannot start: ENOENT; next try in"));
@@ -187,7 +208,7 @@ static void test_the_least_missed_leaves_first(void **state)
     fleet_scale(&fleet, &journal, 5, now);
     assert_string_equal(todo(), "R5 ");
     fleet_scale(&fleet, &journal, 4, now);
-    assert_string_equal(todo(), "T4 ");
+    assert_string_equal(todo(), "D4 ");
     fleet_scale(&fleet, &journal, 3, now);
     assert_string_equal(todo(), "T6 ");
     fleet_scale(&fleet, &journal, 2, now);
@@ -264,7 +285,7 @@ static void test_late_answers_are_ignored(void **state)
     assert_string_equal(todo(), "");
     assert_int_equal(state_of(1), INSTANCE_READY);
     fleet_scale(&fleet, &journal, 0, now);
-    event(EVENT_UNHEALTHY, 1, "refused");
+    check(1, CHECK_REFUSED, "refused");
     event(EVENT_HEALTHY, 1, "");
     assert_string_equal(todo(), "D1 ");
     assert_int_equal(state_of(1), INSTANCE_DRAINING);
@@ -420,10 +441,202 @@ static void test_postponing(void **state)
     assert_int_equal(fleet_deadline(&fleet), deadline + 20 * SEC);
 }
 
+static void busy(int id, int in_flight)
+{
+    fleet_find(&fleet, id)->sample.in_flight = in_flight;
+    check(id, CHECK_SILENT, "GET /health: timed out");
+}
+
+static void watch(usec_t span)
+{
+    pass(span);
+    fleet_watch(&fleet, &journal, now);
+}
+
+static void no_stand_ins(void)
+{
+    config.scaling.max_instances = 1;
+    fleet_configure(&fleet, &config);
+}
+
+static void test_one_with_requests_under_way_is_busy_not_dead(void **state)
+{
+    (void)state;
+    ready(2);
+    busy(1, 1);
+    assert_string_equal(todo(), "B1 ");
+    assert_int_equal(state_of(1), INSTANCE_BUSY);
+    assert_int_equal(fleet_count(&fleet).ready, 2);
+    assert_int_equal(fleet_count(&fleet).busy, 1);
+    /* For as long as a request waits for its first byte, however long the checks wait behind it. */
+    fleet_find(&fleet, 1)->sample.awaited = true;
+    for (int i = 0; i < 20; i++)
+        watch(config.app.unresponsive_timeout);
+    assert_string_equal(todo(), "");
+    check(1, CHECK_PASSED, "");
+    assert_string_equal(todo(), "A1 ");
+    assert_int_equal(state_of(1), INSTANCE_READY);
+}
+
+static void test_a_busy_one_that_has_nothing_left_to_do_is_unready(void **state)
+{
+    (void)state;
+    ready(2);
+    busy(1, 1);
+    todo();
+    fleet_find(&fleet, 1)->sample.in_flight = 0;
+    watch(SEC);
+    assert_int_equal(state_of(1), INSTANCE_UNREADY);
+    assert_string_equal(todo(), "E1 ");
+    fleet_find(&fleet, 1)->sample.in_flight = 1; /* one that was under way after all */
+    watch(SEC);
+    assert_int_equal(state_of(1), INSTANCE_BUSY);
+}
+
+static void test_only_what_shows_no_sign_of_life_is_ended_and_one_at_a_time(void **state)
+{
+    (void)state;
+    no_stand_ins();
+    ready(3);
+    for (int id = 1; id <= 3; id++)
+        check(id, CHECK_SILENT, "GET /health: timed out");
+    todo();
+    fleet_find(&fleet, 3)->sample.alive_at = now + 5 * SEC; /* a byte of an answer */
+    watch(config.app.unresponsive_timeout - 1);
+    assert_null(strchr(todo(), 'K'));
+    watch(1);
+    assert_string_equal(todo(), "E1 K1 ");
+    assert_non_null(strstr(last_note(), "is not alive any more (no sign of life for 30s); killing it"));
+    watch(SEC);
+    assert_null(strchr(todo(), 'K')); /* the others wait until it is back */
+    event(EVENT_EXITED, 1, "killed by SIGKILL");
+    event(EVENT_SPAWNED, 1, "");
+    watch(SEC);
+    assert_null(strchr(todo(), 'K'));
+    check(1, CHECK_PASSED, "");
+    watch(SEC);
+    assert_string_equal(todo(), "A1 E2 K2 ");
+}
+
+static void test_one_that_answers_badly_is_never_ended_for_it(void **state)
+{
+    (void)state;
+    no_stand_ins();
+    ready(3);
+    for (int i = 0; i < 20; i++) {
+        check(2, CHECK_BAD, "GET /health: status 503");
+        watch(config.app.unresponsive_timeout / 2);
+    }
+    assert_int_equal(state_of(2), INSTANCE_UNREADY);
+    assert_null(strchr(todo(), 'K'));
+}
+
+static void liveness(int id, enum check outcome, int streak)
+{
+    fleet_event(&fleet, &journal,
+                &(struct event){.kind = EVENT_LIVENESS,
+                                .id = id,
+                                .check = outcome,
+                                .streak = streak,
+                                .text = "GET /live: status 500"},
+                now);
+    watch(SEC);
+}
+
+static void test_liveness_ends_by_bad_answers_alone(void **state)
+{
+    (void)state;
+    ready(2);
+    liveness(1, CHECK_SILENT, 3);
+    liveness(1, CHECK_REFUSED, 3);
+    liveness(1, CHECK_BAD, 2);
+    assert_string_equal(todo(), "");
+    liveness(1, CHECK_BAD, 3);
+    assert_string_equal(todo(), "E1 K1 ");
+    assert_non_null(strstr(last_note(), "(GET /live: status 500); killing it"));
+    liveness(2, CHECK_BAD, 3);
+    assert_string_equal(todo(), ""); /* the next one when the first is back */
+}
+
+static void test_when_too_few_are_ready_those_that_answer_help(void **state)
+{
+    (void)state;
+    ready(4);
+    check(1, CHECK_BAD, "status 503");
+    check(2, CHECK_SILENT, "timed out");
+    assert_string_equal(todo(), "E1 E2 "); /* two of four: not fewer than half */
+    check(3, CHECK_BAD, "status 503");
+    assert_string_equal(todo(), "A1 E3 A3 "); /* the one that does not answer at all is left out */
+    assert_true(fleet.panic);
+    check(1, CHECK_REFUSED, "refused");
+    assert_string_equal(todo(), "E1 ");
+    check(3, CHECK_PASSED, "");
+    assert_string_equal(todo(), "A3 ");
+    assert_false(fleet.panic);
+    check(3, CHECK_BAD, "status 503");
+    todo();
+    config.balancer.panic_threshold = 0;
+    fleet_configure(&fleet, &config);
+    watch(SEC);
+    assert_string_equal(todo(), "E3 ");
+}
+
+static void test_one_unready_for_long_gets_a_stand_in_until_it_is_well(void **state)
+{
+    (void)state;
+    ready(2);
+    check(1, CHECK_BAD, "status 503");
+    todo();
+    pass(10 * SEC - 1);
+    assert_string_equal(todo(), "");
+    pass(1);
+    assert_string_equal(todo(), "S3 ");
+    assert_int_equal(fleet_count(&fleet).trying, 0); /* nobody waits for it */
+    event(EVENT_HEALTHY, 3, "");
+    todo();
+    pass(60 * SEC);
+    assert_string_equal(todo(), ""); /* one, and no more */
+    check(1, CHECK_PASSED, "");
+    assert_string_equal(todo(), "A1 D3 ");
+    config.scaling.max_instances = 2; /* and never more than there may be */
+    fleet_configure(&fleet, &config);
+    event(EVENT_DRAINED, 3, "");
+    event(EVENT_EXITED, 3, "exit status 0");
+    todo();
+    check(1, CHECK_BAD, "status 503");
+    pass(60 * SEC);
+    assert_null(strchr(todo(), 'S'));
+}
+
+static void test_a_failure_that_goes_on_is_told_once_a_minute(void **state)
+{
+    (void)state;
+    fleet_scale(&fleet, &journal, 1, now);
+    for (int failure = 0; failure < 8; failure++) {
+        event(EVENT_SPAWN_FAILED, 1, "ENOENT");
+        pass(fleet_deadline(&fleet) - now);
+    }
+    uint64_t told = journal.seq;
+    usec_t since = now;
+    for (int failure = 0; failure < 40; failure++) {
+        event(EVENT_SPAWN_FAILED, 1, "ENOENT");
+        pass(fleet_deadline(&fleet) - now);
+    }
+    assert_in_range(journal.seq - told, (now - since) / (2 * 60 * SEC), (now - since) / (60 * SEC) + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_whole_life, begin),
+        cmocka_unit_test_setup(test_one_with_requests_under_way_is_busy_not_dead, begin),
+        cmocka_unit_test_setup(test_a_busy_one_that_has_nothing_left_to_do_is_unready, begin),
+        cmocka_unit_test_setup(test_only_what_shows_no_sign_of_life_is_ended_and_one_at_a_time, begin),
+        cmocka_unit_test_setup(test_one_that_answers_badly_is_never_ended_for_it, begin),
+        cmocka_unit_test_setup(test_liveness_ends_by_bad_answers_alone, begin),
+        cmocka_unit_test_setup(test_when_too_few_are_ready_those_that_answer_help, begin),
+        cmocka_unit_test_setup(test_one_unready_for_long_gets_a_stand_in_until_it_is_well, begin),
+        cmocka_unit_test_setup(test_a_failure_that_goes_on_is_told_once_a_minute, begin),
         cmocka_unit_test_setup(test_deadlines, begin),
         cmocka_unit_test_setup(test_a_crash_starts_again_under_the_same_id, begin),
         cmocka_unit_test_setup(test_back_off_grows_and_ends, begin),

@@ -300,6 +300,7 @@ static void a_stopped_server_is_told_at_once_and_recovers(void **state)
     set(rig, "health_timeout", "100ms");
     pid_t pid = spawn(rig, 1, SERVE)->pid;
     wait_for(rig, EVENT_HEALTHY, 1);
+    rig->event_count = 0;
     kill(pid, SIGSTOP);
     wait_for(rig, EVENT_SUSPENDED, 1);
     assert_null(find_event(rig, EVENT_UNHEALTHY, 1));
@@ -346,11 +347,28 @@ static void errors_make_it_unhealthy(void **state)
     set(rig, "directory", rig->directory);
     spawn(rig, 1, SERVE);
     wait_for(rig, EVENT_HEALTHY, 1);
+    rig->event_count = 0;
     unlink(page);
-    assert_string_equal(wait_for(rig, EVENT_UNHEALTHY, 1)->text, "GET /page: status 404");
+    const struct event *bad = wait_for(rig, EVENT_UNHEALTHY, 1);
+    assert_string_equal(bad->text, "GET /page: status 404");
+    assert_int_equal(bad->check, CHECK_BAD);
     rig->event_count = 0;
     close(open(page, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     wait_for(rig, EVENT_HEALTHY, 1);
+    stop(rig, 1);
+}
+
+/* What answers liveness_path is told beside the other checks, and only where there is one. */
+static void liveness_is_asked_where_there_is_a_path(void **state)
+{
+    struct rig *rig = *state;
+    spawn(rig, 1, SERVE);
+    wait_for(rig, EVENT_HEALTHY, 1);
+    assert_null(find_event(rig, EVENT_LIVENESS, 1));
+    set(rig, "liveness_path", "/none");
+    const struct event *bad = wait_for(rig, EVENT_LIVENESS, 1);
+    assert_string_equal(bad->text, "GET /none: status 404");
+    assert_int_equal(bad->check, CHECK_BAD);
     stop(rig, 1);
 }
 
@@ -698,6 +716,7 @@ int main(void)
         RIGGED(a_stopped_server_is_told_without_path),
         RIGGED(a_stopped_one_ends_by_term),
         RIGGED(errors_make_it_unhealthy),
+        RIGGED(liveness_is_asked_where_there_is_a_path),
         RIGGED(an_accepted_connection_is_enough_without_path),
         RIGGED(taken_ports_are_skipped),
         RIGGED(a_foreign_answer_is_not_ours),

@@ -265,7 +265,7 @@ static void test_a_crash_is_replaced_at_once(void **state)
     world_free(w);
 }
 
-static void test_a_hopeless_start_is_given_up_and_can_be_tried_again(void **state)
+static void test_a_hopeless_start_is_tried_now_and_then_and_at_once_by_order(void **state)
 {
     struct world *w = world_new();
     int spawns;
@@ -274,15 +274,27 @@ static void test_a_hopeless_start_is_given_up_and_can_be_tried_again(void **stat
     world_begin(w);
     world_run(w, 2 * MIN);
     assert_int_equal(world_look(w)->failed, 1);
-    assert_int_equal(w->actions[ACTION_SPAWN], 6);
     assert_string_equal(world_look(w)->instances[0].cause, "cannot execute /no/such: ENOENT");
-    assert_true(world_noted(w, "given up after 6 failures"));
-    world_run(w, MIN);
+    assert_true(world_noted(w, "6 failures in a row, next try in"));
     spawns = w->actions[ACTION_SPAWN];
-    assert_int_equal(spawns, 6);
+    world_run(w, 10 * MIN);
+    assert_in_range(w->actions[ACTION_SPAWN] - spawns, 20, 40);
     w->start_fails = false;
     assert_true(world_command(w, CMD_INSTANCE_RESTART, 1).accepted);
     assert_true(world_settle(w, 1, SEC));
+    world_free(w);
+}
+
+static void test_a_start_that_becomes_possible_is_found_without_help(void **state)
+{
+    struct world *w = world_new();
+    (void)state;
+    w->start_fails = true;
+    world_begin(w);
+    world_run(w, 30 * MIN);
+    w->start_fails = false;
+    world_run(w, w->config.app.restart_delay_max + SEC);
+    assert_int_equal(world_look(w)->ready, 1);
     world_free(w);
 }
 
@@ -335,8 +347,7 @@ static void test_a_crash_loop_backs_off(void **state)
         if (w->agents[1].admitted)
             world_crash(w, 1, "exit status 1");
     }
-    assert_int_equal(world_look(w)->failed, 1);
-    assert_in_range(w->actions[ACTION_SPAWN], 5, 7);
+    assert_in_range(w->actions[ACTION_SPAWN], 14, 26);
     world_free(w);
 }
 
@@ -367,18 +378,25 @@ static void test_two_hundred_die_at_once(void **state)
     world_free(w);
 }
 
-static void test_unhealthy_is_taken_out_and_put_back(void **state)
+static struct world *begin_with_two(void)
 {
-    struct world *w = begin(0);
+    struct world *w = world_new();
+    w->config.scaling.min_instances = 2;
+    world_begin(w);
+    assert_true(world_settle(w, 2, 5 * SEC));
+    return w;
+}
+
+static void test_unready_is_taken_out_and_put_back(void **state)
+{
+    struct world *w = begin_with_two();
     (void)state;
-    world_run(w, 5 * SEC);
     world_event(w, 0, EVENT_UNHEALTHY, 1, "status 500");
     world_run(w, SEC);
     assert_false(w->agents[1].admitted);
-    assert_int_equal(world_look(w)->instances[0].state, INSTANCE_UNHEALTHY);
+    assert_int_equal(world_look(w)->instances[0].state, INSTANCE_UNREADY);
     assert_string_equal(world_look(w)->instances[0].cause, "status 500");
-    assert_int_equal(world_look(w)->last.reasons[0].code, REASON_UNHEALTHY);
-    assert_int_equal(world_look(w)->last.reasons[0].value, 1);
+    assert_int_equal(world_look(w)->unready, 1);
     world_event(w, 0, EVENT_HEALTHY, 1, "");
     world_run(w, SEC);
     assert_true(w->agents[1].admitted);
@@ -386,16 +404,33 @@ static void test_unhealthy_is_taken_out_and_put_back(void **state)
     world_free(w);
 }
 
-static void test_unhealthy_for_long_is_replaced(void **state)
+static void test_all_unready_serve_on(void **state)
 {
-    struct world *w = begin(0);
+    struct world *w = begin_with_two();
     (void)state;
-    world_run(w, 5 * SEC);
-    world_event(w, 0, EVENT_UNHEALTHY, 1, "timed out");
-    world_run(w, w->config.app.stop_timeout + 10 * SEC);
+    w->config.scaling.max_instances = 2; /* no stand-ins */
+    engine_configure(w->engine, &w->config, w->now);
+    for (int id = 1; id <= 2; id++)
+        world_event(w, 0, EVENT_UNHEALTHY, id, "status 503");
+    world_run(w, MIN);
+    assert_true(w->agents[1].admitted && w->agents[2].admitted);
+    assert_true(world_look(w)->panic);
+    assert_int_equal(world_look(w)->last.reasons[0].code, REASON_UNHEALTHY);
+    assert_int_equal(w->actions[ACTION_KILL], 0);
+    world_free(w);
+}
+
+static void test_silent_for_long_is_replaced(void **state)
+{
+    struct world *w = begin_with_two();
+    (void)state;
+    world_silence(w, 1);
+    world_run(w, w->config.app.unresponsive_timeout - SEC);
+    assert_int_equal(w->actions[ACTION_KILL], 0);
+    world_run(w, 3 * SEC);
     assert_int_equal(w->actions[ACTION_KILL], 1);
-    assert_int_equal(world_look(w)->ready, 1);
-    assert_true(w->agents[1].admitted);
+    world_run(w, 3 * SEC);
+    assert_int_equal(world_look(w)->ready, 2); /* with the stand-in, or after it */
     world_free(w);
 }
 
@@ -768,14 +803,16 @@ int main(void)
         cmocka_unit_test(test_a_gap_is_dropped),
         cmocka_unit_test(test_a_gap_ends_no_start),
         cmocka_unit_test(test_a_crash_is_replaced_at_once),
-        cmocka_unit_test(test_a_hopeless_start_is_given_up_and_can_be_tried_again),
+        cmocka_unit_test(test_a_hopeless_start_is_tried_now_and_then_and_at_once_by_order),
         cmocka_unit_test(test_a_roll_keeps_the_capacity),
         cmocka_unit_test(test_a_reload_tries_again),
         cmocka_unit_test(test_a_crash_loop_backs_off),
         cmocka_unit_test(test_never_ready_gets_no_request),
         cmocka_unit_test(test_two_hundred_die_at_once),
-        cmocka_unit_test(test_unhealthy_is_taken_out_and_put_back),
-        cmocka_unit_test(test_unhealthy_for_long_is_replaced),
+        cmocka_unit_test(test_a_start_that_becomes_possible_is_found_without_help),
+        cmocka_unit_test(test_unready_is_taken_out_and_put_back),
+        cmocka_unit_test(test_all_unready_serve_on),
+        cmocka_unit_test(test_silent_for_long_is_replaced),
         cmocka_unit_test(test_ignored_term_ends_in_kill),
         cmocka_unit_test(test_stop_drains_all),
         cmocka_unit_test(test_a_stop_can_be_hurried),

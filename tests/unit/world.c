@@ -73,8 +73,20 @@ void world_event(struct world *w, usec_t delay, enum event_kind kind, int id, co
     int i = w->event_count++;
     assert_true(i < WORLD_EVENTS);
     w->events[i].at = w->now + delay;
-    w->events[i].event = (struct event){.kind = kind, .id = id, .pid = 4000 + id, .port = 5000 + id};
+    w->events[i].event = (struct event){.kind = kind,
+                                        .id = id,
+                                        .pid = 4000 + id,
+                                        .port = 5000 + id,
+                                        .check = kind == EVENT_UNHEALTHY ? CHECK_BAD : CHECK_PASSED,
+                                        .streak = CHECK_FALL};
     snprintf(w->events[i].event.text, sizeof w->events[i].event.text, "%s", text);
+}
+
+void world_silence(struct world *w, int id)
+{
+    w->agents[id].silent = true;
+    world_event(w, 0, EVENT_UNHEALTHY, id, "timed out");
+    w->events[w->event_count - 1].event.check = CHECK_SILENT;
 }
 
 int world_alive(const struct world *w)
@@ -129,6 +141,10 @@ static void take_action(struct world *w, const struct action *action)
         spawn(w, action->id);
         break;
     case ACTION_ADMIT:
+        assert_true(a->alive);
+        a->admitted = true;
+        break;
+    case ACTION_SPARE:
         assert_true(a->alive);
         a->admitted = true;
         break;
@@ -205,8 +221,11 @@ static void measure(struct world *w)
         .at = w->now, .cpu_pct = NAN, .host_cpu_pct = 50, .rpm = each > 0 ? each * 60 : 0, .replicas = -1};
     for (int id = 1; id < WORLD_AGENTS && n < INSTANCES_MAX; id++)
         if (w->agents[id].alive)
-            s->instances[n++] = (struct instance_sample){
-                .id = id, .cpu_pct = w->agents[id].admitted ? fmin(each, w->top) : 1, .in_flight = 1};
+            s->instances[n++] =
+                (struct instance_sample){.id = id,
+                                         .cpu_pct = w->agents[id].admitted ? fmin(each, w->top) : 1,
+                                         .in_flight = !w->agents[id].silent,
+                                         .alive_at = w->agents[id].silent ? 0 : w->now};
     s->instance_count = n;
 }
 

@@ -12,6 +12,7 @@
 
 /* One instance as the machine sees it. */
 struct agent {
+    bool silent; /* answers nothing any more */
     bool spawned, alive, admitted, draining, taken_out, term, removed;
     bool deaf; /* ignores TERM */
     int pid;
@@ -57,6 +58,9 @@ void world_run(struct world *w, usec_t span);
 bool world_settle(struct world *w, int ready, usec_t span);
 
 void world_event(struct world *w, usec_t delay, enum event_kind kind, int id, const char *text);
+
+/* Its checks are not answered any more. */
+void world_silence(struct world *w, int id);
 void world_crash(struct world *w, int id, const char *text);
 struct answer world_command(struct world *w, enum command_kind kind, int number);
 void world_take_actions(struct world *w);
