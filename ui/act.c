@@ -66,7 +66,12 @@ static void scale_down(struct room *room)
 static void mode(struct room *room)
 {
     enum command_kind kind = room->live->manual ? CMD_AUTO : CMD_MANUAL;
-    room_post(room, &(struct command){.kind = kind}, false);
+    if (!room->look.confirm) {
+        room_post(room, &(struct command){.kind = kind}, false);
+        return;
+    }
+    room_open(room, &dialog_mode);
+    room->state.ask.kind = kind;
 }
 
 static void open_load(struct room *room)

@@ -23,6 +23,7 @@ struct dialog_ops {
     void (*turn)(struct room *room);
     /* The question in one line, for windows too small for a box. */
     void (*brief)(const struct room *room, char *out, size_t size);
+    bool form; /* its state is form_state, and letters go into its fields */
 };
 
 struct scale_state {
@@ -87,7 +88,8 @@ union dialog_state {
     struct strategy_state strategy;
 };
 
-extern const struct dialog_ops dialog_help, dialog_scale, dialog_quit, dialog_load, dialog_thresholds;
+extern const struct dialog_ops dialog_help, dialog_scale, dialog_mode, dialog_quit, dialog_load,
+    dialog_thresholds;
 extern const struct dialog_ops dialog_options, dialog_strategy, dialog_save, dialog_reload;
 extern const struct dialog_ops dialog_instance, dialog_actions, dialog_decision;
 

@@ -197,8 +197,10 @@ static void actions_key(struct room *room, int key)
         room_post(room, &command, false);
     } else {
         for (int i = 0; i < DEEDS && ask->kind == CMD_NONE; i++)
-            if (deeds[i].key == key)
+            if (deeds[i].key == key) {
                 ask->kind = deeds[i].kind;
+                room->asked = true;
+            }
     }
 }
 

@@ -135,5 +135,5 @@ static void load_brief(const struct room *room, char *out, size_t size)
              room->live->load.running ? "Load: Enter stops, Esc back" : "Load: Enter starts, Esc no");
 }
 
-const struct dialog_ops dialog_load = {"Load",   load_open, load_size, load_draw,
-                                       load_key, load_turn, load_brief};
+const struct dialog_ops dialog_load = {"Load",   load_open, load_size,  load_draw,
+                                       load_key, load_turn, load_brief, true};

@@ -72,5 +72,5 @@ static void options_brief(const struct room *room, char *out, size_t size)
     snprintf(out, size, "Options: too small, Esc");
 }
 
-const struct dialog_ops dialog_options = {"Options",   options_open, options_size, options_draw,
-                                          options_key, NULL,         options_brief};
+const struct dialog_ops dialog_options = {"Options",   options_open, options_size,  options_draw,
+                                          options_key, NULL,         options_brief, true};

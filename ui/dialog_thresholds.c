@@ -116,6 +116,6 @@ static void thresholds_brief(const struct room *room, char *out, size_t size)
     snprintf(out, size, "Thresholds: too small, Esc");
 }
 
-const struct dialog_ops dialog_thresholds = {"Thresholds",    thresholds_open, thresholds_size,
-                                             thresholds_draw, thresholds_key,  thresholds_turn,
-                                             thresholds_brief};
+const struct dialog_ops dialog_thresholds = {
+    "Thresholds",   thresholds_open, thresholds_size,  thresholds_draw,
+    thresholds_key, thresholds_turn, thresholds_brief, true};

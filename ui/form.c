@@ -83,6 +83,11 @@ static bool is_choice(const struct form_row *row)
     return row->option->type == OPTION_CHOICE || row->option->type == OPTION_BOOL;
 }
 
+bool form_takes_text(const struct form *form)
+{
+    return form->at < form->count && !is_choice(&form->rows[form->at]);
+}
+
 static const char *choices_of(const struct form_row *row)
 {
     return row->option->type == OPTION_BOOL ? "no|yes" : row->option->choices;

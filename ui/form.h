@@ -30,6 +30,8 @@ void form_open(struct form *form, const char *const keys[], const struct config 
 bool form_key(struct form *form, int key, const struct config *config);
 /* Left or right on a number: a tenth more or less. False: the row is no number. */
 bool form_nudge(struct form *form, int direction, const struct config *config);
+/* The cursor is in a field of text. */
+bool form_takes_text(const struct form *form);
 bool form_changed(const struct form *form);
 /* "section.key=value" lines of the changed rows (all: of all rows). Returns how many; too long ones are left
  * out. */

@@ -11,6 +11,7 @@ libui_a_SOURCES = \
 	ui/dialog_help.c \
 	ui/dialog_instance.c \
 	ui/dialog_load.c \
+	ui/dialog_mode.c \
 	ui/dialog_options.c \
 	ui/dialog_quit.c \
 	ui/dialog_save.c \
@@ -25,6 +26,8 @@ libui_a_SOURCES = \
 	ui/glyph.h \
 	ui/grid.c \
 	ui/grid.h \
+	ui/input.c \
+	ui/input.h \
 	ui/key.h \
 	ui/keymap.c \
 	ui/keymap.h \
@@ -45,6 +48,7 @@ libui_a_SOURCES = \
 	ui/spans.h \
 	ui/theme.c \
 	ui/theme.h \
+	ui/typing.c \
 	ui/ui.c \
 	ui/ui.h \
 	ui/view.c \

@@ -19,7 +19,8 @@ static void glyphs_choose(struct room *room)
     enum glyph_style style = room->console ? GLYPH_BLOCK : GLYPH_BRAILLE;
     if (room->look.glyphs != CONFIG_GLYPHS_AUTO)
         style = styles[room->look.glyphs];
-    room->glyphs = glyphs_of(room->unicode ? style : GLYPH_ASCII);
+    bool asked_for = room->look.glyphs != CONFIG_GLYPHS_AUTO;
+    room->glyphs = glyphs_of(room->unicode || asked_for ? style : GLYPH_ASCII);
 }
 
 bool room_init(struct room *room, const struct port *port, bool read_only, bool unicode)
@@ -160,7 +161,7 @@ void room_open(struct room *room, const struct dialog_ops *dialog)
 {
     memset(&room->state, 0, sizeof room->state);
     room->dialog = dialog;
-    room->dirty = true;
+    room->dirty = room->asked = true;
     if (dialog->open)
         dialog->open(room);
 }
@@ -206,11 +207,13 @@ static void filter_key(struct room *room, int key)
         line_key(filter, key);
 }
 
-void room_key(struct room *room, int key)
+void room_act_key(struct room *room, int key)
 {
     room->dirty = room->urgent = true;
     room->message[0] = '\0'; /* it was about the key before */
-    if (room->filtering) {
+    if (key == UI_CTRL('z') || key == UI_CTRL('l')) {
+        room->request = key == UI_CTRL('z') ? ROOM_SUSPEND : ROOM_REPAINT;
+    } else if (room->filtering) {
         filter_key(room, key);
     } else if (key == UI_CTRL('c')) {
         if (room->dialog == &dialog_quit)

@@ -49,6 +49,8 @@ struct room {
     int rows[PANEL_LIMIT]; /* list rows each panel showed last */
     struct line filter[PANEL_LIMIT];
     bool filtering;
+    bool asked;         /* something was opened by a key of this read */
+    usec_t flood_until; /* what comes until then belongs to the flood before it */
 
     char message[256];
     enum role message_role;
@@ -72,7 +74,17 @@ void room_fini(struct room *room);
 
 /* Reads the port, notes answers, lets dialogs and messages expire. */
 void room_turn(struct room *room, usec_t now);
+void room_read_begins(struct room *room);
+/* The keys of one read, or a part of them. A question takes none that came with the key that opened it, but
+ * Esc. Many different letters at once are a paste, where brackets do not tell one: outside a field they do
+ * nothing. */
+void room_keys(struct room *room, const int *keys, int count, bool brackets);
+/* Into the open field, or nowhere; cut: there was more of it. */
+void room_paste(struct room *room, const char *text, size_t size, bool cut);
+/* A key that came alone. */
 void room_key(struct room *room, int key);
+/* Acts, whatever it came with. */
+void room_act_key(struct room *room, int key);
 void room_click(struct room *room, const struct grid *grid, int x, int y);
 /* Draws everything; clears dirty and urgent. */
 void room_draw(struct room *room, struct grid *grid);

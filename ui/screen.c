@@ -18,11 +18,18 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#define ESCAPE_WAIT_MS 25
+#define ESCAPE_WAIT_MS     100 /* where ESCDELAY says nothing: more than a slow line tears an arrow apart */
+#define ESCAPE_WAIT_MS_MAX 10000
+#define READ_MAX           4096 /* all that a terminal keeps at once */
+
+#define MOUSE_ON           "\033[?1006;1000h"
+#define MOUSE_OFF          "\033[?1006;1000l"
+#define PASTE_ON           "\033[?2004h"
+#define PASTE_OFF          "\033[?2004l"
+#define PASTE_ASK          "\033[?2004$p" /* DECRQM: do you mark pastes? */
 
 static struct {
     SCREEN *screen;
-    WINDOW *keys;     /* a pad: reading from it draws nothing */
     bool open, fresh; /* fresh: draw everything */
     bool mouse, themed;
     enum theme_palette palette;
@@ -30,6 +37,9 @@ static struct {
     struct paint_buffer buffer;
     struct grid shown;
     struct termios saved;
+    struct input input;
+    char bytes[READ_MAX]; /* of the present read */
+    size_t came, taken;
     char reset[256]; /* what makes the terminal sane again */
     size_t reset_size;
 } state;
@@ -70,7 +80,7 @@ static void reset_add(const char *text)
 static void reset_prepare(void)
 {
     state.reset_size = 0;
-    reset_add("\033[?1000l\033[?1006l");
+    reset_add(PASTE_OFF MOUSE_OFF);
     reset_add(tigetstr("sgr0"));
     reset_add(tigetstr("cnorm"));
     reset_add(tigetstr("rmkx"));
@@ -90,16 +100,40 @@ static bool curses_start(void)
     return state.screen != NULL;
 }
 
+static usec_t escape_delay(void)
+{
+    const char *said = getenv("ESCDELAY");
+    long ms = said ? strtol(said, NULL, 10) : 0;
+    return (ms > 0 && ms <= ESCAPE_WAIT_MS_MAX ? ms : ESCAPE_WAIT_MS) * USEC_PER_MSEC;
+}
+
+/* The terminal's own words for the keys: those of xterm and its kin are known anyway. */
+static void keys_learn(void)
+{
+    static const struct {
+        const char *name;
+        int key;
+    } keys[] = {{"kcuu1", UI_KEY_UP},      {"kcud1", UI_KEY_DOWN},  {"kcub1", UI_KEY_LEFT},
+                {"kcuf1", UI_KEY_RIGHT},   {"kpp", UI_KEY_PAGE_UP}, {"knp", UI_KEY_PAGE_DOWN},
+                {"khome", UI_KEY_HOME},    {"kend", UI_KEY_END},    {"kdch1", UI_KEY_DELETE},
+                {"kcbt", UI_KEY_BACK_TAB}, {"kent", UI_KEY_ENTER},  {"kbs", UI_KEY_BACKSPACE},
+                {"kf1", UI_KEY_F1},        {"kf2", UI_KEY_F2},      {"kf9", UI_KEY_F9},
+                {"kf10", UI_KEY_F10}};
+    input_init(&state.input, escape_delay());
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        const char *sequence = tigetstr(keys[i].name);
+        if (sequence && sequence != (char *)-1)
+            input_learn(&state.input, sequence, keys[i].key);
+    }
+}
+
 static void curses_settings(void)
 {
     raw();
     noecho();
     nonl();
-    set_escdelay(ESCAPE_WAIT_MS);
     typeahead(-1);
-    state.keys = newpad(1, 1);
-    keypad(state.keys, TRUE);
-    nodelay(state.keys, TRUE);
+    keypad(stdscr, TRUE);
     curs_set(0);
     refresh();
 }
@@ -152,6 +186,27 @@ static void terminal_describe(void)
     terminal->move_column = column_address ? move_column_text : NULL;
 }
 
+static void write_all(const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(STDOUT_FILENO, data, size);
+        if (written > 0) {
+            data += written;
+            size -= (size_t)written;
+        } else if (errno == EAGAIN) {
+            struct pollfd ready = {STDOUT_FILENO, POLLOUT, 0};
+            poll(&ready, 1, 1000);
+        } else if (errno != EINTR) {
+            return; /* the terminal is gone; the main loop hears of it by its hang-up */
+        }
+    }
+}
+
+static void tell_terminal(const char *text)
+{
+    write_all(text, strlen(text));
+}
+
 bool screen_possible(void)
 {
     int found;
@@ -179,6 +234,8 @@ int screen_open(char *err, size_t err_size)
     fatal_set(on_fatal);
     curses_settings();
     terminal_describe();
+    keys_learn();
+    tell_terminal(PASTE_ON PASTE_ASK);
     state.open = state.fresh = true;
     return 0;
 }
@@ -188,7 +245,7 @@ void screen_close(void)
     if (!state.open)
         return;
     screen_mouse(false);
-    delwin(state.keys);
+    tell_terminal(PASTE_OFF);
     endwin();
     delscreen(state.screen);
     fatal_set(SIG_DFL);
@@ -261,25 +318,8 @@ void screen_mouse(bool on)
 {
     if (on == state.mouse)
         return;
-    state.mouse = on;
-    mousemask(on ? BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
-    mouseinterval(0);
-}
-
-static void write_all(const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t written = write(STDOUT_FILENO, data, size);
-        if (written > 0) {
-            data += written;
-            size -= (size_t)written;
-        } else if (errno == EAGAIN) {
-            struct pollfd ready = {STDOUT_FILENO, POLLOUT, 0};
-            poll(&ready, 1, 1000);
-        } else if (errno != EINTR) {
-            return; /* the terminal is gone; the main loop hears of it by its hang-up */
-        }
-    }
+    state.mouse = state.input.mouse = on;
+    tell_terminal(on ? MOUSE_ON : MOUSE_OFF);
 }
 
 void screen_show(const struct grid *grid, bool unicode)
@@ -297,17 +337,25 @@ void screen_repaint(void)
     state.fresh = true;
 }
 
+static void terminal_take(void)
+{
+    refresh();
+    input_reset(&state.input);
+    tell_terminal(state.mouse ? PASTE_ON MOUSE_ON : PASTE_ON);
+    screen_repaint();
+}
+
 void screen_resume(void)
 {
     endwin();
-    refresh();
-    screen_repaint();
+    terminal_take();
 }
 
 void screen_suspend(void)
 {
     sigset_t stop, before;
     struct sigaction standard = {.sa_handler = SIG_DFL}, saved;
+    tell_terminal(state.mouse ? PASTE_OFF MOUSE_OFF : PASTE_OFF);
     endwin();
     sigemptyset(&stop);
     sigaddset(&stop, SIGTSTP);
@@ -316,47 +364,35 @@ void screen_suspend(void)
     raise(SIGTSTP);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     sigaction(SIGTSTP, &saved, NULL);
-    refresh();
-    screen_repaint();
+    terminal_take();
 }
 
-static int mouse_key(struct ui_mouse *mouse)
+bool screen_read(usec_t now)
 {
-    MEVENT event;
-    if (getmouse(&event) != OK)
-        return UI_KEY_OTHER;
-    *mouse = (struct ui_mouse){event.x, event.y};
-    if (event.bstate & BUTTON4_PRESSED)
-        return UI_KEY_WHEEL_UP;
-    if (event.bstate & BUTTON5_PRESSED)
-        return UI_KEY_WHEEL_DOWN;
-    return UI_KEY_CLICK;
+    struct pollfd ready = {STDIN_FILENO, POLLIN, 0};
+    state.taken = state.came = 0;
+    if (poll(&ready, 1, 0) == 1 && ready.revents & POLLIN) {
+        ssize_t size = read(STDIN_FILENO, state.bytes, sizeof state.bytes);
+        state.came = size > 0 ? (size_t)size : 0;
+    }
+    return state.came > 0 || now >= input_due(&state.input);
 }
 
-static int function_key(wint_t key)
+bool screen_event(usec_t now, struct input_event *out)
 {
-    static const struct {
-        wint_t curses;
-        int ours;
-    } keys[] = {{KEY_UP, UI_KEY_UP},         {KEY_DOWN, UI_KEY_DOWN},     {KEY_LEFT, UI_KEY_LEFT},
-                {KEY_RIGHT, UI_KEY_RIGHT},   {KEY_PPAGE, UI_KEY_PAGE_UP}, {KEY_NPAGE, UI_KEY_PAGE_DOWN},
-                {KEY_HOME, UI_KEY_HOME},     {KEY_END, UI_KEY_END},       {KEY_DC, UI_KEY_DELETE},
-                {KEY_BTAB, UI_KEY_BACK_TAB}, {KEY_ENTER, UI_KEY_ENTER},   {KEY_BACKSPACE, UI_KEY_BACKSPACE},
-                {KEY_F(1), UI_KEY_F1},       {KEY_F(2), UI_KEY_F2},       {KEY_F(9), UI_KEY_F9},
-                {KEY_F(10), UI_KEY_F10}};
-    for (size_t i = 0; i < COUNT(keys); i++)
-        if (keys[i].curses == key)
-            return keys[i].ours;
-    return UI_KEY_OTHER;
+    while (state.taken < state.came) {
+        const char *rest = state.bytes + state.taken;
+        state.taken += input_take(&state.input, rest, state.came - state.taken, now, out);
+        if (out->kind != INPUT_NOTHING)
+            return true;
+    }
+    while (state.came == 0 && input_expire(&state.input, now, out))
+        if (out->kind != INPUT_NOTHING)
+            return true;
+    return false;
 }
 
-int screen_key(struct ui_mouse *mouse)
+const struct input *screen_input(void)
 {
-    wint_t key;
-    int kind = wget_wch(state.keys, &key);
-    if (kind == ERR)
-        return UI_KEY_NONE;
-    if (kind == KEY_CODE_YES)
-        return key == KEY_MOUSE ? mouse_key(mouse) : function_key(key);
-    return key == '\n' ? UI_KEY_ENTER : (int)key;
+    return &state.input;
 }

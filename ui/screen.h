@@ -5,10 +5,7 @@
 #ifndef UI_SCREEN_H
 #define UI_SCREEN_H
 #include "ui/grid.h"
-
-struct ui_mouse {
-    int x, y;
-};
+#include "ui/input.h"
 
 /* Whether the terminal that TERM names is known and can move its cursor. */
 bool screen_possible(void);
@@ -34,8 +31,11 @@ void screen_repaint(void);
 void screen_suspend(void);
 /* Takes the terminal again after somebody else stopped and continued this process. */
 void screen_resume(void);
-/* The next key (ui/key.h), UI_KEY_NONE when there is none; never waits longer than for the rest of a
- * sequence. */
-int screen_key(struct ui_mouse *mouse);
+/* Begins the next read, never waiting; false: nothing has come and nothing has expired. */
+bool screen_read(usec_t now);
+/* The events of that read, one by one; false: there are no more. */
+bool screen_event(usec_t now, struct input_event *out);
+/* The reader of what came: pastes, whether the terminal marks them, when something expires. */
+const struct input *screen_input(void);
 
 #endif

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEYS_A_TURN 64
+#define KEYS_A_READ 4100 /* a key a byte, and what an earlier read had left */
 
 struct ui {
     const struct ui_options *options;
@@ -24,6 +24,8 @@ struct ui {
     int width, height; /* of the window */
     usec_t drawn_at;
     bool ended, hung_up;
+    int keys[KEYS_A_READ]; /* of one read, not acted upon yet */
+    int key_count;
 };
 
 static bool locale_unicode(void)
@@ -47,25 +49,46 @@ static enum theme_palette palette_of(const struct config_ui *look, bool mono)
     return look->palette == CONFIG_PALETTE_LIGHT ? THEME_LIGHT : THEME_DARK;
 }
 
-static void wheel(struct ui *ui, int key)
+static void keys_act(struct ui *ui)
 {
-    room_key(&ui->room, key == UI_KEY_WHEEL_UP ? UI_KEY_UP : UI_KEY_DOWN);
+    room_keys(&ui->room, ui->keys, ui->key_count, screen_input()->brackets);
+    ui->key_count = 0;
 }
 
+static void key_event(struct ui *ui, const struct input_event *event)
+{
+    int key = event->key;
+    if (key == UI_KEY_CLICK) {
+        keys_act(ui);
+        room_click(&ui->room, &ui->grid, event->x, event->y);
+        return;
+    }
+    if (key == UI_KEY_WHEEL_UP || key == UI_KEY_WHEEL_DOWN)
+        key = key == UI_KEY_WHEEL_UP ? UI_KEY_UP : UI_KEY_DOWN;
+    if (ui->key_count < KEYS_A_READ)
+        ui->keys[ui->key_count++] = key;
+}
+
+/* All keys of one read are judged together: see room_keys(). */
 static void keys_take(struct ui *ui)
 {
-    struct ui_mouse mouse;
-    for (int i = 0; i < KEYS_A_TURN; i++) {
-        int key = screen_key(&mouse);
-        if (key == UI_KEY_NONE)
-            return;
-        if (key == UI_KEY_CLICK)
-            room_click(&ui->room, &ui->grid, mouse.x, mouse.y);
-        else if (key == UI_KEY_WHEEL_UP || key == UI_KEY_WHEEL_DOWN)
-            wheel(ui, key);
-        else if (key != UI_KEY_OTHER)
-            room_key(&ui->room, key);
+    const struct input *input = screen_input();
+    struct input_event event;
+    usec_t now = ui->options->now();
+    if (!screen_read(now))
+        return;
+    room_read_begins(&ui->room);
+    while (screen_event(now, &event)) {
+        if (event.kind == INPUT_KEY) {
+            key_event(ui, &event);
+        } else if (event.kind == INPUT_PASTE_END) {
+            ui->key_count = 0;
+        } else {
+            keys_act(ui);
+            room_paste(&ui->room, input->paste, input->paste_size, input->paste_cut);
+        }
     }
+    keys_act(ui);
 }
 
 static void request_serve(struct ui *ui)
@@ -120,6 +143,8 @@ static usec_t ui_deadline(const struct ui *ui)
         ui->room.look.frame_interval; /* a little later, when the next snapshot will wake us anyway */
     usec_t frame = ui->drawn_at + (ui->options->wake_fd < 0 ? interval : interval / 10 * 11);
     usec_t deadline = room_deadline(&ui->room);
+    if (input_due(screen_input()) < deadline)
+        deadline = input_due(screen_input());
     return deadline < frame ? deadline : frame;
 }
 

@@ -30,6 +30,8 @@ class Operator:
         self.port = int(self.terminal.wait_for_text(r"balancer listening on http://127\.0\.0\.1:(\d+)", 20).group(1))
         self.terminal.wait_for_text(r" 1 ready \(1\.\.5\)", 20)
         self.terminal.send("a")
+        self.terminal.wait_for_text(r"Hold the count at 1\? y = yes, n = no")
+        self.terminal.send("y")
         self.terminal.wait_for_text(r"\[MANUAL\]")
 
     def step_to(self, count):

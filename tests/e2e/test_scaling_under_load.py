@@ -35,7 +35,9 @@ def test_a_roll_loses_nothing_and_keeps_the_capacity(house):
     terminal.wait_for_text(r"Requests/min +[1-9]")
     before = ready_pids(terminal)
     assert len(before) == 3
-    terminal.send("xa")
+    terminal.send("x")
+    terminal.wait_for_text("Act on an instance")
+    terminal.send("a")
     terminal.wait_for_text(r"Really roll all\? y = yes, n = no")
     terminal.send("y")
 

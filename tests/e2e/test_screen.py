@@ -40,9 +40,30 @@ def screen(house):
     return start
 
 
+def roll(terminal):
+    """Step by step: a question takes no key that came together with the one that opened it."""
+    terminal.send("x")
+    terminal.wait_for_text("Act on an instance")
+    terminal.send("a")
+    terminal.wait_for_text(r"Really roll all\?")
+    terminal.send("y")
+
+
+def change_mode(terminal):
+    terminal.send("a")
+    terminal.wait_for_text(r"(Hold the count at \d+|Let the strategy decide)\? y = yes, n = no")
+    terminal.send("y")
+
+
 def quit_by_keys(terminal):
-    terminal.send("q")
-    terminal.wait_for_text("still running|STOPPING|^$")
+    asked = re.compile("still running|STOPPING|^$", re.M)
+
+    def ask():
+        terminal.send("q")  # again and again: right behind an Esc it is Alt-q, which is none
+        time.sleep(0.2)
+        return asked.search(terminal.screen_text())
+
+    wait_until(ask, 10, "the question")
     terminal.send("s")
     assert terminal.wait(20) == 0
     assert_sane(terminal)
@@ -67,7 +88,7 @@ def test_an_operator_takes_over(screen):
     room.wait_for_text(r"done: ")
     room.wait_for_text(r"i2 +\d+ +\d+ +READY")
     room.wait_for_text("MANUAL  1>2")
-    room.send("a")
+    change_mode(room)
     room.wait_for_text(r"\[MANUAL\]")
     room.send("t")
     room.wait_for_text("With these, the scaler would now:")
@@ -149,7 +170,7 @@ def test_a_roll_to_what_does_not_start_keeps_the_old(screen, house):
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)
     broken.rename(app)
-    room.send("xay")
+    roll(room)
     room.wait_for_text("ROLLING  1 instance left")
     room.wait_for_text(r"the roll is stopped, since i2 cannot be started; 1 not replaced", 40)
     room.wait_for_text(r"! i2 \(pid \d+\) exit status 3 after \S+; 6 failures in a row")
@@ -169,7 +190,7 @@ def test_a_roll_that_its_controller_did_not_survive_goes_on(screen, house):
     row = r"^\W*i{} +\d+ +(\d+) +{}"
     old = [int(first.wait_for_text(row.format(i, "READY")).group(1)) for i in (1, 2)]
     gate.unlink()
-    first.send("xay")
+    roll(first)
     third = int(first.wait_for_text(row.format(3, "STARTING")).group(1))
     state = Path(house.directory) / "state" / "ascale" / "state.json"
     wait_until(lambda: f'"pid": {third}' in state.read_text(), what="the record of it")
@@ -330,7 +351,9 @@ def test_ctrl_z_and_back(screen):
     room.wait_for_text(r"\[AUTO\]")
     room.wait_for_text("LAST LOG LINE")
     assert room.on_alternate_screen() and room.cursor_hidden()
-    room.send("qs")
+    room.send("q")
+    room.wait_for_text("still running")
+    room.send("s")
     room.wait(20)
     assert_sane(room)
 

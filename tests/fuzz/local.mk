@@ -31,5 +31,10 @@ fuzz_ini_SOURCES = tests/fuzz/fuzz_ini.c
 fuzz_ini_LDADD = libfuzz.a libbase.a libcore.a $(INIH_LIBS)
 EXTRA_DIST += tests/fuzz/seeds/ini
 
+fuzz_programs += fuzz_input
+fuzz_input_SOURCES = tests/fuzz/fuzz_input.c
+fuzz_input_LDADD = libfuzz.a libui.a libcore.a
+EXTRA_DIST += tests/fuzz/seeds/input
+
 check_PROGRAMS += $(fuzz_programs)
 TESTS += $(fuzz_programs)

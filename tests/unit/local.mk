@@ -145,7 +145,7 @@ test_load_plan_LDADD = libbase.a libcore.a $(CMOCKA_LIBS) -lm
 test_load_output_SOURCES = tests/unit/test_load_output.c src/load/commands.c src/load/output.c src/load/stats.c src/load/table.c
 test_load_output_LDADD = libcore.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
 
-unit_programs += test_ui_paint test_ui_frames test_ui_parts test_ui_room test_ui_golden test_snapshot_json
+unit_programs += test_ui_paint test_ui_frames test_ui_input test_ui_parts test_ui_room test_ui_golden test_snapshot_json
 fake_port = tests/unit/fake_port.c tests/unit/fake_port.h
 ui_test_libs = libui.a libops.a libcore.a $(CMOCKA_LIBS) $(JANSSON_LIBS) $(NCURSES_LIBS) -lm
 test_ui_paint_SOURCES = tests/unit/test_ui_paint.c
@@ -154,6 +154,8 @@ test_ui_frames_SOURCES = tests/unit/test_ui_frames.c $(fake_port)
 test_ui_frames_LDADD = $(ui_test_libs)
 test_ui_parts_SOURCES = tests/unit/test_ui_parts.c $(fake_port)
 test_ui_parts_LDADD = $(ui_test_libs)
+test_ui_input_SOURCES = tests/unit/test_ui_input.c
+test_ui_input_LDADD = $(ui_test_libs)
 test_ui_room_SOURCES = tests/unit/test_ui_room.c $(fake_port)
 test_ui_room_LDADD = $(ui_test_libs)
 test_ui_golden_SOURCES = tests/unit/test_ui_golden.c $(fake_port)

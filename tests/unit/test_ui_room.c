@@ -193,7 +193,7 @@ static void refusals_are_shown(void **ctx)
     pass(&desk, 10 * USEC_PER_SEC);
     assert_hidden(&desk, "refused");
     desk.fake.full = true;
-    press(&desk, 'a');
+    type(&desk, "ay");
     assert_shown(&desk, "refused: too many commands");
     desk_close(&desk);
 }
@@ -250,17 +250,140 @@ static void why_nothing_can_be_saved_is_said_in_full(void **ctx)
     desk_close(&desk);
 }
 
-static void the_mode_changes_at_once(void **ctx)
+static void the_mode_asks_first(void **ctx)
 {
     struct desk desk;
     (void)ctx;
     desk_open(&desk, "busy", false);
-    press(&desk, 'a');
+    type(&desk, "ax\n");
+    assert_shown(&desk, "Hold the count at 5? y = yes, n = no");
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    type(&desk, "nay");
     assert_int_equal(fake_take(&desk.fake).kind, CMD_MANUAL);
     assert_shown(&desk, "[MANUAL]");
     press(&desk, 'a');
+    assert_shown(&desk, "Let the strategy decide? y = yes, n = no");
+    press(&desk, 'y');
     assert_int_equal(fake_take(&desk.fake).kind, CMD_AUTO);
     assert_shown(&desk, "[AUTO]");
+    desk_close(&desk);
+}
+
+/* The letters of one read. */
+static void burst(struct desk *desk, const char *text, bool brackets)
+{
+    int keys[512], count = 0;
+    for (; *text && count < 512; text++)
+        keys[count++] = *text == '\n' ? UI_KEY_ENTER : *text;
+    room_read_begins(&desk->room);
+    room_keys(&desk->room, keys, count, brackets);
+    room_turn(&desk->room, desk->now);
+    room_draw(&desk->room, &desk->grid);
+}
+
+static void a_question_takes_no_key_that_came_with_it(void **ctx)
+{
+    static const char *const asked[] = {"+y", "-y", "ay",  "qs", "ql",  "q\003", "\003\003",
+                                        "wy", "Ry", "l\n", "xk", "xky", "s\n"};
+    struct desk desk;
+    (void)ctx;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        for (int brackets = 0; brackets < 2; brackets++) {
+            desk_open_wide(&desk);
+            burst(&desk, asked[i], brackets);
+            assert_false(desk.room.quit_wanted || desk.room.leaving);
+            assert_non_null(desk.room.dialog);
+            enum command_kind kind = fake_take(&desk.fake).kind;
+            assert_true(kind == CMD_NONE || kind == CMD_SAVE_PREVIEW || kind == CMD_RELOAD_PREVIEW ||
+                        kind == CMD_PREVIEW);
+            assert_shown(&desk, "ignored the keys that came together");
+            desk_close(&desk);
+        }
+    desk_open_wide(&desk);
+    press(&desk, 'x');
+    burst(&desk, "ky", true); /* nor the second question */
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+    press(&desk, 'k');
+    press(&desk, 'y');
+    assert_int_equal(fake_take(&desk.fake).kind, CMD_INSTANCE_KILL);
+    desk_close(&desk);
+}
+
+static void many_letters_at_once_do_nothing(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open_wide(&desk);
+    burst(&desk, "zlog", false);
+    assert_null(desk.room.dialog);
+    assert_false(desk.room.zoomed);
+    assert_shown(&desk, "ignored: too many different keys at once");
+    burst(&desk, "zzzzz", false); /* repeats */
+    assert_true(desk.room.zoomed);
+    press(&desk, 'q');
+    burst(&desk, "ls\n", true);
+    assert_false(desk.room.quit_wanted || desk.room.leaving);
+    desk_close(&desk);
+}
+
+static void a_paste_goes_into_a_field_or_nowhere(void **ctx)
+{
+    static const char text[] = "\tq\x03 i1\n\n";
+    struct desk desk;
+    (void)ctx;
+    desk_open_wide(&desk);
+    room_paste(&desk.room, text, sizeof text - 1, false);
+    pass(&desk, 0);
+    assert_shown(&desk, "ignored a paste: no field is open");
+    press(&desk, 'q');
+    room_paste(&desk.room, "s", 1, false);
+    assert_false(desk.room.quit_wanted);
+    press(&desk, UI_KEY_ESC);
+    press(&desk, '/');
+    room_paste(&desk.room, text, sizeof text - 1, false);
+    assert_string_equal(desk.room.filter[desk.room.focus].text, "q i1");
+    press(&desk, UI_KEY_ESC);
+    press(&desk, 't');
+    room_read_begins(&desk.room);
+    room_paste(&desk.room, "61%\n", 4, false);
+    assert_string_equal(desk.room.state.form.form.rows[0].line.text, "61%");
+    assert_non_null(desk.room.dialog);
+    burst(&desk,
+          "\x15"
+          "12.34%\nq",
+          false); /* lines without brackets */
+    assert_non_null(desk.room.dialog);
+    desk_close(&desk);
+}
+
+static void suspending_and_repainting_work_everywhere(void **ctx)
+{
+    static const int opens[] = {'t', 'l', 'q', '?', 'a', 'o', '/'};
+    struct desk desk;
+    (void)ctx;
+    for (size_t i = 0; i < sizeof opens / sizeof *opens; i++) {
+        desk_open_wide(&desk);
+        press(&desk, opens[i]);
+        room_key(&desk.room, UI_CTRL('z'));
+        assert_int_equal(desk.room.request, ROOM_SUSPEND);
+        room_key(&desk.room, UI_CTRL('l'));
+        assert_int_equal(desk.room.request, ROOM_REPAINT);
+        assert_true(desk.room.dialog || desk.room.filtering);
+        desk_close(&desk);
+    }
+}
+
+static void glyphs_that_were_asked_for_hold_anywhere(void **ctx)
+{
+    struct desk desk;
+    (void)ctx;
+    desk_open(&desk, "busy", false);
+    desk.room.unicode = false;
+    pass(&desk, 0);
+    assert_int_equal(desk.room.glyphs->style, GLYPH_ASCII);
+    desk.room.look.glyphs = CONFIG_GLYPHS_BRAILLE;
+    pass(&desk, 0);
+    assert_int_equal(desk.room.glyphs->style, GLYPH_BRAILLE);
     desk_close(&desk);
 }
 
@@ -806,7 +929,12 @@ int main(void)
         cmocka_unit_test(a_repeated_decision_is_as_new_as_its_last_time),
         cmocka_unit_test(the_head_says_which_instances_are_shown),
         cmocka_unit_test(why_nothing_can_be_saved_is_said_in_full),
-        cmocka_unit_test(the_mode_changes_at_once),
+        cmocka_unit_test(the_mode_asks_first),
+        cmocka_unit_test(a_question_takes_no_key_that_came_with_it),
+        cmocka_unit_test(many_letters_at_once_do_nothing),
+        cmocka_unit_test(a_paste_goes_into_a_field_or_nowhere),
+        cmocka_unit_test(suspending_and_repainting_work_everywhere),
+        cmocka_unit_test(glyphs_that_were_asked_for_hold_anywhere),
         cmocka_unit_test(read_only_changes_nothing),
         cmocka_unit_test(quitting_asks_while_something_runs),
         cmocka_unit_test(ctrl_c_twice_stops),
