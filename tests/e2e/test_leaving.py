@@ -60,6 +60,8 @@ def test_manual_mode_outlives_a_killed_control_room(house):
     first = enter(house)
     first.wait_for_text(r" 2 ready \(2\.\.5\)", 20)
     first.send("a")
+    first.wait_for_text(r"Hold the count at 2\? y = yes, n = no")
+    first.send("y")
     first.wait_for_text(r"\[MANUAL\]")
     first.send("+")
     first.wait_for_text(r"2 -> 3\?")
