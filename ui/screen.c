@@ -22,6 +22,8 @@
 #define ESCAPE_WAIT_MS_MAX 10000
 #define READ_MAX           4096 /* all that a terminal keeps at once */
 
+#define STAND_IN           "xterm-256color" /* what new terminals obey, too */
+
 #define MOUSE_ON           "\033[?1006;1000h"
 #define MOUSE_OFF          "\033[?1006;1000l"
 #define PASTE_ON           "\033[?2004h"
@@ -37,6 +39,7 @@ static struct {
     struct paint_buffer buffer;
     struct grid shown;
     struct termios saved;
+    const char *stand_in; /* for a TERM that terminfo does not know; NULL = it does */
     struct input input;
     char bytes[READ_MAX]; /* of the present read */
     size_t came, taken;
@@ -94,7 +97,7 @@ static bool curses_start(void)
         sigaction(curses_signals[i], NULL, &before[i]);
     unsetenv("LINES");
     unsetenv("COLUMNS");
-    state.screen = newterm(NULL, stdout, stdin);
+    state.screen = newterm(state.stand_in, stdout, stdin);
     for (size_t i = 0; i < COUNT(curses_signals); i++)
         sigaction(curses_signals[i], &before[i], NULL);
     return state.screen != NULL;
@@ -207,14 +210,31 @@ static void tell_terminal(const char *text)
     write_all(text, strlen(text));
 }
 
-bool screen_possible(void)
+/* found: as setupterm() has it, 0 = terminfo does not know the name. */
+static bool can_move(const char *term, int *found)
 {
-    int found;
-    if (setupterm(NULL, STDOUT_FILENO, &found) != OK)
+    if (setupterm(term, STDOUT_FILENO, found) != OK)
         return false;
     bool can = cursor_address && clear_screen;
     del_curterm(cur_term);
     return can;
+}
+
+bool screen_possible(void)
+{
+    int found = 0;
+    state.stand_in = NULL;
+    if (can_move(NULL, &found))
+        return true;
+    if (found != 0 || !can_move(STAND_IN, &found))
+        return false;
+    state.stand_in = STAND_IN;
+    return true;
+}
+
+const char *screen_stand_in(void)
+{
+    return state.stand_in;
 }
 
 int screen_open(char *err, size_t err_size)

@@ -7,8 +7,10 @@
 #include "ui/grid.h"
 #include "ui/input.h"
 
-/* Whether the terminal that TERM names is known and can move its cursor. */
+/* Whether the terminal that TERM names can move its cursor; one that is not known is taken for another. */
 bool screen_possible(void);
+/* The one it is taken for; NULL = TERM is known. */
+const char *screen_stand_in(void);
 
 /* 0, or -errno with the reason in err. Until screen_close() a fatal signal restores the terminal before it
  * kills. */

@@ -9,6 +9,7 @@
 #include "ui/wait.h"
 #include <errno.h>
 #include <langinfo.h>
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -37,6 +38,30 @@ bool ui_possible(void)
 {
     const char *term = getenv("TERM");
     return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term && screen_possible();
+}
+
+/* The locale that the environment asks for, which need not be there. */
+static const char *locale_wanted(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value)
+            return value;
+    }
+    return "";
+}
+
+/* What is not as the environment says: a terminal or a locale that is not known here. */
+static void environment_note(struct room *room)
+{
+    const char *wanted = locale_wanted(), *locale = setlocale(LC_CTYPE, NULL), *term = getenv("TERM");
+    bool utf8 = strcasestr(wanted, "utf-8") || strcasestr(wanted, "utf8");
+    if (screen_stand_in())
+        room_say(room, ROLE_WARN, "TERM=%.40s is not known to terminfo here; shown as for %s",
+                 term ? term : "", screen_stand_in());
+    else if (utf8 && locale && strcmp(wanted, locale) != 0)
+        room_say(room, ROLE_WARN, "the locale %.40s is not installed; shown as in %s", wanted, locale);
 }
 
 static enum theme_palette palette_of(const struct config_ui *look, bool mono)
@@ -195,6 +220,8 @@ int ui_run(const struct port *port, const struct ui_options *opts, char *err, si
     int error = screen_open(err, err_size);
     if (!error) {
         ui->room.console = screen_is_console();
+        ui->room.now = opts->now();
+        environment_note(&ui->room);
         error = ui_loop(ui);
         screen_close();
         if (error)

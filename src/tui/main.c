@@ -79,7 +79,8 @@ int main(int argc, char **argv)
     struct state state;
     char err[CONFIG_LOAD_ERROR_SIZE], directory[STATE_PATH_MAX];
     file_fill_standard();
-    setlocale(LC_CTYPE, "");
+    if (!setlocale(LC_CTYPE, "")) /* it is not installed; the screen says so */
+        setlocale(LC_CTYPE, "C.UTF-8");
     int status = cli_read(&cli, argc, argv);
     if (status >= 0)
         return status;

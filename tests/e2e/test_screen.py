@@ -236,7 +236,29 @@ def test_every_terminal_at_every_size(screen, term, locale):
     wait_until(room.echoes, 5, "echo")
 
 
-@pytest.mark.parametrize("term", ["dumb", None, "no-such-terminal"])
+@pytest.mark.parametrize("term", ["xterm-no-such-terminal", "ghostty-2099"])
+def test_an_unknown_terminal_is_taken_for_an_xterm(screen, term):
+    room = screen(term=term)
+    room.wait_for_text(f"TERM={term} is not known to terminfo here; shown as for xterm-256color")
+    room.wait_for_text("1 ready")
+    quit_by_keys(room)
+
+
+def test_a_locale_that_is_not_installed_is_said(screen):
+    room = screen(env={"LC_ALL": "xx_XX.UTF-8"})
+    room.wait_for_text(r"the locale xx_XX\.UTF-8 is not installed; shown as in C\.UTF-8")
+    room.wait_for_text("\u2524")
+    quit_by_keys(room)
+
+
+def test_glyphs_that_were_asked_for_hold_in_any_locale(screen):
+    room = screen(env={"LC_ALL": "C"}, settings={"ui.glyphs": "braille"})
+    room.wait_for_text("1 ready")
+    room.wait_for_text("\u2524")
+    quit_by_keys(room)
+
+
+@pytest.mark.parametrize("term", ["dumb", None])
 def test_without_a_cursor_it_is_plain(screen, term):
     room = screen(term=term)
     wait_until(lambda: "ready" in room.output(), 10, "a line about an instance")
