@@ -76,7 +76,7 @@ struct event {
     int id;
     int pid, port;
     enum check check;
-    int streak; /* checks in a row that passed, or that did not */
+    int streak; /* checks in a row that passed, that did not, or, of a CHECK_BAD, that were answered badly */
     char text[128];
 };
 

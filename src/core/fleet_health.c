@@ -131,15 +131,19 @@ int fleet_stand_ins(struct fleet *f, struct journal *j, usec_t now)
     return f->stand_ins < room ? f->stand_ins : room > 0 ? room : 0;
 }
 
+/* Of those once ready: what ended and starts again is missed, too. Without one to lend it changes nothing. */
 static bool too_few_are_ready(const struct fleet *f)
 {
-    int were = 0, are = 0;
+    int were = 0, are = 0, unready = 0;
     for (int i = 0; i < f->count; i++) {
         const struct fleet_instance *in = &f->instances[i];
-        were += fleet_is_up(in) && in->fate == FATE_STAY;
-        are += serves(in) && in->fate == FATE_STAY;
+        if (in->fate != FATE_STAY)
+            continue;
+        were += in->was_ready;
+        are += serves(in);
+        unready += in->state == INSTANCE_UNREADY;
     }
-    return 100.0 * are < f->limits.panic_pct * were;
+    return unready > 0 && 100.0 * are < f->limits.panic_pct * were;
 }
 
 static void note_panic(const struct fleet *f, struct journal *j, usec_t now)

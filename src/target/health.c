@@ -66,6 +66,7 @@ static void count(struct health *health, enum check check)
     bool passed = check == CHECK_PASSED;
     int64_t now_us = loop_now(health->setup.loop);
     health->streak = passed == health->last_passed ? health->streak + 1 : 1;
+    health->bad_streak = check == CHECK_BAD ? health->bad_streak + 1 : 0;
     health->last_passed = passed;
     health->calm = passed && (health->calm || !health->ever_healthy || health->streak >= CALM_AGAIN);
     health->checked_us = now_us;
@@ -89,8 +90,10 @@ static void conclude(struct health *health, enum check check)
     if (passed && !health->ever_healthy && !health->setup.trusted(health->setup.context))
         return;
     health->ever_healthy |= passed;
-    if (news || health->streak <= TOLD_MAX)
-        health->setup.checked(health->setup.context, check, health->streak, health->text);
+    /* Silence before a bad answer makes it no more than one bad answer. */
+    int streak = check == CHECK_BAD ? health->bad_streak : health->streak;
+    if (news || streak <= TOLD_MAX)
+        health->setup.checked(health->setup.context, check, streak, health->text);
 }
 
 static enum check check_of(const struct http_client_result *result)

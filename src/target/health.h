@@ -39,6 +39,7 @@ struct health {
     int64_t answered_us; /* of the last answer, good or bad; 0: none yet */
     int64_t latency_us;  /* of the last answer */
     int streak;          /* that passed, or did not, in a row */
+    int bad_streak;      /* answered badly in a row */
     enum check last;
     bool running, last_passed, calm, ever_healthy, connecting;
     char text[HEALTH_TEXT_SIZE]; /* how the last check ended */

@@ -581,6 +581,76 @@ static void test_when_too_few_are_ready_those_that_answer_help(void **state)
     assert_string_equal(todo(), "E3 ");
 }
 
+/* Those that were ready and are being started again are missed; those that never were are not. */
+static void test_panic_is_measured_by_those_once_ready(void **state)
+{
+    (void)state;
+    no_stand_ins();
+    ready(4);
+    fleet_scale(&fleet, &journal, 8, now);
+    check(1, CHECK_BAD, "status 503");
+    assert_false(fleet.panic); /* three of four, whatever starts beside them */
+    event(EVENT_EXITED, 2, "exit status 1");
+    assert_false(fleet.panic); /* two of four */
+    todo();
+    event(EVENT_EXITED, 3, "exit status 1");
+    watch(0);
+    assert_true(fleet.panic);
+    assert_non_null(strstr(todo(), "A1 "));
+    check(1, CHECK_PASSED, "");
+    watch(0);
+    assert_false(fleet.panic);
+}
+
+static void test_there_is_no_panic_without_anyone_to_lend(void **state)
+{
+    (void)state;
+    ready(2);
+    event(EVENT_EXITED, 1, "exit status 1");
+    event(EVENT_EXITED, 2, "exit status 1");
+    watch(SEC);
+    assert_false(fleet.panic);
+}
+
+static int count_killing(void)
+{
+    int killing = 0;
+    for (int id = 1; id <= 5; id++)
+        killing += state_of(id) == INSTANCE_KILLING;
+    return killing;
+}
+
+/* Whatever checks and samples say, in whatever order: one at a time, and the one before is back first. */
+static void test_never_two_are_ended_at_once(void **state)
+{
+    (void)state;
+    struct random random = {.state = 9};
+    int ended = 0, before = 0;
+    no_stand_ins();
+    ready(5);
+    for (int step = 0; step < 20000; step++) {
+        int id = 1 + (int)random_below(&random, 5);
+        if (state_of(id) == INSTANCE_KILLING && random_below(&random, 4) == 0)
+            event(EVENT_EXITED, id, "killed by SIGKILL");
+        else if (state_of(id) != INSTANCE_KILLING)
+            check(id, random_below(&random, 8) ? CHECK_SILENT : (enum check)random_below(&random, 4), "");
+        if (random_below(&random, 16) == 0)
+            fleet_find(&fleet, id)->sample.in_flight = (int)random_below(&random, 2);
+        if (random_below(&random, 64) == 0)
+            liveness(id, CHECK_BAD, CHECK_FALL);
+        watch((usec_t)random_below(&random, 4 * SEC));
+        todo();
+        int killing = count_killing();
+        /* A start that takes too long is ended for that, not for silence. */
+        for (int i = 0; i < fleet.count; i++)
+            killing -= fleet.instances[i].state == INSTANCE_KILLING && !fleet.instances[i].ready_at;
+        assert_in_range(killing, 0, 1);
+        ended += killing > before;
+        before = killing;
+    }
+    assert_true(ended > 20);
+}
+
 static void test_one_unready_for_long_gets_a_stand_in_until_it_is_well(void **state)
 {
     (void)state;
@@ -635,6 +705,9 @@ int main(void)
         cmocka_unit_test_setup(test_one_that_answers_badly_is_never_ended_for_it, begin),
         cmocka_unit_test_setup(test_liveness_ends_by_bad_answers_alone, begin),
         cmocka_unit_test_setup(test_when_too_few_are_ready_those_that_answer_help, begin),
+        cmocka_unit_test_setup(test_panic_is_measured_by_those_once_ready, begin),
+        cmocka_unit_test_setup(test_there_is_no_panic_without_anyone_to_lend, begin),
+        cmocka_unit_test_setup(test_never_two_are_ended_at_once, begin),
         cmocka_unit_test_setup(test_one_unready_for_long_gets_a_stand_in_until_it_is_well, begin),
         cmocka_unit_test_setup(test_a_failure_that_goes_on_is_told_once_a_minute, begin),
         cmocka_unit_test_setup(test_deadlines, begin),

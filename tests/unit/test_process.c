@@ -372,6 +372,34 @@ static void liveness_is_asked_where_there_is_a_path(void **state)
     stop(rig, 1);
 }
 
+/* Three bad answers end an instance; that its silence came before makes one of them no more than one. */
+static void bad_answers_are_counted_apart_from_silence(void **state)
+{
+    struct rig *rig = *state;
+    char page[128];
+    snprintf(page, sizeof page, "%s/page", rig->directory);
+    assert_int_equal(mkfifo(page, 0600), 0); /* whoever reads it waits */
+    set(rig, "directory", rig->directory);
+    set(rig, "health_timeout", "200ms");
+    spawn(rig, 1, SERVE);
+    wait_for(rig, EVENT_HEALTHY, 1);
+    set(rig, "liveness_path", "/page");
+    for (int streak = 1; streak <= 3; streak++) {
+        const struct event *silent = wait_for(rig, EVENT_LIVENESS, 1);
+        assert_int_equal(silent->check, CHECK_SILENT);
+        assert_int_equal(silent->streak, streak);
+        rig->event_count = 0;
+    }
+    unlink(page);
+    for (int streak = 1; streak <= 3; streak++) {
+        const struct event *bad = wait_for(rig, EVENT_LIVENESS, 1);
+        assert_int_equal(bad->check, CHECK_BAD);
+        assert_int_equal(bad->streak, streak);
+        rig->event_count = 0;
+    }
+    stop(rig, 1);
+}
+
 static void an_accepted_connection_is_enough_without_path(void **state)
 {
     struct rig *rig = *state;
@@ -717,6 +745,7 @@ int main(void)
         RIGGED(a_stopped_one_ends_by_term),
         RIGGED(errors_make_it_unhealthy),
         RIGGED(liveness_is_asked_where_there_is_a_path),
+        RIGGED(bad_answers_are_counted_apart_from_silence),
         RIGGED(an_accepted_connection_is_enough_without_path),
         RIGGED(taken_ports_are_skipped),
         RIGGED(a_foreign_answer_is_not_ours),
