@@ -350,6 +350,9 @@ class Terminal:
     def on_alternate_screen(self):
         return self._last_of(rb"\x1b\[\?1049([hl])") == b"h"
 
+    def marks_pastes(self):
+        return self._last_of(rb"\x1b\[\?2004([hl])") == b"h"
+
     def _last_of(self, pattern):
         found = re.findall(pattern, self.raw_bytes())
         return found[-1] if found else None

@@ -74,6 +74,7 @@ def assert_sane(terminal):
     wait_until(terminal.echoes, 5, "echo")
     wait_until(lambda: not terminal.on_alternate_screen(), 5, "the terminal's own screen")
     wait_until(lambda: not terminal.cursor_hidden(), 5, "a cursor")
+    assert not terminal.marks_pastes()
 
 
 @pytest.mark.quick
@@ -372,7 +373,7 @@ def test_ctrl_z_and_back(screen):
     room.send("\n")
     room.wait_for_text(r"\[AUTO\]")
     room.wait_for_text("LAST LOG LINE")
-    assert room.on_alternate_screen() and room.cursor_hidden()
+    assert room.on_alternate_screen() and room.cursor_hidden() and room.marks_pastes()
     room.send("q")
     room.wait_for_text("still running")
     room.send("s")
