@@ -6,7 +6,6 @@
 #include "ui/view.h"
 #include "ui/wait.h"
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,17 +13,15 @@
 struct plain {
     const struct port *port;
     const struct ui_options *options;
-    FILE *out;
     struct snapshot *snap;
     uint64_t printed; /* seq of the newest entry printed */
-    bool stop_wanted, stop_posted;
 };
 
 static void print_entry(const struct plain *plain, const struct journal_entry *entry)
 {
     static const char *const levels[] = {
         [LEVEL_INFO] = "", [LEVEL_WARNING] = "WARNING ", [LEVEL_ERROR] = "ERROR "};
-    char clock[40] = "-", text[700], clean[1400];
+    char clock[40] = "-", text[700], clean[1400], line[1500];
     const char *level = entry->kind == JOURNAL_EVENT ? levels[entry->level % 3] : "";
     time_t seconds = (time_t)((entry->at + plain->snap->wall_offset_us) / USEC_PER_SEC);
     struct tm local;
@@ -32,38 +29,20 @@ static void print_entry(const struct plain *plain, const struct journal_entry *e
         strftime(clock, sizeof clock, "%Y-%m-%dT%H:%M:%S%z", &local);
     journal_entry_format(entry, text, sizeof text);
     text_clean(clean, sizeof clean, text);
-    fprintf(plain->out, "%s %s%s\n", clock, level, clean);
+    snprintf(line, sizeof line, "%s %s%s", clock, level, clean);
+    plain->options->line(plain->options->line_context, line);
 }
 
-static int print_new(struct plain *plain)
+static void print_new(struct plain *plain)
 {
     if (!plain->port->read(plain->port->ctx, plain->snap))
-        return 0;
+        return;
     for (int i = 0; i < plain->snap->journal_count; i++) {
         const struct journal_entry *entry = &plain->snap->journal[i];
         if (entry->seq <= plain->printed)
             continue;
         print_entry(plain, entry);
         plain->printed = entry->seq;
-    }
-    return fflush(plain->out) == 0 ? 0 : -errno;
-}
-
-static void post(struct plain *plain, enum command_kind kind)
-{
-    struct command command = {.kind = kind};
-    uint64_t id = plain->port->post(plain->port->ctx, &command);
-    if (kind == CMD_QUIT)
-        plain->stop_posted = id != 0;
-}
-
-static void signals_serve(struct plain *plain)
-{
-    for (int number; (number = wait_signal(plain->options->signal_fd)) > 0;) {
-        if (number == SIGHUP && plain->options->hup_reloads)
-            post(plain, CMD_RELOAD);
-        else if (number == SIGTERM || number == SIGINT || number == SIGHUP)
-            plain->stop_wanted = true, plain->stop_posted = false; /* asked again, it stops sooner */
     }
 }
 
@@ -75,31 +54,20 @@ static bool over(const struct plain *plain, bool ended)
     return snap->stopping && snap->instance_count == 0 && !snap->load.running;
 }
 
-static int plain_loop(struct plain *plain)
+int ui_run_plain(const struct port *port, const struct ui_options *opts)
 {
-    for (bool ended = false;;) {
-        int error = print_new(plain);
-        if (error || over(plain, ended))
-            return error;
-        if (plain->stop_wanted && !plain->stop_posted)
-            post(plain, CMD_QUIT);
-        struct wait wait = {.input = -1,
-                            .signal_fd = plain->options->signal_fd,
-                            .wake_fd = plain->options->wake_fd,
-                            .end_fd = plain->options->end_fd};
-        wait_for(&wait, USEC_PER_SEC);
-        if (wait.signaled)
-            signals_serve(plain);
-        ended = wait.ended;
-    }
-}
-
-int ui_run_plain(const struct port *port, const struct ui_options *opts, FILE *out)
-{
-    struct plain plain = {.port = port, .options = opts, .out = out, .snap = calloc(1, sizeof *plain.snap)};
+    struct plain plain = {.port = port, .options = opts, .snap = calloc(1, sizeof *plain.snap)};
     if (!plain.snap)
         return -ENOMEM;
-    int error = plain_loop(&plain);
+    for (bool ended = false;;) {
+        print_new(&plain);
+        if (over(&plain, ended))
+            break;
+        struct wait wait = {
+            .input = -1, .output = -1, .signal_fd = -1, .wake_fd = opts->wake_fd, .end_fd = opts->end_fd};
+        wait_for(&wait, USEC_PER_SEC);
+        ended = wait.ended;
+    }
     free(plain.snap);
-    return error;
+    return 0;
 }

@@ -7,6 +7,7 @@
 #include "ui/paint.h"
 #include <curses.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,6 +38,8 @@ static struct {
     enum theme_palette palette;
     struct paint_terminal terminal;
     struct paint_buffer buffer;
+    size_t sent; /* of the buffer */
+    int output;  /* a description of our own, non-blocking: that of 0, 1, 2 is the shell's, too */
     struct grid shown;
     struct termios saved;
     const char *stand_in; /* for a TERM that terminfo does not know; NULL = it does */
@@ -47,17 +50,27 @@ static struct {
     size_t reset_size;
 } state;
 
-static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGQUIT};
+/* All that kill by default and are not taken otherwise: with handlers, as children would inherit SIG_IGN. */
+static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGABRT,   SIGFPE,  SIGILL,  SIGQUIT,
+                                    SIGTRAP, SIGSYS, SIGUSR2,   SIGALRM, SIGXCPU, SIGVTALRM,
+                                    SIGPROF, SIGIO,  SIGSTKFLT, SIGPWR};
 static const int curses_signals[] = {SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 
 #define COUNT(array) (sizeof array / sizeof *(array))
 
+void screen_abandon(void)
+{
+    if (!state.open)
+        return;
+    ssize_t written = write(state.output, state.reset, state.reset_size);
+    (void)written;
+    tcsetattr(STDIN_FILENO, TCSANOW, &state.saved);
+}
+
 /* Only what may be called in a signal handler; the handler is gone by then, so the signal kills. */
 static void on_fatal(int signal_number)
 {
-    ssize_t written = write(STDOUT_FILENO, state.reset, state.reset_size);
-    (void)written;
-    tcsetattr(STDIN_FILENO, TCSANOW, &state.saved);
+    screen_abandon();
     raise(signal_number);
 }
 
@@ -237,6 +250,14 @@ const char *screen_stand_in(void)
     return state.stand_in;
 }
 
+static void open_output(void)
+{
+    state.sent = state.buffer.used = 0;
+    state.output = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (state.output < 0)
+        state.output = STDOUT_FILENO; /* another user's terminal, say: then a frame may be waited for */
+}
+
 int screen_open(char *err, size_t err_size)
 {
     const char *term = getenv("TERM");
@@ -251,6 +272,7 @@ int screen_open(char *err, size_t err_size)
         return -ENOTTY;
     }
     reset_prepare();
+    open_output();
     fatal_set(on_fatal);
     curses_settings();
     terminal_describe();
@@ -272,6 +294,8 @@ void screen_close(void)
     grid_fini(&state.shown);
     free(state.buffer.data);
     state.buffer = (struct paint_buffer){0};
+    if (state.output != STDOUT_FILENO)
+        close(state.output);
     state.screen = NULL;
     state.open = state.themed = false;
 }
@@ -342,14 +366,41 @@ void screen_mouse(bool on)
     tell_terminal(on ? MOUSE_ON : MOUSE_OFF);
 }
 
+/* As far as it takes it. What is left belongs to a frame that has begun: it goes out before the next one. */
+static void send_frame(void)
+{
+    while (state.sent < state.buffer.used) {
+        ssize_t n = write(state.output, state.buffer.data + state.sent, state.buffer.used - state.sent);
+        if (n > 0)
+            state.sent += (size_t)n;
+        else if (errno == EAGAIN)
+            return;
+        else if (errno != EINTR)
+            state.sent =
+                state.buffer.used; /* the terminal is gone; the main loop hears of it by its hang-up */
+    }
+}
+
+bool screen_ready(void)
+{
+    struct pollfd output = {state.output, POLLOUT, 0};
+    send_frame();
+    return state.sent == state.buffer.used && poll(&output, 1, 0) == 1;
+}
+
+int screen_output(void)
+{
+    return state.output;
+}
+
 void screen_show(const struct grid *grid, bool unicode)
 {
     state.fresh |= unicode != state.terminal.unicode;
     state.terminal.unicode = unicode;
-    state.buffer.used = 0;
+    state.buffer.used = state.sent = 0;
     state.fresh = !paint(&state.terminal, &state.shown, grid, state.fresh, &state.buffer);
     if (!state.fresh)
-        write_all(state.buffer.data, state.buffer.used);
+        send_frame();
 }
 
 void screen_repaint(void)

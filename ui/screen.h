@@ -16,6 +16,9 @@ const char *screen_stand_in(void);
  * kills. */
 int screen_open(char *err, size_t err_size);
 void screen_close(void);
+/* From any thread, when the main one is stuck: makes the terminal sane as far as it takes anything at once.
+ */
+void screen_abandon(void);
 
 /* Follows the window; true when its size changed. */
 bool screen_measure(int *width, int *height);
@@ -24,6 +27,9 @@ bool screen_is_console(void);
 /* Takes effect on what is shown next. */
 void screen_theme(enum theme_palette palette);
 void screen_mouse(bool on);
+/* Whether it takes a frame now, the last one being all out; if not, screen_output() is to be waited for. */
+bool screen_ready(void);
+int screen_output(void);
 /* Writes what differs from the grid shown last; nothing when nothing does. Signs outside ASCII need unicode.
  */
 void screen_show(const struct grid *grid, bool unicode);

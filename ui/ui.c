@@ -27,6 +27,7 @@ struct ui {
     bool ended, hung_up;
     int keys[KEYS_A_READ]; /* of one read, not acted upon yet */
     int key_count;
+    bool waits; /* for the terminal to take a frame */
 };
 
 static bool locale_unicode(void)
@@ -137,10 +138,6 @@ static void signals_serve(struct ui *ui)
             ui->room.request = ROOM_SUSPEND;
         else if (number == SIGCONT)
             ui->room.request = ROOM_RESUME;
-        else if (number == SIGHUP)
-            ui->hung_up = true;
-        if (number == SIGTERM || number == SIGINT || number == SIGHUP)
-            room_stop(&ui->room);
     }
 }
 
@@ -153,6 +150,9 @@ static void draw(struct ui *ui)
         return; /* out of memory: the old picture stays */
     if (!ui->room.dirty || (!ui->room.urgent && ui->room.now < due))
         return;
+    ui->waits = !screen_ready();
+    if (ui->waits)
+        return; /* a terminal that takes nothing is not waited for: it gets the newest frame when it does */
     screen_theme(palette_of(&ui->room.look, ui->options->mono));
     screen_mouse(ui->room.look.mouse);
     room_draw(&ui->room, &ui->grid);
@@ -166,7 +166,8 @@ static usec_t ui_deadline(const struct ui *ui)
 {
     usec_t interval =
         ui->room.look.frame_interval; /* a little later, when the next snapshot will wake us anyway */
-    usec_t frame = ui->drawn_at + (ui->options->wake_fd < 0 ? interval : interval / 10 * 11);
+    usec_t drawn_at = ui->waits ? ui->room.now : ui->drawn_at;
+    usec_t frame = drawn_at + (ui->options->wake_fd < 0 ? interval : interval / 10 * 11);
     usec_t deadline = room_deadline(&ui->room);
     if (input_due(screen_input()) < deadline)
         deadline = input_due(screen_input());
@@ -176,6 +177,7 @@ static usec_t ui_deadline(const struct ui *ui)
 static void ui_wait(struct ui *ui)
 {
     struct wait wait = {.input = STDIN_FILENO,
+                        .output = ui->waits ? screen_output() : -1,
                         .signal_fd = ui->options->signal_fd,
                         .wake_fd = ui->options->wake_fd,
                         .end_fd = ui->options->end_fd};
@@ -201,10 +203,8 @@ static int ui_loop(struct ui *ui)
         if (ui->ended || (ui->options->end_fd < 0 && room_over(&ui->room)))
             return 0;
         ui_wait(ui);
-        if (ui->hung_up) {
-            room_stop(&ui->room);
+        if (ui->hung_up)
             return -EIO;
-        }
     }
 }
 
@@ -231,6 +231,11 @@ int ui_run(const struct port *port, const struct ui_options *opts, char *err, si
     room_fini(&ui->room);
     free(ui);
     return error;
+}
+
+void ui_abandon(void)
+{
+    screen_abandon();
 }
 
 static bool fixed_read(void *ctx, struct snapshot *out)

@@ -5,11 +5,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { INPUT, SIGNAL, WAKE, END, WAITS };
+enum { INPUT, OUTPUT, SIGNAL, WAKE, END, WAITS };
 
 void wait_for(struct wait *wait, usec_t timeout)
 {
     struct pollfd polls[WAITS] = {[INPUT] = {wait->input, POLLIN, 0},
+                                  [OUTPUT] = {wait->output, POLLOUT, 0},
                                   [SIGNAL] = {wait->signal_fd, POLLIN, 0},
                                   [WAKE] = {wait->wake_fd, POLLIN, 0},
                                   [END] = {wait->end_fd, POLLIN, 0}};

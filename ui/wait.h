@@ -5,8 +5,8 @@
 #include "core/units.h"
 
 struct wait {
-    int input, signal_fd, wake_fd, end_fd; /* -1 = none */
-    bool hung_up, signaled, ended;         /* what came of it */
+    int input, output, signal_fd, wake_fd, end_fd; /* -1 = none; output: waits until it takes something */
+    bool hung_up, signaled, ended;                 /* what came of it */
 };
 
 /* Returns when something came or the time is over; a wake is taken from its eventfd. */

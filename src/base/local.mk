@@ -18,6 +18,8 @@ libbase_a_SOURCES = \
 	src/base/ini_edit.h \
 	src/base/log.c \
 	src/base/log.h \
+	src/base/printer.c \
+	src/base/printer.h \
 	src/base/networks.c \
 	src/base/networks.h \
 	src/base/loop.c \

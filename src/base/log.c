@@ -122,8 +122,34 @@ static void rotate(void)
         use_file(fd, log_file.path, size);
 }
 
+static void reopen(void)
+{
+    int64_t size;
+    int fd = log_file.path[0] ? open_file(log_file.path, &size) : -1;
+    if (fd >= 0)
+        use_file(fd, log_file.path, size);
+}
+
+/* Somebody has moved or removed it: what is written now would be read by nobody. */
+static bool is_elsewhere(void)
+{
+    struct stat named, open;
+    if (!log_file.path[0] || fstat(log_file.fd, &open) != 0)
+        return false;
+    return stat(log_file.path, &named) != 0 || named.st_ino != open.st_ino || named.st_dev != open.st_dev;
+}
+
+void log_reopen(void)
+{
+    pthread_mutex_lock(&mutex);
+    reopen();
+    pthread_mutex_unlock(&mutex);
+}
+
 static void write_line(const char *line, size_t size)
 {
+    if (is_elsewhere())
+        reopen();
     if (log_file.torn)
         line--, size++; /* the newline in front of it */
     if (log_file.max_size > 0 && log_file.path[0] && log_file.size > 0 &&

@@ -12,6 +12,9 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Before the first log_open() messages go to standard error at level info. path NULL or "": standard error.
  * max_size 0: no rotation. 0 or -errno; on error the log stays where it was. */
 int log_open(const char *path, enum log_level level, int64_t max_size);
+/* Opens the file at its path anew, as after a rotation by somebody else; it does so by itself, too, when a
+ * message finds the file moved or gone. Where it cannot be opened the old one is kept. */
+void log_reopen(void);
 void log_set_level(enum log_level level);
 
 /* How a message is made harmless: text_clean() of the core, set once before threads start. Without it every

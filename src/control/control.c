@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #define PUBLISH_SPACING   (20 * USEC_PER_MSEC)
@@ -297,6 +298,28 @@ void control_apply_config(struct control *c, const struct config *config)
     publish_config(c);
 }
 
+static void on_signal(void *ctx, const struct signalfd_siginfo *info)
+{
+    struct control *c = ctx;
+    if (info->ssi_signo == SIGUSR1 || (info->ssi_signo == SIGHUP && c->setup.hup_reloads))
+        log_reopen();
+    if (info->ssi_signo == SIGHUP && c->setup.hup_reloads)
+        commands_run(c, &(struct command){.kind = CMD_RELOAD});
+    else if (info->ssi_signo != SIGUSR1 && (info->ssi_signo != SIGHUP || c->stage == STAGE_RUN))
+        ending_quit(c); /* asked again, sooner; but a lost terminal is told by its face, too */
+    c->dirty = c->record_due = true;
+}
+
+static int listen_to_signals(struct control *c)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaddset(&signals, numbers[i]);
+    return loop_on_signals(c->loop, &signals, on_signal, c);
+}
+
 static bool open_loop(struct control *c, char *err, size_t err_size)
 {
     int error = loop_new(&c->loop);
@@ -306,6 +329,8 @@ static bool open_loop(struct control *c, char *err, size_t err_size)
         c->command_watch = (struct loop_watch){.ready = on_commands, .context = c};
         error = loop_add(c->loop, &c->command_watch, mailbox_command_fd(c->mailbox), EPOLLIN);
     }
+    if (!error && c->setup.takes_signals)
+        error = listen_to_signals(c);
     if (error)
         snprintf(err, err_size, "cannot set up the control thread: %s", strerror(-error));
     return error == 0;

@@ -25,6 +25,10 @@ struct control_setup {
     bool dry_run;    /* decide and say, keep the count at the minimum */
     bool read_only;  /* refuse commands that change anything */
     usec_t duration; /* stop in order after this; 0 = until told */
+    /* It listens to TERM and INT (stop in order), HUP and USR1 (open the log anew); the caller has blocked
+     * them. So nothing that the face in front of it is stuck in can keep it from hearing them. */
+    bool takes_signals;
+    bool hup_reloads; /* HUP reads the settings again; else it ends as TERM does */
 };
 
 /* Opens everything: binds the balancer's address, takes over what lives on from a crash. NULL: err says why

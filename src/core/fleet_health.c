@@ -41,7 +41,7 @@ void fleet_take_check(const struct fleet_turn *t, const struct event *event)
     }
     in->answered = event->check == CHECK_PASSED || event->check == CHECK_BAD;
     in->silent = event->check == CHECK_SILENT ? event->streak : 0;
-    if (event->text[0] && !in->lifeless)
+    if (event->kind == EVENT_UNHEALTHY && event->text[0] && !in->lifeless)
         snprintf(in->cause, sizeof in->cause, "%s", event->text);
     if (event->kind == EVENT_HEALTHY && (in->state != INSTANCE_UNREADY || event->streak >= RISE_AGAIN))
         fleet_turn(t, LIFE_HEALTHY);

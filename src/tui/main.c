@@ -50,6 +50,8 @@ static int run(const struct cli *cli, const struct settings *settings, struct st
                                   .config_path = settings->path,
                                   .state = state,
                                   .programs = &programs.view,
+                                  .takes_signals = true,
+                                  .hup_reloads = face == FACE_HEADLESS,
                                   .dry_run = cli->dry_run,
                                   .read_only = cli->read_only,
                                   .duration = cli->duration};

@@ -36,6 +36,7 @@ EXTRA_DIST += \
 	tests/e2e/test_load_report.py \
 	tests/e2e/test_nohup.py \
 	tests/e2e/test_output.py \
+	tests/e2e/test_output_blocked.py \
 	tests/e2e/test_paste.py \
 	tests/e2e/test_random_keys.py \
 	tests/e2e/test_requests_path.py \

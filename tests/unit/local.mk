@@ -7,6 +7,10 @@ unit_programs += test_histogram
 test_histogram_SOURCES = tests/unit/test_histogram.c
 test_histogram_LDADD = libcore.a $(CMOCKA_LIBS)
 
+unit_programs += test_printer
+test_printer_SOURCES = tests/unit/test_printer.c
+test_printer_LDADD = libbase.a $(CMOCKA_LIBS)
+
 unit_programs += test_backoff
 test_backoff_SOURCES = tests/unit/test_backoff.c
 test_backoff_LDADD = libcore.a $(CMOCKA_LIBS)
