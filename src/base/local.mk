@@ -16,6 +16,8 @@ libbase_a_SOURCES = \
 	src/base/ini.h \
 	src/base/ini_edit.c \
 	src/base/ini_edit.h \
+	src/base/limits.c \
+	src/base/limits.h \
 	src/base/log.c \
 	src/base/log.h \
 	src/base/printer.c \

@@ -13,8 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SAFE_FD 64 /* sources are copied above the targets first, so no dup2 overwrites one still needed */
-
 extern char **environ;
 
 struct plan {
@@ -63,13 +61,21 @@ static int plan_closing(struct plan *plan, const struct spawn_request *request)
     return error ? error : posix_spawn_file_actions_addclosefrom_np(&plan->actions, last + 1);
 }
 
+/* Sources are copied above the targets first, so that no dup2 overwrites one still needed; no higher than
+ * that, as the limit of open files may be low. */
+static int lowest_safe(const struct spawn_request *request)
+{
+    int safe = STDERR_FILENO + 1;
+    for (int i = 0; i < request->fd_count; i++)
+        safe = request->fds[i].target >= safe ? request->fds[i].target + 1 : safe;
+    return safe;
+}
+
 static int plan_fds(struct plan *plan, const struct spawn_request *request)
 {
-    int error = 0;
+    int error = 0, safe = lowest_safe(request);
     for (int i = 0; i < request->fd_count && !error; i++) {
-        if (request->fds[i].target >= SAFE_FD)
-            return EINVAL;
-        int copy = fcntl(request->fds[i].source, F_DUPFD_CLOEXEC, SAFE_FD);
+        int copy = fcntl(request->fds[i].source, F_DUPFD_CLOEXEC, safe);
         if (copy < 0)
             return errno;
         plan->copies[plan->copy_count++] = copy;

@@ -2,6 +2,7 @@
 /* What the operator wants and the engine does not answer itself: settings, files, load, details, the end. A
  * row a kind. Settings change all or none: they are tried on a copy, and only a copy that passes every check
  * replaces the one in force. Every command is answered, a refused one with what was kept. Control thread. */
+#include "base/limits.h"
 #include "base/log.h"
 #include "control/control_private.h"
 #include "core/options.h"
@@ -436,6 +437,7 @@ static bool run_row(struct control *c, const struct row *row, const struct comma
 
 void commands_run(struct control *c, const struct command *command)
 {
+    limits_give_reserve(); /* reading or saving the ini must work when no descriptor is left */
     struct answer answer = {0};
     bool known = command->kind > CMD_NONE && command->kind < CMD_COUNT;
     if (known)
@@ -445,4 +447,5 @@ void commands_run(struct control *c, const struct command *command)
     log_info("command %s: %s: %s", known ? rows[command->kind].name : "?",
              answer.accepted ? "accepted" : "refused", answer.text);
     publish_answer(c, command->id, answer.accepted, answer.text);
+    limits_take_reserve();
 }

@@ -6,6 +6,7 @@
  * missed ones are left out, not caught up. Before control_start() and after control_join() the caller's
  * thread stands in for it. */
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "control/balancer_adopt.h"
 #include "control/control_private.h"
@@ -26,6 +27,8 @@
 #define FIRST_READING     (2 * USEC_PER_SEC) /* what a remote target gets to answer before the first step */
 #define RECORD_RETRY_BASE (250 * USEC_PER_MSEC)
 #define RECORD_RETRY_CAP  (5 * USEC_PER_SEC)
+#define FILES_OWN         48 /* descriptors of the control room itself, about */
+#define FILES_AN_INSTANCE 5
 #define BURST_SPACING     (250 * USEC_PER_MSEC)
 #define REPORT_WAIT       (5 * USEC_PER_MSEC) /* what the report of a beat gets to come before the step */
 
@@ -421,6 +424,18 @@ static bool open_loadgen(struct control *c, char *err, size_t err_size)
     return c->loadgen != NULL;
 }
 
+/* Once; what cannot be started for it later names the cause again. */
+static void note_few_files(struct control *c)
+{
+    int64_t needed = FILES_OWN + (int64_t)FILES_AN_INSTANCE * c->config.scaling.max_instances;
+    if (c->setup.files_max > 0 && c->setup.files_max < needed && c->ops->flags & TARGET_INSTANCES)
+        control_note(c, LEVEL_WARNING,
+                     "%lld open files are allowed, about %lld are needed for %d instances (ulimit -n, "
+                     "LimitNOFILE=): some "
+                     "may not start",
+                     (long long)c->setup.files_max, (long long)needed, c->config.scaling.max_instances);
+}
+
 static bool open_parts(struct control *c, char *err, size_t err_size)
 {
     static const char *const targets[] = {[CONFIG_TARGET_PROCESS] = "process", [CONFIG_TARGET_HTTP] = "http"};
@@ -438,6 +453,8 @@ static bool open_parts(struct control *c, char *err, size_t err_size)
         return false;
     if (config_advise(&c->config, advice, sizeof advice))
         control_note(c, LEVEL_WARNING, "%s", advice);
+    note_few_files(c);
+    limits_take_reserve();
     if (problem[0])
         control_note(c, LEVEL_WARNING, "%s", problem);
     adopt_survivors(c, left);

@@ -28,7 +28,8 @@ struct control_setup {
     /* It listens to TERM and INT (stop in order), HUP and USR1 (open the log anew); the caller has blocked
      * them. So nothing that the face in front of it is stuck in can keep it from hearing them. */
     bool takes_signals;
-    bool hup_reloads; /* HUP reads the settings again; else it ends as TERM does */
+    int64_t files_max; /* how many may be open; 0 = not known */
+    bool hup_reloads;  /* HUP reads the settings again; else it ends as TERM does */
 };
 
 /* Opens everything: binds the balancer's address, takes over what lives on from a crash. NULL: err says why

@@ -27,20 +27,17 @@ struct launch {
     const char *cgroups[CGROUPS_MAX];
     int cgroup_count;
     int64_t memory, files; /* 0: no limit */
+    int64_t soft_files;    /* 0: as inherited */
     int error_fd;
     char **command;
 };
 
 static const struct option options[] = {
-    {"log", required_argument, NULL, 'l'},
-    {"directory", required_argument, NULL, 'd'},
-    {"user", required_argument, NULL, 'u'},
-    {"memory", required_argument, NULL, 'm'},
-    {"files", required_argument, NULL, 'f'},
-    {"cgroup", required_argument, NULL, 'c'},
-    {"error-fd", required_argument, NULL, 'e'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
+    {"log", required_argument, NULL, 'l'},    {"directory", required_argument, NULL, 'd'},
+    {"user", required_argument, NULL, 'u'},   {"memory", required_argument, NULL, 'm'},
+    {"files", required_argument, NULL, 'f'},  {"soft-files", required_argument, NULL, 's'},
+    {"cgroup", required_argument, NULL, 'c'}, {"error-fd", required_argument, NULL, 'e'},
+    {"help", no_argument, NULL, 'h'},         {0},
 };
 
 static const char usage[] =
@@ -51,6 +48,7 @@ static const char usage[] =
     "  --user NAME        run it as NAME, with the groups of NAME\n"
     "  --memory BYTES     limit of the data of each of its processes\n"
     "  --files N          limit of open files\n"
+    "  --soft-files N     soft limit of open files, as it was before ascale raised its own\n"
     "  --cgroup PATH      join a control group: PATH is its cgroup.procs (may be repeated)\n"
     "  --error-fd N       report a failure there instead of on standard error\n";
 
@@ -99,6 +97,9 @@ static void parse_arguments(struct launch *launch, int argc, char **argv)
             break;
         case 'f':
             launch->files = parse_count("files", optarg);
+            break;
+        case 's':
+            launch->soft_files = parse_count("soft-files", optarg);
             break;
         case 'e':
             launch->error_fd = (int)parse_count("error-fd", optarg);
@@ -166,12 +167,23 @@ static void set_limit(const struct launch *launch, const char *name, int resourc
     }
 }
 
+static void set_soft_files(const struct launch *launch)
+{
+    struct rlimit limit;
+    if (!launch->soft_files || launch->files || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur =
+        (rlim_t)launch->soft_files < limit.rlim_max ? (rlim_t)launch->soft_files : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void set_limits(const struct launch *launch)
 {
     /* RLIMIT_AS would end runtimes that reserve address space they never touch; RLIMIT_NPROC counts all that
      * the user runs, and nothing for root. */
     set_limit(launch, "memory limit", RLIMIT_DATA, launch->memory);
     set_limit(launch, "limit of open files", RLIMIT_NOFILE, launch->files);
+    set_soft_files(launch);
 }
 
 static void become_user(const struct launch *launch)

@@ -3,6 +3,7 @@
  * of ours that programs need, then what [app] env.* sets, then what tells the instance who it is; so nothing
  * secret of the controller's leaks. Keeps no state. */
 #include "target/launch.h"
+#include "base/limits.h"
 #include "base/spawn.h"
 #include "core/argv.h"
 #include "target/proctree.h"
@@ -124,6 +125,7 @@ static void build_arguments(struct list *arguments, const struct launch_request 
         add_option(arguments, "--cgroup", groups[i]);
     add_number(arguments, "--memory", request->group->limits_memory ? 0 : app->memory_limit);
     add_number(arguments, "--files", app->max_files);
+    add_number(arguments, "--soft-files", limits_found_files());
     add_number(arguments, "--error-fd", ERROR_FD);
     add_argument(arguments, "--");
     for (int i = 0; i < command->count; i++)
@@ -167,7 +169,9 @@ bool launch_instance(const struct launch_request *request, struct launched *out,
     if (!argv_split(&command, request->config->app.command, variables, err, err_size))
         return false;
     int error = spawn_launcher(request, &command, out);
-    if (error != 0)
+    if (error == -EMFILE)
+        snprintf(err, err_size, "no descriptor left for it: raise the limit of open files (ulimit -n)");
+    else if (error != 0)
         snprintf(err, err_size, "launcher '%s': %s", request->launcher, strerror(-error));
     return error == 0;
 }

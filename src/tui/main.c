@@ -3,6 +3,7 @@
  * of it, and an exit status at the end. The main thread keeps the terminal; everything that scales lives in
  * the control thread. */
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "control/control.h"
 #include "core/text.h"
@@ -51,6 +52,7 @@ static int run(const struct cli *cli, const struct settings *settings, struct st
                                   .state = state,
                                   .programs = &programs.view,
                                   .takes_signals = true,
+                                  .files_max = limits_raise_files(),
                                   .hup_reloads = face == FACE_HEADLESS,
                                   .dry_run = cli->dry_run,
                                   .read_only = cli->read_only,

@@ -30,6 +30,7 @@ EXTRA_DIST += \
 	tests/e2e/test_gunicorn.py \
 	tests/e2e/test_house.py \
 	tests/e2e/test_leaving.py \
+	tests/e2e/test_limits.py \
 	tests/e2e/test_load.py \
 	tests/e2e/test_load_https.py \
 	tests/e2e/test_load_rate.py \
