@@ -88,7 +88,7 @@ static void question_key(struct room *room, int key, const struct question *ques
         room_close(room);
     } else if (dialog_yes(key) && may_act(save, question)) {
         room_close(room);
-        room_post(room, &(struct command){.kind = question->act}, false);
+        room_post(room, &(struct command){.kind = question->act, .count = 1}, false); /* it has been shown */
     } else {
         dialog_scroll(&save->scroll, key);
     }

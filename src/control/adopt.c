@@ -4,6 +4,7 @@
  * or the one that opens it. */
 #include "base/log.h"
 #include "control/control_private.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,6 +71,22 @@ static void resume_roll(struct control *c, const struct state_record *left)
         engine_roll_resume(c->engine, old, count, left->roll, loop_now(c->loop));
 }
 
+bool adopt_is_orphaned(const struct control *c, const struct state_record *left, char *err, size_t err_size)
+{
+    int alive = 0;
+    if (!c->setup.sources || c->setup.sources->file || !left->ini[0] || access(left->ini, F_OK) == 0 ||
+        errno != ENOENT)
+        return false;
+    for (int i = 0; i < left->instance_count; i++)
+        alive += state_process_alive(&left->instances[i].process);
+    if (alive)
+        snprintf(err, err_size,
+                 "%d instances of '%s' still serve, and that file is gone: put it back, or name their "
+                 "settings by -c FILE",
+                 alive, left->ini);
+    return alive > 0;
+}
+
 void adopt_survivors(struct control *c, const struct state_record *left)
 {
     int adopted = 0;
@@ -131,6 +148,7 @@ void adopt_record(struct control *c)
         next->balancer = balancer_process(c->balancer);
     next->hold = *engine_hold(c->engine);
     next->left = c->leaving;
+    memcpy(next->ini, c->ini, sizeof next->ini);
     next->roll = engine_roll_wanted(c->engine);
     for (int i = 0; i < c->live_count; i++) {
         const struct live_instance *live = &c->live[i];

@@ -139,13 +139,18 @@ static void keep_old(void *context, const struct option *option)
              option->key);
 }
 
-/* The candidate becomes what reading the ini again would put in force, on_file what the ini says. */
-static bool read_again(struct control *c, struct config *on_file, struct keep *keep, char *err,
-                       size_t err_size)
+/* The candidate becomes what reading the ini again would put in force, on_file what the ini says, sections
+ * those it has. The file in use is read: that it is gone must not put another, or the built-in defaults, in
+ * its place. */
+static bool read_again(struct control *c, struct config *on_file, unsigned *sections, struct keep *keep,
+                       char *err, size_t err_size)
 {
     char path[PATH_MAX], problem[CONFIG_LOAD_ERROR_SIZE];
+    struct config_sources sources = *c->setup.sources;
+    if (c->setup.config_path[0])
+        sources.file = c->setup.config_path;
     *keep = (struct keep){.old = &c->config, .next = &c->candidate};
-    if (!config_load(c->setup.sources, &c->candidate, path, err, err_size))
+    if (!config_load_sections(&sources, &c->candidate, path, sections, err, err_size))
         return false;
     *on_file = c->candidate;
     config_diff(&c->config, on_file, keep_old, keep);
@@ -206,11 +211,17 @@ static bool run_reload_preview(struct control *c, const struct command *command,
     char err[CONFIG_LOAD_ERROR_SIZE];
     struct config on_file;
     struct keep keep;
-    if (!read_again(c, &on_file, &keep, err, sizeof err)) {
-        snprintf(text, size, "%s", err);
+    unsigned sections;
+    if (!read_again(c, &on_file, &sections, &keep, err, sizeof err)) {
+        snprintf(text, size, "%s; the old settings stay", err);
         return false;
     }
     struct detail *detail = begin_detail(c, command);
+    config_name_sections(c->sections & ~sections, err, sizeof err);
+    if (err[0]) {
+        add_line(detail, "Gone from the file, so that the defaults would be in force:");
+        add_line(detail, "- %s", err);
+    }
     for (size_t i = 0; i < sizeof changes_felt / sizeof *changes_felt; i++) {
         struct change_lines lines = {detail, &c->config, &on_file, changes_felt[i].flag,
                                      changes_felt[i].title};
@@ -220,19 +231,34 @@ static bool run_reload_preview(struct control *c, const struct command *command,
     return true;
 }
 
+/* A file that lost whole sections is a slip (an editor, a full disk) more often than a wish: nobody who was
+ * not asked gets the defaults, which begin with the demo application. */
+static bool keeps_sections(const struct control *c, unsigned sections, char *err, size_t err_size)
+{
+    char names[256];
+    if (!config_name_sections(c->sections & ~sections, names, sizeof names))
+        return true;
+    snprintf(err, err_size,
+             "%s has no %s any more; if that is meant, reload by key on the screen, or restart",
+             c->setup.config_path, names);
+    return false;
+}
+
 static bool run_reload(struct control *c, const struct command *command, char *text, size_t size)
 {
-    (void)command;
     char err[CONFIG_LOAD_ERROR_SIZE];
     struct config on_file;
     struct keep keep;
     struct change_list list = {.config = &c->candidate};
-    if (!read_again(c, &on_file, &keep, err, sizeof err)) {
+    unsigned sections;
+    if (!read_again(c, &on_file, &sections, &keep, err, sizeof err) ||
+        (command->count != 1 && !keeps_sections(c, sections, err, sizeof err))) {
         control_note(c, LEVEL_ERROR, "settings not read again, the old ones stay: %s", err);
         snprintf(text, size, "%s; the old settings stay", err);
         return false;
     }
     size_t count = config_diff(&c->config, &c->candidate, list_change, &list);
+    c->sections = sections;
     c->on_file = c->candidate; /* what was kept is not to be written over what the file says */
     control_apply_config(c, &c->candidate);
     control_note(c, LEVEL_INFO, "settings read again: %s", count ? list.text : "nothing changed");

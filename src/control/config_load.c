@@ -147,8 +147,48 @@ static bool check(const struct load *load)
     return fail(load->err, load->err_size, "%s", why);
 }
 
+/* Whether this row is the first of its section. */
+static bool begins_section(size_t i)
+{
+    return i == 0 || strcmp(options[i].section, options[i - 1].section) != 0;
+}
+
+static unsigned sections_of(const int *lines)
+{
+    unsigned sections = 0, bit = 0;
+    for (size_t i = 0; i < options_count; i++) {
+        bit += i > 0 && begins_section(i);
+        if (lines[i] > 0)
+            sections |= 1u << bit;
+    }
+    return sections;
+}
+
+int config_name_sections(unsigned sections, char *out, size_t size)
+{
+    size_t used = 0;
+    if (size)
+        *out = '\0';
+    for (size_t i = 0, bit = 0; i < options_count; i++) {
+        if (!begins_section(i))
+            continue;
+        if (sections & 1u << bit)
+            used += (size_t)snprintf(used < size ? out + used : NULL, used < size ? size - used : 0, "%s[%s]",
+                                     used ? " " : "", options[i].section);
+        bit++;
+    }
+    return (int)used;
+}
+
 bool config_load(const struct config_sources *sources, struct config *cfg, char *path, char *err,
                  size_t err_size)
+{
+    unsigned sections;
+    return config_load_sections(sources, cfg, path, &sections, err, err_size);
+}
+
+bool config_load_sections(const struct config_sources *sources, struct config *cfg, char *path,
+                          unsigned *sections, char *err, size_t err_size)
 {
     if (sources->file)
         snprintf(path, PATH_MAX, "%s", sources->file);
@@ -163,8 +203,10 @@ bool config_load(const struct config_sources *sources, struct config *cfg, char 
     for (size_t i = 0; i < sources->override_count && good; i++)
         good = apply_override(&load, sources->overrides[i]);
     good = good && check(&load);
-    if (good)
+    if (good) {
         *cfg = load.cfg;
+        *sections = sections_of(load.lines);
+    }
     free(load.lines);
     return good;
 }

@@ -448,6 +448,8 @@ static bool open_parts(struct control *c, char *err, size_t err_size)
         return false;
     }
     state_load(c->setup.state, left, problem, sizeof problem);
+    if (adopt_is_orphaned(c, left, err, err_size))
+        return false;
     if (!open_loop(c, err, err_size) || !open_engine(c, err, err_size) || !open_target(c, err, err_size) ||
         !open_loadgen(c, err, err_size) || !open_balancer(c, left, err, err_size))
         return false;
@@ -461,6 +463,15 @@ static bool open_parts(struct control *c, char *err, size_t err_size)
     return true;
 }
 
+/* As the next start must know it, wherever that is made. */
+static void resolve_ini(struct control *c)
+{
+    char *real = c->setup.config_path[0] ? realpath(c->setup.config_path, NULL) : NULL;
+    if (real && strlen(real) < sizeof c->ini)
+        strcpy(c->ini, real);
+    free(real);
+}
+
 struct control *control_new(const struct control_setup *setup, char *err, size_t err_size)
 {
     struct control *c = calloc(1, sizeof *c);
@@ -471,6 +482,8 @@ struct control *control_new(const struct control_setup *setup, char *err, size_t
     c->setup = *setup;
     c->config = c->on_file = *setup->config;
     c->orderly = true;
+    c->sections = setup->config_sections;
+    resolve_ini(c);
     backoff_init(&c->record_backoff, RECORD_RETRY_BASE, RECORD_RETRY_CAP, (uint64_t)getpid());
     if (!open_parts(c, err, err_size)) {
         control_free(c);

@@ -20,6 +20,7 @@ struct control_setup {
     const struct config *config;
     const struct config_sources *sources; /* where it came from: for reading it again */
     const char *config_path;              /* the file it was read from, for saving; "" = none */
+    unsigned config_sections;             /* that it has settings of: config_load_sections() */
     struct state *state;                  /* open; closed by the caller, after control_free() */
     const struct control_programs *programs;
     bool dry_run;    /* decide and say, keep the count at the minimum */

@@ -25,9 +25,11 @@ struct live_instance {
 
 struct control {
     struct control_setup setup;
-    struct config config;    /* in force */
-    struct config on_file;   /* what the ini and the command line say: the rest is unsaved */
-    struct config candidate; /* of the command at hand */
+    struct config config;     /* in force */
+    struct config on_file;    /* what the ini and the command line say: the rest is unsaved */
+    struct config candidate;  /* of the command at hand */
+    unsigned sections;        /* that the ini has settings of */
+    char ini[STATE_PATH_MAX]; /* its name from the root; "" = none */
 
     struct loop *loop;
     struct mailbox *mailbox;
@@ -73,6 +75,9 @@ void publish_detail_instance(struct control *control);
 void publish_snapshot(struct control *control, usec_t now);
 
 /* adopt.c */
+/* Instances live whose ini is gone, and no other was named: err says so. */
+bool adopt_is_orphaned(const struct control *control, const struct state_record *left, char *err,
+                       size_t err_size);
 void adopt_survivors(struct control *control, const struct state_record *left);
 void adopt_record(struct control *control);
 

@@ -222,9 +222,10 @@ static json_t *record_to_json(const struct state_record *record)
                                         instance->port, "ready", instance->ready, "old", instance->old,
                                         "process", process_to_json(&instance->process)));
     }
-    return json_pack("{s:i, s:s, s:b, s:i, s:o, s:o, s:o}", "version", STATE_VERSION, "boot", boot, "left",
-                     record->left, "roll", record->roll, "balancer", process_to_json(&record->balancer),
-                     "hold", hold_to_json(&record->hold), "instances", instances);
+    return json_pack("{s:i, s:s, s:s, s:b, s:i, s:o, s:o, s:o}", "version", STATE_VERSION, "boot", boot,
+                     "ini", record->ini, "left", record->left, "roll", record->roll, "balancer",
+                     process_to_json(&record->balancer), "hold", hold_to_json(&record->hold), "instances",
+                     instances);
 }
 
 static bool instance_from_json(json_t *json, struct state_instance *out)
@@ -243,15 +244,17 @@ static bool instance_from_json(json_t *json, struct state_instance *out)
 static bool record_from_json(json_t *json, struct state_record *out)
 {
     json_t *balancer, *hold = NULL, *instances, *item;
+    const char *ini = "";
     int left = 0;
     size_t i;
-    if (json_unpack(json, "{s:o, s?o, s?b, s?i, s:o}", "balancer", &balancer, "hold", &hold, "left", &left,
-                    "roll", &out->roll, "instances", &instances) < 0 ||
+    if (json_unpack(json, "{s:o, s?o, s?s, s?b, s?i, s:o}", "balancer", &balancer, "hold", &hold, "ini", &ini,
+                    "left", &left, "roll", &out->roll, "instances", &instances) < 0 ||
         out->roll < 0 || out->roll > INSTANCES_MAX || !process_from_json(balancer, &out->balancer) ||
         (hold && !hold_from_json(hold, &out->hold)) || !json_is_array(instances) ||
         json_array_size(instances) > INSTANCES_MAX)
         return false;
     out->left = left;
+    snprintf(out->ini, sizeof out->ini, "%s", ini);
     json_array_foreach(instances, i, item)
     {
         if (!instance_from_json(item, &out->instances[out->instance_count++]))

@@ -27,8 +27,9 @@ struct state_instance {
 struct state_record {
     struct state_process balancer;
     struct hold hold;
-    int roll;  /* a roll is under way, and so many are wanted; 0 = none is */
-    bool left; /* its operator has let them serve on; else it ended unasked */
+    int roll;                 /* a roll is under way, and so many are wanted; 0 = none is */
+    bool left;                /* its operator has let them serve on; else it ended unasked */
+    char ini[STATE_PATH_MAX]; /* the file of its settings, absolute; "" = none */
     int instance_count;
     struct state_instance instances[INSTANCES_MAX];
 };

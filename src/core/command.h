@@ -16,7 +16,7 @@ enum command_kind {
     CMD_SAVE_PREVIEW,   /* the diff that CMD_SAVE would write; answer in the detail slot */
     CMD_SAVE,           /* write changed settings to the ini */
     CMD_RELOAD_PREVIEW, /* what CMD_RELOAD would change; answer in the detail slot */
-    CMD_RELOAD,         /* read the ini again */
+    CMD_RELOAD,         /* read the ini again; count 1: though whole sections have gone from it */
     CMD_LOAD_START,     /* text = "load.key=value" lines for this run; none = as configured */
     CMD_LOAD_SET,       /* text as above, of a running load */
     CMD_LOAD_STOP,

@@ -49,6 +49,7 @@ static int run(const struct cli *cli, const struct settings *settings, struct st
     struct control_setup setup = {.config = &settings->config,
                                   .sources = &settings->sources,
                                   .config_path = settings->path,
+                                  .config_sections = settings->sections,
                                   .state = state,
                                   .programs = &programs.view,
                                   .takes_signals = true,

@@ -29,7 +29,7 @@ bool settings_load(struct settings *s, const struct cli *cli, char *err, size_t 
                           sizeof s->state_override, err, err_size) &&
            add_short_form(s, "ui.glyphs", cli->glyphs, s->glyphs_override, sizeof s->glyphs_override, err,
                           err_size) &&
-           config_load(&s->sources, &s->config, s->path, err, err_size);
+           config_load_sections(&s->sources, &s->config, s->path, &s->sections, err, err_size);
 }
 
 int settings_print(const struct settings *s, const struct cli *cli)

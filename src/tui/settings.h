@@ -12,6 +12,7 @@ struct settings {
     const char *overrides[CLI_SETTINGS_MAX + 2];
     char state_override[512], glyphs_override[64];
     char path[PATH_MAX]; /* of the file read; "" = none */
+    unsigned sections;   /* that the file has settings of */
 };
 
 /* Built-in defaults < the file < -s and its short forms. False: err says what is wrong, and where. */

@@ -29,6 +29,7 @@ EXTRA_DIST += \
 	tests/e2e/test_faults_process.py \
 	tests/e2e/test_gunicorn.py \
 	tests/e2e/test_house.py \
+	tests/e2e/test_ini_gone.py \
 	tests/e2e/test_leaving.py \
 	tests/e2e/test_limits.py \
 	tests/e2e/test_load.py \
