@@ -22,6 +22,8 @@ static void client_close(struct client *client)
     int fd = client->watch.fd;
     loop_remove(client->owner->loop, &client->watch);
     close(fd);
+    if (client->passed_fd >= 0)
+        close(client->passed_fd);
     bytes_fini(&client->in);
     bytes_fini(&client->out);
     client->open = false;
@@ -88,6 +90,27 @@ static void take_lines(struct client *client)
         client->owner->line(client->owner->context, client, line);
 }
 
+/* As recv(); a descriptor that comes along is kept until a command takes it or another comes. */
+static ssize_t receive(struct client *client, char *out, size_t size)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec part = {.iov_base = out, .iov_len = size};
+    struct msghdr m = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(client->watch.fd, &m, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+        c->cmsg_len != CMSG_LEN(sizeof(int)))
+        return n;
+    if (client->passed_fd >= 0)
+        close(client->passed_fd);
+    memcpy(&client->passed_fd, CMSG_DATA(c), sizeof(int));
+    return n;
+}
+
 static void client_ready(struct loop_watch *watch, uint32_t events)
 {
     struct client *client = watch->context;
@@ -96,7 +119,7 @@ static void client_ready(struct loop_watch *watch, uint32_t events)
     if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
         return;
     char *room = bytes_reserve(&client->in, 4096);
-    ssize_t n = !room ? 0 : recv(watch->fd, room, 4096, 0);
+    ssize_t n = !room ? 0 : receive(client, room, 4096);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -153,7 +176,7 @@ static void socket_ready(struct loop_watch *watch, uint32_t events)
         close(fd);
         return;
     }
-    *client = (struct client){.owner = c, .in.max = PROTOCOL_LINE_MAX, .out.max = OUT_MAX};
+    *client = (struct client){.owner = c, .passed_fd = -1, .in.max = PROTOCOL_LINE_MAX, .out.max = OUT_MAX};
     client->watch.ready = client_ready;
     client->watch.context = client;
     client->open = loop_add(c->loop, &client->watch, fd, EPOLLIN) == 0;
@@ -208,6 +231,30 @@ int clients_open(struct clients *c, struct loop *loop, const char *path)
     c->listening = error == 0;
     if (error < 0)
         close(fd);
+    return error;
+}
+
+static bool is_listening(int fd)
+{
+    int listening = 0, domain = 0;
+    socklen_t size = sizeof listening, domain_size = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening &&
+           getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) == 0 && domain == AF_UNIX;
+}
+
+int clients_move(struct clients *c, int fd)
+{
+    int old = c->watch.fd;
+    if (!c->listening || !is_listening(fd))
+        return -EINVAL;
+    loop_timer_cancel(c->loop, &c->again);
+    loop_remove(c->loop, &c->watch);
+    int error = loop_add(c->loop, &c->watch, fd, EPOLLIN);
+    if (error == 0) {
+        close(old);
+        return 0;
+    }
+    loop_add(c->loop, &c->watch, old, EPOLLIN);
     return error;
 }
 

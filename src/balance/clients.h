@@ -18,6 +18,7 @@ struct client {
     int64_t interval_us, next_stats_at; /* of its subscription; interval 0: none */
     bool changes_only, told;            /* it was told all once; from then on what changed */
     uint64_t told_mark;
+    int passed_fd; /* came with a line; -1 = none */
     bool open;
 };
 
@@ -35,6 +36,11 @@ struct clients {
 /* Binds path (a socket left there by a process that is gone is replaced), mode 0600. 0 or -errno. */
 int clients_open(struct clients *c, struct loop *loop, const char *path);
 void clients_close(struct clients *c);
+
+/* Listens on this socket from now on, and no more on the one before, whose path has gone; it is ours then. 0
+ * or -errno
+ * (-EINVAL: it is no listening Unix socket), and nothing has changed. */
+int clients_move(struct clients *c, int fd);
 
 /* Sends text, a whole line with its newline; fd >= 0 goes along. False: the client is closed now. */
 bool client_send(struct client *client, const char *text, size_t len, int fd);

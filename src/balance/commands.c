@@ -168,9 +168,22 @@ struct command_row {
     void (*run)(struct call *c);
 };
 
+static void on_control(struct call *c)
+{
+    int fd = c->client->passed_fd, error = fd >= 0 ? clients_move(&c->rt->clients, fd) : -EINVAL;
+    if (error == 0) {
+        c->client->passed_fd = -1;
+        answer_ok(c);
+    } else if (error == -EINVAL) {
+        answer_error(c, "no listening Unix socket came with the command");
+    } else {
+        answer_error(c, strerror(-error));
+    }
+}
+
 static const struct command_row rows[] = {
-    {"hello", on_hello},         {"backends", on_backends}, {"set", on_set},   {"stats", on_stats},
-    {"subscribe", on_subscribe}, {"listener", on_listener}, {"stop", on_stop},
+    {"hello", on_hello},         {"backends", on_backends}, {"set", on_set},         {"stats", on_stats},
+    {"subscribe", on_subscribe}, {"listener", on_listener}, {"control", on_control}, {"stop", on_stop},
 };
 
 static void dispatch(struct call *c, const char *name)
@@ -180,7 +193,7 @@ static void dispatch(struct call *c, const char *name)
             rows[i].run(c);
             return;
         }
-    answer_error(c, "unknown command (hello, backends, set, stats, subscribe, listener, stop)");
+    answer_error(c, "unknown command (hello, backends, set, stats, subscribe, listener, control, stop)");
 }
 
 void commands_take(struct runtime *rt, struct client *client, char *line)

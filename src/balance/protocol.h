@@ -19,6 +19,8 @@
  *        then one at each multiple of the interval on the monotonic clock (usec_beat()); 0 ends them;
  *        with "changes":true one that would repeat the last is {"event":"stats","same":true}
  *   {"id":6,"cmd":"listener"}          the listening socket comes with the reply (SCM_RIGHTS)
+ *   {"id":8,"cmd":"control"}           a listening Unix socket comes with it: controllers connect there from
+ * now on
  *   {"id":7,"cmd":"stop"}              stop accepting, finish, end
  *
  * Events go to every connection, stats to those that subscribed:

@@ -24,6 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define LISTEN_FD          3 /* in the program */
@@ -507,6 +510,43 @@ void balancer_drain(struct balancer *b, int instance)
         b->setup.drained(b->setup.context, instance);
     else if (!child_runs(&b->child))
         tell_drained(b, instance);
+}
+
+static int bind_control(const char *path, int *out)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path)
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    mode_t mask = umask(0177);
+    int error = bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
+    umask(mask);
+    if (!error && listen(fd, 8) < 0)
+        error = -errno;
+    if (error)
+        close(fd);
+    else
+        *out = fd;
+    return error;
+}
+
+int balancer_rebind(struct balancer *b)
+{
+    int fd = -1;
+    if (!b->link.open)
+        return -ENOTCONN;
+    int error = bind_control(b->socket_path, &fd);
+    if (error)
+        return error;
+    if (!balancer_link_send_with(&b->link, json_pack("{s:s}", "cmd", "control"), fd)) {
+        error = -EAGAIN;
+        unlink(b->socket_path);
+    }
+    close(fd);
+    return error;
 }
 
 void balancer_spare(struct balancer *b, int instance)

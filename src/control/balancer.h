@@ -41,6 +41,10 @@ void balancer_spare(struct balancer *balancer, int instance); /* only while no o
 void balancer_eject(struct balancer *balancer, int instance); /* until it is admitted again */
 void balancer_remove(struct balancer *balancer, int instance);
 
+/* Its control socket has lost its path: another is bound there and passed to it over the open connection. 0
+ * or -errno. */
+int balancer_rebind(struct balancer *balancer);
+
 /* Sends the set of backends if it changed: once at the end of a turn. */
 void balancer_flush(struct balancer *balancer);
 

@@ -199,3 +199,35 @@ out:
     json_decref(command);
     return id;
 }
+
+int64_t balancer_link_send_with(struct balancer_link *link, json_t *command, int fd)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    int64_t id = 0;
+    char *text = NULL;
+    if (!link->open || link->broken || link->out.size)
+        goto out;
+    json_object_set_new(command, "id", json_integer(link->next_id + 1));
+    text = json_dumps(command, JSON_COMPACT);
+    if (!text)
+        goto out;
+    char end[] = "\n";
+    struct iovec parts[] = {{text, strlen(text)}, {end, 1}};
+    struct msghdr message = {
+        .msg_iov = parts, .msg_iovlen = 2, .msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    /* A line this short goes out whole or not at all. */
+    if (sendmsg(link->watch.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        id = ++link->next_id;
+out:
+    free(text);
+    json_decref(command);
+    return id;
+}

@@ -32,4 +32,7 @@ void balancer_link_close(struct balancer_link *link);
  */
 int64_t balancer_link_send(struct balancer_link *link, json_t *command);
 
+/* The same, with a descriptor that stays the caller's. 0 also while earlier commands wait to be sent. */
+int64_t balancer_link_send_with(struct balancer_link *link, json_t *command, int fd);
+
 #endif

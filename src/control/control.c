@@ -29,6 +29,7 @@
 #define RECORD_RETRY_CAP  (5 * USEC_PER_SEC)
 #define FILES_OWN         48 /* descriptors of the control room itself, about */
 #define FILES_AN_INSTANCE 5
+#define PLACE_CHECK       (2 * USEC_PER_SEC) /* whether the state directory is still there */
 #define BURST_SPACING     (250 * USEC_PER_MSEC)
 #define REPORT_WAIT       (5 * USEC_PER_MSEC) /* what the report of a beat gets to come before the step */
 
@@ -223,6 +224,31 @@ static void step(struct control *c, usec_t now)
     c->dirty = true;
 }
 
+/* A cleaner, or a careless rm: without the directory no instance could be started, and a crash would leave
+ * all behind. */
+static void look_after_place(struct control *c, usec_t now)
+{
+    char socket_path[STATE_PATH_MAX + 32];
+    struct state *state = c->setup.state;
+    c->place_check_at = now + PLACE_CHECK;
+    if (!state_is_there(state)) {
+        int error = state_restore(state);
+        if (error && !c->place_lost)
+            control_note(c, LEVEL_ERROR,
+                         "the state directory %s is gone and cannot be made again: %s; trying on",
+                         state->directory, strerror(-error));
+        else if (!error)
+            control_note(c, LEVEL_ERROR, "the state directory %s was gone: made again", state->directory);
+        c->place_lost = error != 0;
+        c->record_due = true;
+        log_reopen();
+    }
+    state_socket_path(state, "balancer.sock", socket_path, sizeof socket_path);
+    if (!c->place_lost && c->balancer && access(socket_path, F_OK) < 0 && errno == ENOENT &&
+        balancer_rebind(c->balancer) == 0)
+        control_note(c, LEVEL_WARNING, "the balancer's control socket was gone: bound again");
+}
+
 static void turn(struct control *c, usec_t now)
 {
     if (now >= engine_deadline(c->engine)) {
@@ -237,6 +263,8 @@ static void turn(struct control *c, usec_t now)
         step(c, now);
     ending_advance(c, now);
     carry_out(c, now);
+    if (c->stage != STAGE_DONE && now >= c->place_check_at)
+        look_after_place(c, now);
     if (c->record_due && now >= c->record_at)
         adopt_record(c);
     if (now >= c->publish_at + (c->dirty ? 0 : PUBLISH_REST)) {

@@ -47,6 +47,8 @@ struct control {
     struct live_instance live[INSTANCES_MAX];
     bool record_due;  /* what the record says may have changed */
     usec_t record_at; /* not before */
+    usec_t place_check_at;
+    bool place_lost; /* the state directory could not be made again yet, and that was said */
     struct backoff record_backoff;
 
     usec_t started_at, next_step_at, burst_step_at, end_at;

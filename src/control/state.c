@@ -151,10 +151,60 @@ bool state_open(struct state *state, const char *directory, char *err, size_t er
                  strerror(errno));
         return false;
     }
-    if (lock_directory(state, err, err_size))
+    if (lock_directory(state, err, err_size)) {
+        if (survivors_mark(state->directory, state->mark) < 0)
+            state->mark[0] = '\0';
         return true;
+    }
     state_close(state);
     return false;
+}
+
+static bool is_same(int fd, const char *path)
+{
+    struct stat ours, there;
+    return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino;
+}
+
+bool state_is_there(const struct state *state)
+{
+    char lock[STATE_PATH_MAX + 16];
+    state_path(state, "lock", lock, sizeof lock);
+    return is_same(state->directory_fd, state->directory) && is_same(state->lock_fd, lock);
+}
+
+/* The descriptor keeps its number: paths of sockets lead through it. */
+static int reopen_directory(struct state *state)
+{
+    int fd = open(state->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int error = dup3(fd, state->directory_fd, O_CLOEXEC) < 0 ? -errno : 0;
+    close(fd);
+    return error;
+}
+
+int state_restore(struct state *state)
+{
+    char path[STATE_PATH_MAX + 16];
+    pid_t holder;
+    int error = file_make_directories(state->directory, 0700);
+    if (error)
+        return error;
+    state_path(state, "lock", path, sizeof path);
+    if (!is_same(state->lock_fd, path)) {
+        int fd = file_lock(path, &holder);
+        if (fd < 0)
+            return fd;
+        close(state->lock_fd);
+        state->lock_fd = fd;
+    }
+    state->has_saved = false;
+    error = reopen_directory(state);
+    if (!error && state->mark[0])
+        error = survivors_keep_mark(state->directory, state->mark);
+    return error;
 }
 
 void state_close(struct state *state)

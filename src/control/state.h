@@ -4,6 +4,7 @@
 #ifndef CONTROL_STATE_H
 #define CONTROL_STATE_H
 #include "core/snapshot.h"
+#include "target/survivors.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,7 +37,8 @@ struct state_record {
 
 struct state {
     char directory[STATE_PATH_MAX];
-    int lock_fd, directory_fd; /* -1 = not open */
+    int lock_fd, directory_fd;      /* -1 = not open */
+    char mark[SURVIVORS_MARK_SIZE]; /* of our instances; "" = none */
     struct state_record saved;
     bool has_saved;
 };
@@ -48,6 +50,13 @@ bool state_find_directory(const char *configured, char out[STATE_PATH_MAX], char
 /* Creates the directory for us only and locks it. False: err says why, naming the controller that holds it.
  */
 bool state_open(struct state *state, const char *directory, char *err, size_t err_size);
+
+/* Whether the directory and our lock in it are still where they were. */
+bool state_is_there(const struct state *state);
+
+/* Makes them again after somebody moved or removed them: under the same name, with the mark of our instances,
+ * and the record is due. 0 or -errno: -EWOULDBLOCK where another controller was quicker. */
+int state_restore(struct state *state);
 
 /* Unlocks. The record stays for the next start unless it was forgotten. */
 void state_close(struct state *state);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, CGROUPS_MAX = 4 };
@@ -134,18 +135,35 @@ static int open_above_standard(const struct launch *launch, const char *what, co
     return fd;
 }
 
-/* A disk that takes no log is no reason not to serve. */
+/* A log that cannot be opened is no reason not to serve; the controller says so. */
 static int open_log(const struct launch *launch)
 {
-    static const int bearable[] = {ENOSPC, EDQUOT, EROFS, EIO};
-    const int flags = O_WRONLY | O_APPEND | O_CREAT;
-    int fd = open(launch->log, flags | O_CLOEXEC | O_NOCTTY, 0600);
-    for (size_t i = 0; fd < 0 && i < sizeof bearable / sizeof bearable[0]; i++)
-        if (errno == bearable[i])
-            return open_above_standard(launch, "log", "/dev/null", O_WRONLY);
-    if (fd >= 0)
-        close(fd);
-    return open_above_standard(launch, "log", launch->log, flags);
+    int fd = open(launch->log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    if (fd < 0)
+        return open_above_standard(launch, "log", "/dev/null", O_WRONLY);
+    close(fd);
+    return open_above_standard(launch, "log", launch->log, O_WRONLY | O_APPEND);
+}
+
+/* Each start is marked in the log, as it goes on over many of them. */
+static void mark_start(const struct launch *launch, int log)
+{
+    char line[512], when[40] = "";
+    time_t now = time(NULL);
+    struct tm local;
+    if (localtime_r(&now, &local))
+        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S%z", &local);
+    int used = snprintf(line, sizeof line, "%s ascale: started as pid %d:", when, (int)getpid());
+    for (char **word = launch->command; *word && used < (int)sizeof line - 2; word++)
+        used += snprintf(line + used, sizeof line - (size_t)used, " %s", *word);
+    if (used > (int)sizeof line - 2)
+        used = (int)sizeof line - 2;
+    for (int i = 0; i < used; i++)
+        if ((unsigned char)line[i] < ' ')
+            line[i] = '?';
+    line[used] = '\n';
+    ssize_t written = write(log, line, (size_t)used + 1);
+    (void)written; /* a full disk: it goes on without */
 }
 
 static void join_cgroup(const struct launch *launch, const char *path)
@@ -270,6 +288,8 @@ int main(int argc, char **argv)
         fail(&launch, EXIT_FAILURE, "directory", launch.directory);
     take_descriptors(&launch, input, output);
     reset_signals();
+    if (strcmp(launch.log, "/dev/null") != 0)
+        mark_start(&launch, STDOUT_FILENO);
     execute(launch.command);
     fail(&launch, errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "command", launch.command[0]);
 }

@@ -90,6 +90,15 @@ static usec_t next_check(int64_t max_bytes, int64_t grown, usec_t span)
     return (usec_t)fmax(CHECK_MIN_US, fmin(wait, CHECK_MAX_US));
 }
 
+bool applog_went_away(struct applog *log)
+{
+    struct stat named, open;
+    if (log->away || log->fd < 0 || fstat(log->fd, &open) != 0)
+        return false;
+    log->away = stat(log->path, &named) != 0 || named.st_ino != open.st_ino || named.st_dev != open.st_dev;
+    return log->away;
+}
+
 usec_t applog_check(struct applog *log, int64_t max_bytes, usec_t now)
 {
     int64_t size = size_of(log->fd), grown = size - log->seen_bytes;

@@ -16,12 +16,16 @@ struct applog {
     int fd; /* -1: closed */
     int64_t seen_bytes;
     usec_t seen_at;
+    bool away;
     char last_line[APPLOG_LINE_SIZE]; /* as the program wrote it */
 };
 
 /* Makes the file or goes on with it. 0 or -errno; usable (empty) even then. */
 int applog_open(struct applog *log, const char *path);
 void applog_close(struct applog *log);
+
+/* True once when the file is not where it was: the program goes on writing to what was moved or removed. */
+bool applog_went_away(struct applog *log);
 
 /* Cuts it when it is larger than max_bytes (0: never) and reads its last line; returns when to call again:
  * soon while it grows fast. */

@@ -69,6 +69,10 @@ static bool any_alive(const struct process_target *t)
 /* With half of its time gone a log is looked at in the round of others. */
 static usec_t check_log(struct process_target *t, struct process_instance *instance, usec_t now)
 {
+    const struct target_setup *setup = &t->house.setup;
+    if (applog_went_away(&instance->log))
+        setup->note(setup->ctx, LEVEL_WARNING, instance->id,
+                    "its log was moved or removed: what it writes goes there until its next start");
     if (now >= instance->log.seen_at + (instance->log_check_at - instance->log.seen_at) / 2)
         instance->log_check_at = applog_check(&instance->log, t->house.config.log.max_size, now);
     return instance->log_check_at;

@@ -3,6 +3,7 @@
  * it from phase to phase. Invariants: pidfd and the checks are open only in LAUNCHING and RUNNING; a GONE
  * instance has no process. Nothing waits. Control thread only. */
 #include "target/process_instance.h"
+#include "base/file.h"
 #include "base/spawn.h"
 #include "target/launch.h"
 #include "target/ports.h"
@@ -511,6 +512,8 @@ static void take(struct process_instance *instance, struct process_house *house,
         .cpu_at = now,
     };
     char path[sizeof house->log_dir + 24];
+    file_make_directories(house->log_dir,
+                          0700); /* somebody may have removed it; why it cannot be made shows below */
     snprintf(path, sizeof path, "%s/i%d.log", house->log_dir, id);
     int error = applog_open(&instance->log, path);
     if (error != 0) {

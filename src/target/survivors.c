@@ -18,12 +18,48 @@
 #include <unistd.h>
 
 #define MARK_LENGTH (SURVIVORS_MARK_SIZE - 1)
+#define MARK_FILE   "mark"
+
+/* The file holds the mark and the directory it was written for, so that a copy of the directory has one of
+ * its own. */
+static bool read_mark(const char *state_dir, const struct stat *st, char mark[SURVIVORS_MARK_SIZE])
+{
+    char path[512], kept[SURVIVORS_MARK_SIZE];
+    unsigned long long device = 0, inode = 0;
+    _Static_assert(SURVIVORS_MARK_SIZE == 17, "the format below says 16");
+    snprintf(path, sizeof path, "%s/" MARK_FILE, state_dir);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    bool good = fscanf(file, "%16[0-9a-f] %llu %llu", kept, &device, &inode) == 3 &&
+                strlen(kept) == MARK_LENGTH && device == st->st_dev && inode == st->st_ino;
+    fclose(file);
+    if (good)
+        strcpy(mark, kept);
+    return good;
+}
+
+int survivors_keep_mark(const char *state_dir, const char *mark)
+{
+    char path[512];
+    struct stat st;
+    if (stat(state_dir, &st) < 0)
+        return -errno;
+    snprintf(path, sizeof path, "%s/" MARK_FILE, state_dir);
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return -errno;
+    fprintf(file, "%s %llu %llu\n", mark, (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+    return fclose(file) == 0 ? 0 : -errno;
+}
 
 int survivors_mark(const char *state_dir, char mark[SURVIVORS_MARK_SIZE])
 {
     struct stat st;
     if (stat(state_dir, &st) < 0)
         return -errno;
+    if (read_mark(state_dir, &st, mark))
+        return 0;
     /* FNV-1a over what names a directory for the kernel. */
     const uint64_t parts[] = {st.st_dev, st.st_ino};
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

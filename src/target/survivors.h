@@ -11,6 +11,7 @@
 #define SURVIVORS_MARK_SIZE 17 /* 16 hex digits */
 
 /* The mark of that directory, the same for every controller that uses it. 0 or -errno. */
+int survivors_keep_mark(const char *state_dir, const char *mark);
 int survivors_mark(const char *state_dir, char mark[SURVIVORS_MARK_SIZE]);
 
 /* A new key under this mark; the rest of it is chance. */

@@ -45,6 +45,7 @@ EXTRA_DIST += \
 	tests/e2e/test_scaling_under_load.py \
 	tests/e2e/test_remote.py \
 	tests/e2e/test_screen.py \
+	tests/e2e/test_state_gone.py \
 	tests/e2e/test_tui_headless.py
 
 # The suite never writes into the source tree: make distcheck runs with one that is read-only. Where pytest-xdist is

@@ -179,9 +179,14 @@ static void stop(struct rig *rig, int id)
     apply(rig, ACTION_REMOVE, id);
 }
 
+/* Without the marks of its starts. */
 static int log_lines(struct rig *rig, int id, char lines[][200], int max)
 {
-    return target_process.log_tail(rig->target, id, lines, max);
+    int count = target_process.log_tail(rig->target, id, lines, max), kept = 0;
+    for (int i = 0; i < count; i++)
+        if (!strstr(lines[i], " ascale: started as pid "))
+            memmove(lines[kept++], lines[i], sizeof lines[i]);
+    return kept;
 }
 
 /* Waits until its log has so many lines. */
