@@ -144,6 +144,7 @@ static void signals_serve(struct ui *ui)
 static void draw(struct ui *ui)
 {
     usec_t due = ui->drawn_at + ui->room.look.frame_interval / 10 * 9;
+    ui->waits = false;
     if (screen_measure(&ui->width, &ui->height))
         ui->room.dirty = ui->room.urgent = true;
     if (!grid_resize(&ui->grid, ui->width, ui->height))

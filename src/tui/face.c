@@ -106,13 +106,12 @@ bool face_show(enum face face, struct control *control, const struct cli *cli, i
     char err[256];
     struct port port = control_port(control);
     struct ui_options opts = {.now = clock_now_us,
-                                 .signal_fd = signal_fd,
-                                 .wake_fd = control_wake_fd(control),
-                                 .end_fd = control_end_fd(control),
-                                 .read_only = cli->read_only,
-                                 .mono = cli->mono};
-    int error =
-        face == FACE_SCREEN ? show_screen(&port, &opts, err, sizeof err) : show_lines(&port, &opts);
+                              .signal_fd = signal_fd,
+                              .wake_fd = control_wake_fd(control),
+                              .end_fd = control_end_fd(control),
+                              .read_only = cli->read_only,
+                              .mono = cli->mono};
+    int error = face == FACE_SCREEN ? show_screen(&port, &opts, err, sizeof err) : show_lines(&port, &opts);
     if (error) {
         if (face != FACE_SCREEN)
             snprintf(err, sizeof err, "cannot print lines: %s", strerror(-error));
