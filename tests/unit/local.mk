@@ -125,6 +125,9 @@ test_engine_SOURCES = tests/unit/test_engine.c tests/unit/world.c tests/unit/wor
 test_engine_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 test_scenarios_SOURCES = tests/unit/test_scenarios.c tests/unit/world.c tests/unit/world.h
 test_scenarios_LDADD = libcore.a $(CMOCKA_LIBS) -lm
+unit_programs += test_decisions
+test_decisions_SOURCES = tests/unit/test_decisions.c tests/unit/world.c tests/unit/world.h
+test_decisions_LDADD = libcore.a $(CMOCKA_LIBS) -lm
 
 unit_programs += test_args test_fleet_model test_pacer
 unit_programs += test_load_output test_load_answer test_load_plan test_load_trace test_load_team
@@ -172,8 +175,9 @@ check_PROGRAMS += $(unit_programs)
 TESTS += $(unit_programs)
 endif
 
-# Writes the golden screens anew. Look at what changed before committing it.
+# Writes the golden screens and decisions anew. Look at what changed before committing it.
 .PHONY: golden
 golden:
-	$(MAKE) $(AM_MAKEFLAGS) test_ui_golden
+	$(MAKE) $(AM_MAKEFLAGS) test_ui_golden test_decisions
 	$(AM_V_GEN)srcdir='$(srcdir)' ./test_ui_golden --write
+	$(AM_V_GEN)srcdir='$(srcdir)' ./test_decisions --write
