@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the keys of the table do. An action the focused view knows is its own; the rest is here. */
+#include "core/command.h"
+#include "core/config.h"
 #include "ui/view.h"
 #include <stdio.h>
 #include <string.h>

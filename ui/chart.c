@@ -3,6 +3,8 @@
  * braille cell); a bin's value is the mean of its points, or the last value before it while that may be held.
  */
 #include "ui/chart.h"
+#include "core/decision.h"
+#include "core/history.h"
 #include "core/text.h"
 #include <math.h>
 #include <stdio.h>

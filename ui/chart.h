@@ -3,6 +3,7 @@
  * length, so that a chart moves by whole columns and stands still between. Draws only; keeps nothing. */
 #ifndef UI_CHART_H
 #define UI_CHART_H
+#include "core/history.h"
 #include "core/snapshot.h"
 #include "ui/glyph.h"
 #include "ui/grid.h"

@@ -3,6 +3,7 @@
  * zero when opened. The default answer of every question is No: only the key it names does something. */
 #ifndef UI_DIALOG_H
 #define UI_DIALOG_H
+#include "core/command.h"
 #include "core/snapshot.h"
 #include "ui/form.h"
 #include "ui/grid.h"

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Explains one entry of the journal: every reason of a decision, the deciding one first; all of an event's
  * text. */
+#include "core/decision.h"
+#include "core/journal.h"
+#include "core/snapshot.h"
 #include "ui/format.h"
 #include "ui/view.h"
 #include <stdio.h>

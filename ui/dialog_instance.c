@@ -2,6 +2,10 @@
 /* One instance: what it is now, and from control's detail slot its health history and the tail of its log;
  * and what can be done to it. Both go by the instance's id, so that a row that moved is never hit by mistake.
  */
+#include "core/command.h"
+#include "core/instance.h"
+#include "core/journal.h"
+#include "core/snapshot.h"
 #include "ui/format.h"
 #include "ui/spans.h"
 #include "ui/view.h"

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The load generator: what it shall do, how it does, start and stop. While a load runs, left and right change
  * a number at once; the rest is applied by Enter. */
+#include "core/command.h"
+#include "core/config.h"
+#include "core/snapshot.h"
 #include "ui/format.h"
 #include "ui/room.h"
 #include "ui/spans.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* AUTO or MANUAL: y does it, n or Esc does not, whatever else is pressed does nothing. */
+#include "core/command.h"
 #include "ui/room.h"
 #include <stdio.h>
 

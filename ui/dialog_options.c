@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How this screen looks. It rules here at once; control is told as well, so that it can be saved, unless the
  * screen is read-only. */
+#include "core/command.h"
+#include "core/config.h"
 #include "ui/room.h"
 #include <stdio.h>
 

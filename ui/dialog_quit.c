@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Leaving while something runs. Ctrl-C a second time, which the room sees before any dialog, stops in order.
  */
+#include "core/snapshot.h"
 #include "ui/room.h"
 #include <stdio.h>
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Saving the settings to the ini and reading it again. Both show first what control says would change, and
  * only a yes to that does it. */
+#include "core/command.h"
+#include "core/snapshot.h"
 #include "ui/room.h"
 #include <stdio.h>
 #include <string.h>

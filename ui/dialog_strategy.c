@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The strategies of the option table, each with what it would decide now. Control is asked for one after the
  * other, over and over, because there is one detail slot. */
+#include "core/command.h"
+#include "core/snapshot.h"
 #include "ui/room.h"
 #include <stdio.h>
 #include <string.h>

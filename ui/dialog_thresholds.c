@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Thresholds and limits: checked as they are typed, and control is asked what it would decide with them. */
+#include "core/command.h"
+#include "core/config.h"
+#include "core/snapshot.h"
 #include "ui/room.h"
 #include <stdio.h>
 #include <string.h>

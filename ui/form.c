@@ -2,6 +2,7 @@
 /* Values are texts as the ini would have them; the option table judges them, so a form has no rules of its
  * own. */
 #include "ui/form.h"
+#include "core/config.h"
 #include "core/text.h"
 #include "ui/key.h"
 #include <stdio.h>

@@ -2,6 +2,7 @@
 /* A form over rows of the option table: each value is checked by the table as it is typed. Plain value. */
 #ifndef UI_FORM_H
 #define UI_FORM_H
+#include "core/config.h"
 #include "core/options.h"
 #include "ui/glyph.h"
 #include "ui/grid.h"

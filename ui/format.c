@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Short forms for the eye; the exact writers are in core/units. */
 #include "ui/format.h"
+#include "core/decision.h"
 #include "core/snapshot.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The rows, in the order of the help dialog, and what stands against using one. */
 #include "ui/keymap.h"
+#include "core/action.h"
+#include "core/options.h"
 #include <string.h>
 
 #define W KEY_WRITES

@@ -2,6 +2,7 @@
 /* Rows are given from the top: header, banners, charts, outlook; the footer takes the last; the table and the
  * journal share what is left. */
 #include "ui/layout.h"
+#include "core/journal.h"
 
 enum {
     LINE_BELOW_WIDTH = 40,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Output without a screen: the journal as lines, each printed once by its number. The same loop serves screen
  * readers, pipes and headless runs. */
+#include "core/command.h"
+#include "core/journal.h"
+#include "core/snapshot.h"
 #include "core/text.h"
 #include "ui/ui.h"
 #include "ui/view.h"

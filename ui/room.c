@@ -2,6 +2,10 @@
 /* Owns the two snapshots (the newest, and the one kept while frozen), the list of commands whose answers are
  * awaited, and the message line. A turn reads; keys act; drawing only reads. */
 #include "ui/room.h"
+#include "core/action.h"
+#include "core/command.h"
+#include "core/config.h"
+#include "core/snapshot.h"
 #include "ui/view.h"
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,6 +3,8 @@
  * commands go out by the port, the grid is drawn. Main thread only. Views and dialogs read and change it. */
 #ifndef UI_ROOM_H
 #define UI_ROOM_H
+#include "core/command.h"
+#include "core/config.h"
 #include "core/port.h"
 #include "ui/dialog.h"
 #include "ui/glyph.h"

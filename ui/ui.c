@@ -3,6 +3,9 @@
  * them, and shows what came of it. A key is shown at once; a new snapshot when a frame's time has passed, so
  * that frames keep step with the snapshots and nothing is drawn twice. */
 #include "ui/ui.h"
+#include "core/command.h"
+#include "core/config.h"
+#include "core/snapshot.h"
 #include "ui/print.h"
 #include "ui/room.h"
 #include "ui/screen.h"

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What several views share: which view a panel has, roles of the words, and how a list moves. */
 #include "ui/view.h"
+#include "core/action.h"
+#include "core/decision.h"
+#include "core/instance.h"
+#include "core/snapshot.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -2,6 +2,7 @@
 /* A view draws one panel from the snapshot shown and answers the keys that move within it. */
 #ifndef UI_VIEW_H
 #define UI_VIEW_H
+#include "core/instance.h"
 #include "ui/format.h"
 #include "ui/room.h"
 

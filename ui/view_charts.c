@@ -2,6 +2,10 @@
 /* The four charts: processor, instances, requests and latency over one shared axis of time. In a large window
  * a title, the plot and the marks of decisions; in a small one a row of sparks; zoomed also a cursor with
  * values. */
+#include "core/config.h"
+#include "core/decision.h"
+#include "core/history.h"
+#include "core/snapshot.h"
 #include "ui/chart.h"
 #include "ui/format.h"
 #include "ui/spans.h"

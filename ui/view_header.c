@@ -2,6 +2,10 @@
 /* The first row: mode, where users connect, how many instances, the load, since when. Below it the banners:
  * what the operator must know until it is over or acknowledged. And all of it in one line for tiny windows.
  */
+#include "core/action.h"
+#include "core/decision.h"
+#include "core/hold.h"
+#include "core/snapshot.h"
 #include "core/text.h"
 #include "ui/format.h"
 #include "ui/spans.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of instances: a row of the column table drives head, cells, sorting and what goes first in a
  * narrow window. The selection is an instance's id, not a row, so that it stays with its instance. */
+#include "core/instance.h"
+#include "core/snapshot.h"
 #include "ui/format.h"
 #include "ui/view.h"
 #include <math.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Decisions and events, newest first; a decision that repeats is as new as its last time. The selection is an
  * entry's number; none selected means the newest, and then the list follows. */
+#include "core/decision.h"
+#include "core/journal.h"
+#include "core/snapshot.h"
 #include "ui/format.h"
 #include "ui/spans.h"
 #include "ui/view.h"
@@ -51,7 +54,7 @@ static usec_t entry_time(const struct journal_entry *entry)
 }
 
 /* Indices into the journal of the entries shown, newest first: almost in order, but for HOLDs that fold. */
-static int rows_of(const struct room *room, short rows[SNAPSHOT_JOURNAL_MAX])
+static int rows_of(const struct room *room, short rows[JOURNAL_MAX])
 {
     const struct journal_entry *journal = room->snap->journal;
     int count = 0;
@@ -117,7 +120,7 @@ static void row_draw(struct room *room, const struct journal_entry *entry, struc
 
 static void journal_draw(struct room *room, struct area area)
 {
-    short rows[SNAPSHOT_JOURNAL_MAX];
+    short rows[JOURNAL_MAX];
     int count = rows_of(room, rows), page = area.height - 1, index = index_of(room, rows, count);
     bool focused = room->focus == PANEL_JOURNAL;
     room->rows[PANEL_JOURNAL] = page;
@@ -143,7 +146,7 @@ static void select_row(struct room *room, const short rows[], int count, int ind
 
 static bool journal_act(struct room *room, enum ui_action action)
 {
-    short rows[SNAPSHOT_JOURNAL_MAX];
+    short rows[JOURNAL_MAX];
     int count = rows_of(room, rows), index = index_of(room, rows, count);
     int moved = view_move(action, index, count, room->rows[PANEL_JOURNAL]);
     if (moved >= 0) {
@@ -163,7 +166,7 @@ static bool journal_act(struct room *room, enum ui_action action)
 
 static void journal_click(struct room *room, int row)
 {
-    short rows[SNAPSHOT_JOURNAL_MAX];
+    short rows[JOURNAL_MAX];
     int count = rows_of(room, rows);
     select_row(room, rows, count, room->journal_top + row - 1);
 }

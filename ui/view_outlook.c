@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* One line on what the next step looks at: the newest verdict and why, what holds it back, and how far it is
  * to the next change. Written from the data, so that it is true also when nothing happens. */
+#include "core/config.h"
+#include "core/decision.h"
+#include "core/snapshot.h"
 #include "ui/format.h"
 #include "ui/spans.h"
 #include "ui/view.h"

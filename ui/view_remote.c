@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A target that only takes a count: its health in place of a table of instances. */
+#include "core/breaker.h"
+#include "core/snapshot.h"
 #include "ui/format.h"
 #include "ui/spans.h"
 #include "ui/view.h"

@@ -4,7 +4,9 @@
 #ifndef CONTROL_BACKENDS_H
 #define CONTROL_BACKENDS_H
 #include "control/meter.h"
-#include "core/engine.h"
+#include "core/action.h"
+#include "core/sample.h"
+#include "core/snapshot.h"
 #include <jansson.h>
 
 struct backend {

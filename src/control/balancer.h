@@ -5,7 +5,9 @@
 #ifndef CONTROL_BALANCER_H
 #define CONTROL_BALANCER_H
 #include "control/state.h"
-#include "core/engine.h"
+#include "core/journal.h"
+#include "core/sample.h"
+#include "core/snapshot.h"
 
 struct loop;
 struct balancer;

@@ -3,7 +3,8 @@
  * commands. Nothing here blocks; all calls and callbacks are the control thread's. */
 #ifndef CONTROL_LOADGEN_H
 #define CONTROL_LOADGEN_H
-#include "core/engine.h"
+#include "core/journal.h"
+#include "core/snapshot.h"
 
 struct loop;
 struct loadgen;

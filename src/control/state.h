@@ -3,7 +3,9 @@
  * Quick: nothing here waits for the disk. Any one thread at a time. */
 #ifndef CONTROL_STATE_H
 #define CONTROL_STATE_H
-#include "core/snapshot.h"
+#include "core/hold.h"
+#include "core/instance.h"
+#include "core/units.h"
 #include "target/survivors.h"
 #include <stdbool.h>
 #include <stddef.h>

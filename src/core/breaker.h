@@ -3,9 +3,9 @@
  * (M. Nygard, Release It!, 2007). A plain value; the caller passes the time. */
 #ifndef CORE_BREAKER_H
 #define CORE_BREAKER_H
-#include <stdbool.h>
+#include "core/units.h"
 
-#include "core/snapshot.h"
+enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 
 struct breaker {
     int threshold;    /* failures in a row that open it; > 0 */

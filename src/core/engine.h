@@ -4,81 +4,17 @@
  * One thread at a time. The same calls in the same order give the same result, whatever the machine. */
 #ifndef CORE_ENGINE_H
 #define CORE_ENGINE_H
-#include "core/snapshot.h"
+#include "core/action.h"
+#include "core/command.h"
+#include "core/config.h"
+#include "core/decision.h"
+#include "core/event.h"
+#include "core/hold.h"
+#include "core/journal.h"
+#include "core/sample.h"
+#include "core/units.h"
 
-/* What one step sees. NaN or negative = not measured. */
-struct instance_sample {
-    int id;
-    int in_flight;
-    bool ejected;    /* the balancer gives it no requests for a while, as it failed users */
-    bool awaited;    /* a request waits for its first byte, and none has waited in vain since alive_at */
-    usec_t alive_at; /* a check or a request was answered, or a part of it; 0 = not yet */
-    double cpu_pct, rpm, error_pct; /* cpu: 100 = one core, the whole process tree */
-    int64_t mem_bytes, p50_us, p95_us, p99_us;
-};
-
-struct sample {
-    usec_t at;           /* when it was measured */
-    double cpu_pct;      /* of the target as a whole, where it has no instances of ours */
-    double host_cpu_pct; /* 0..100, all cores together */
-    double rpm, error_pct;
-    int64_t p50_us, p95_us, p99_us;
-    int in_flight, queue;
-    int replicas; /* what a TARGET_COUNT target says it has; -1 = unknown */
-    int instance_count;
-    struct instance_sample instances[INSTANCES_MAX];
-};
-
-/* What to do now; each is answered by an event. */
-enum action_kind {
-    ACTION_SPAWN,  /* start instance id; one that ended is started again under its id, without a REMOVE */
-    ACTION_ADMIT,  /* give it requests */
-    ACTION_SPARE,  /* give it requests only while no other has room */
-    ACTION_EJECT,  /* give it none, at once */
-    ACTION_DRAIN,  /* no new requests; EVENT_DRAINED when none is in flight */
-    ACTION_TERM,   /* ask it to stop */
-    ACTION_KILL,   /* end all of its processes */
-    ACTION_REMOVE, /* it is gone: forget its backend, port and files */
-    ACTION_COUNT,  /* TARGET_COUNT: order `count` replicas */
-};
-
-struct action {
-    enum action_kind kind;
-    int id;    /* instance */
-    int count; /* of ACTION_COUNT */
-};
-
-enum event_kind {
-    EVENT_SPAWNED,      /* pid, port */
-    EVENT_SPAWN_FAILED, /* text names errno and path */
-    EVENT_HEALTHY,      /* passed a check; streak */
-    EVENT_UNHEALTHY,    /* failed a check; check, streak, and text says how */
-    EVENT_LIVENESS,     /* its liveness check was answered; check, streak, text */
-    EVENT_SUSPENDED,    /* a signal has stopped it, and it fails its checks; text says how */
-    EVENT_DRAINED,
-    EVENT_EXITED, /* the last of its processes; text: "exit status 1", "killed by SIGKILL" */
-    EVENT_KIND_COUNT
-};
-
-/* How a check ended. */
-enum check {
-    CHECK_PASSED,
-    CHECK_BAD,     /* answered, but not well */
-    CHECK_REFUSED, /* no connection, or no HTTP */
-    CHECK_SILENT,  /* not answered in its time */
-};
-
-/* So many in a row make an instance unready. */
-#define CHECK_FALL 3
-
-struct event {
-    enum event_kind kind;
-    int id;
-    int pid, port;
-    enum check check;
-    int streak; /* checks in a row that passed, that did not, or, of a CHECK_BAD, that were answered badly */
-    char text[128];
-};
+struct snapshot;
 
 struct engine;
 size_t engine_size(void);

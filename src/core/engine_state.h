@@ -6,6 +6,7 @@
 #include "core/engine.h"
 #include "core/fleet.h"
 #include "core/guard.h"
+#include "core/history.h"
 #include "core/journal.h"
 #include "core/orders.h"
 #include "core/series.h"
@@ -34,7 +35,7 @@ struct engine {
     struct series signal;
     struct journal journal;
     int history_head, history_count;
-    struct history_point history[SNAPSHOT_HISTORY_MAX];
+    struct history_point history[HISTORY_MAX];
 };
 
 /* True for a target that only takes a count. */

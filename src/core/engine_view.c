@@ -2,6 +2,7 @@
 /* What the engine shows: history, journal lines from outside, and its part of the snapshot. Reads only, but
  * for the two rings. */
 #include "core/engine_state.h"
+#include "core/snapshot.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,8 +48,8 @@ void engine_remember(struct engine *e, usec_t now)
         .desired = (short)engine_desired(e, now),
         .mark = (unsigned char)e->mark,
     };
-    e->history_head = (e->history_head + 1) % SNAPSHOT_HISTORY_MAX;
-    if (e->history_count < SNAPSHOT_HISTORY_MAX)
+    e->history_head = (e->history_head + 1) % HISTORY_MAX;
+    if (e->history_count < HISTORY_MAX)
         e->history_count++;
     e->mark = VERDICT_HOLD;
 }
@@ -92,8 +93,8 @@ static void show_instances(const struct fleet *f, struct snapshot *out)
 
 static void show_history(const struct engine *e, struct snapshot *out)
 {
-    int first = (e->history_head - e->history_count + SNAPSHOT_HISTORY_MAX) % SNAPSHOT_HISTORY_MAX;
-    int run = SNAPSHOT_HISTORY_MAX - first;
+    int first = (e->history_head - e->history_count + HISTORY_MAX) % HISTORY_MAX;
+    int run = HISTORY_MAX - first;
     if (run > e->history_count)
         run = e->history_count;
     memcpy(out->history, e->history + first, (size_t)run * sizeof *e->history);

@@ -4,9 +4,12 @@
  * After every call, take the actions with fleet_next_action() until there is none. */
 #ifndef CORE_FLEET_H
 #define CORE_FLEET_H
-#include "core/engine.h"
+#include "core/action.h"
+#include "core/config.h"
+#include "core/event.h"
 #include "core/journal.h"
 #include "core/random.h"
+#include "core/sample.h"
 
 /* What becomes of an instance that is on its way out. */
 enum fleet_fate {

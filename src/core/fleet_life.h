@@ -2,7 +2,10 @@
 /* The table of an instance's life: what each event means in each state. For fleet.c. */
 #ifndef CORE_FLEET_LIFE_H
 #define CORE_FLEET_LIFE_H
-#include "core/engine.h"
+#include "core/action.h"
+#include "core/event.h"
+#include "core/instance.h"
+#include "core/journal.h"
 
 enum life_event {
     LIFE_SPAWNED,

@@ -4,7 +4,7 @@
  * Every rule that acts leaves its reason. A plain value; one thread at a time. */
 #ifndef CORE_GUARD_H
 #define CORE_GUARD_H
-#include "core/snapshot.h"
+#include "core/hold.h"
 #include "core/strategy.h"
 
 struct guard {

@@ -11,14 +11,14 @@
 
 static struct journal_entry *entry(struct journal *j, int back)
 {
-    return &j->entries[(j->head - 1 - back + 2 * SNAPSHOT_JOURNAL_MAX) % SNAPSHOT_JOURNAL_MAX];
+    return &j->entries[(j->head - 1 - back + 2 * JOURNAL_MAX) % JOURNAL_MAX];
 }
 
 static struct journal_entry *push(struct journal *j, usec_t at, enum journal_kind kind)
 {
     struct journal_entry *e;
-    j->head = (j->head + 1) % SNAPSHOT_JOURNAL_MAX;
-    if (j->count < SNAPSHOT_JOURNAL_MAX)
+    j->head = (j->head + 1) % JOURNAL_MAX;
+    if (j->count < JOURNAL_MAX)
         j->count++;
     e = entry(j, 0);
     memset(e, 0, sizeof *e);
@@ -85,8 +85,8 @@ int journal_entry_format(const struct journal_entry *entry, char *out, size_t si
 
 int journal_copy(const struct journal *j, struct journal_entry *out)
 {
-    int first = (j->head - j->count + SNAPSHOT_JOURNAL_MAX) % SNAPSHOT_JOURNAL_MAX;
-    int run = j->count < SNAPSHOT_JOURNAL_MAX - first ? j->count : SNAPSHOT_JOURNAL_MAX - first;
+    int first = (j->head - j->count + JOURNAL_MAX) % JOURNAL_MAX;
+    int run = j->count < JOURNAL_MAX - first ? j->count : JOURNAL_MAX - first;
     memcpy(out, j->entries + first, (size_t)run * sizeof *out);
     memcpy(out + run, j->entries, (size_t)(j->count - run) * sizeof *out);
     return j->count;

@@ -1,6 +1,7 @@
 # The pure brain: no clock, file, socket, thread, malloc or global (tests/purity checks it).
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
+	src/core/action.h \
 	src/core/argv.c \
 	src/core/argv.h \
 	src/core/arrivals.c \
@@ -20,6 +21,7 @@ libcore_a_SOURCES = \
 	src/core/engine_command.c \
 	src/core/engine_state.h \
 	src/core/engine_view.c \
+	src/core/event.h \
 	src/core/fleet.c \
 	src/core/fleet.h \
 	src/core/fleet_health.c \
@@ -32,6 +34,8 @@ libcore_a_SOURCES = \
 	src/core/guard.h \
 	src/core/histogram.c \
 	src/core/histogram.h \
+	src/core/history.h \
+	src/core/hold.h \
 	src/core/http1.h \
 	src/core/http1_body.c \
 	src/core/http1_head.c \
@@ -43,14 +47,15 @@ libcore_a_SOURCES = \
 	src/core/instance.h \
 	src/core/journal.c \
 	src/core/journal.h \
-	src/core/pick.c \
-	src/core/pick.h \
 	src/core/options.c \
 	src/core/options.h \
 	src/core/orders.c \
 	src/core/orders.h \
+	src/core/pick.c \
+	src/core/pick.h \
 	src/core/port.h \
 	src/core/random.h \
+	src/core/sample.h \
 	src/core/series.c \
 	src/core/series.h \
 	src/core/snapshot.h \

@@ -4,25 +4,20 @@
  * "not measured". About half a megabyte: keep it on the heap or static, never on a stack. */
 #ifndef CORE_SNAPSHOT_H
 #define CORE_SNAPSHOT_H
+#include "core/action.h"
+#include "core/breaker.h"
 #include "core/command.h"
+#include "core/config.h"
 #include "core/decision.h"
+#include "core/history.h"
+#include "core/hold.h"
 #include "core/instance.h"
-#include "core/options.h"
+#include "core/journal.h"
 #include "core/units.h"
 
 #define SNAPSHOT_VERSION      1
-#define SNAPSHOT_HISTORY_MAX  3600
-#define SNAPSHOT_JOURNAL_MAX  256
-#define JOURNAL_TEXT_MAX      400 /* a path, a line, a key and the nearest one must fit */
 #define SNAPSHOT_ANSWERS_MAX  16
 #define SNAPSHOT_DETAIL_LINES 64
-
-/* What a target can do; keys that make no sense for it are greyed. */
-enum target_flag {
-    TARGET_INSTANCES = 1 << 0, /* per-instance actions, pids, logs */
-    TARGET_COUNT = 1 << 1,     /* takes an absolute count */
-    TARGET_BALANCED = 1 << 2,  /* our balancer is in its path */
-};
 
 struct instance_view {
     int id; /* shown as i%d */
@@ -38,31 +33,6 @@ struct instance_view {
     char last_line[160];                        /* of its log, as it wrote it: sanitise before showing */
 };
 
-/* One step as the charts see it. */
-struct history_point {
-    usec_t at;
-    float cpu_pct, rpm, p50_ms, p95_ms, p99_ms, error_pct;
-    short ready, starting, desired;
-    unsigned char mark; /* enum verdict of a change in this step, VERDICT_HOLD = none */
-};
-
-enum journal_kind { JOURNAL_DECISION, JOURNAL_EVENT };
-enum journal_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
-
-struct journal_entry {
-    uint64_t seq; /* grows by one an entry; never reused */
-    usec_t at;
-    enum journal_kind kind;
-    enum journal_level level;
-    int instance;                /* 0 = none */
-    struct decision decision;    /* of JOURNAL_DECISION */
-    char text[JOURNAL_TEXT_MAX]; /* of JOURNAL_EVENT; may quote an application: sanitise before showing */
-};
-
-/* An entry as one line without its time, as screen, log and --plain say it: "UP 3>4 cpu ...", "i3 ready in
- * 0.4s". As snprintf. */
-int journal_entry_format(const struct journal_entry *entry, char *out, size_t size);
-
 /* What the next step will look at. */
 struct outlook {
     double signal_pct, signal_mean_pct; /* now, and over the window decisions use */
@@ -71,17 +41,6 @@ struct outlook {
     usec_t below_for, below_need;
     usec_t cooldown_up_left, cooldown_down_left;
     usec_t next_step_at;
-};
-
-enum override_kind { OVERRIDE_NONE, OVERRIDE_FLOOR, OVERRIDE_CEILING };
-
-/* What the operator holds the count to. */
-struct hold {
-    bool manual; /* MANUAL: count holds until changed */
-    int count;   /* of MANUAL */
-    enum override_kind override;
-    int override_count;
-    usec_t override_until; /* USEC_NEVER = until changed */
 };
 
 struct load_view {
@@ -108,8 +67,6 @@ struct balancer_view {
     int64_t p50_us, p95_us, p99_us;
     int in_flight, queue, connections;
 };
-
-enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 
 /* A target behind an API (TARGET_COUNT). */
 struct remote_view {
@@ -164,9 +121,9 @@ struct snapshot {
     struct detail detail;
     struct answer answers[SNAPSHOT_ANSWERS_MAX]; /* newest last; id 0 = empty */
     int instance_count, history_count, journal_count;
-    struct instance_view instances[INSTANCES_MAX];      /* by id */
-    struct history_point history[SNAPSHOT_HISTORY_MAX]; /* oldest first */
-    struct journal_entry journal[SNAPSHOT_JOURNAL_MAX]; /* oldest first */
+    struct instance_view instances[INSTANCES_MAX]; /* by id */
+    struct history_point history[HISTORY_MAX];     /* oldest first */
+    struct journal_entry journal[JOURNAL_MAX];     /* oldest first */
 };
 
 #endif

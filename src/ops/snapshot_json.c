@@ -3,6 +3,7 @@
  * same rows, so that neither can know a field the other does not. Texts are cleaned on the way out: an
  * application's bytes need not be UTF-8. */
 #include "ops/snapshot_json.h"
+#include "core/options.h"
 #include "core/text.h"
 #include <math.h>
 #include <stdio.h>

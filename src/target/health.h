@@ -6,7 +6,9 @@
 #define TARGET_HEALTH_H
 #include "base/http_client.h"
 #include "base/loop.h"
-#include "core/engine.h"
+#include "core/config.h"
+#include "core/event.h"
+#include "core/units.h"
 #include <sys/socket.h>
 
 #define HEALTH_TEXT_SIZE 128

@@ -3,6 +3,7 @@
  * sampling, the round of the house each second (orphans, logs, limits), the host's own CPU. Control thread
  * only. */
 #include "base/file.h"
+#include "core/snapshot.h"
 #include "target/proc.h"
 #include "target/process_instance.h"
 #include <errno.h>

@@ -11,6 +11,7 @@
  * while that is not closed, one call is the probe. Control thread only. */
 #include "core/backoff.h"
 #include "core/breaker.h"
+#include "core/snapshot.h"
 #include "target/remote_wire.h"
 #include "target/target.h"
 #include <errno.h>

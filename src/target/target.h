@@ -6,9 +6,14 @@
  * unless is_own says otherwise. */
 #ifndef TARGET_TARGET_H
 #define TARGET_TARGET_H
-#include "core/engine.h"
+#include "core/action.h"
+#include "core/config.h"
+#include "core/event.h"
+#include "core/journal.h"
+#include "core/sample.h"
 
 struct loop;
+struct snapshot;
 
 struct target_setup {
     struct loop *loop;

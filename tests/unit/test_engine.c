@@ -386,9 +386,9 @@ static void test_journal_numbers_never_repeat(void **state)
     for (int i = 0; i < 1000; i++)
         engine_note(w->engine, LEVEL_INFO, 0, "line", w->now + i);
     s = world_look(w);
-    assert_int_equal(s->journal_count, SNAPSHOT_JOURNAL_MAX);
+    assert_int_equal(s->journal_count, JOURNAL_MAX);
     for (int i = 0; i < s->journal_count; i++)
-        assert_int_equal(s->journal[i].seq, 1000 - SNAPSHOT_JOURNAL_MAX + 1 + i);
+        assert_int_equal(s->journal[i].seq, 1000 - JOURNAL_MAX + 1 + i);
     world_free(w);
 }
 
@@ -398,10 +398,10 @@ static void test_history_keeps_the_newest(void **state)
     const struct snapshot *s;
     (void)state;
     world_begin(w);
-    world_run(w, (SNAPSHOT_HISTORY_MAX + 100) * SEC);
+    world_run(w, (HISTORY_MAX + 100) * SEC);
     s = world_look(w);
-    assert_int_equal(s->history_count, SNAPSHOT_HISTORY_MAX);
-    assert_int_equal(s->history[SNAPSHOT_HISTORY_MAX - 1].at, w->now);
+    assert_int_equal(s->history_count, HISTORY_MAX);
+    assert_int_equal(s->history[HISTORY_MAX - 1].at, w->now);
     for (int i = 1; i < s->history_count; i++)
         assert_int_equal(s->history[i].at - s->history[i - 1].at, SEC);
     world_free(w);

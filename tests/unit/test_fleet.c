@@ -92,7 +92,7 @@ static void pass(usec_t span)
 
 static const char *last_note(void)
 {
-    return journal.entries[(journal.head - 1 + SNAPSHOT_JOURNAL_MAX) % SNAPSHOT_JOURNAL_MAX].text;
+    return journal.entries[(journal.head - 1 + JOURNAL_MAX) % JOURNAL_MAX].text;
 }
 
 static void test_a_whole_life(void **state)

@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "base/loop.h"
+#include "core/snapshot.h"
 #include "target/remote_wire.h"
 #include "target/target.h"
 #include <fcntl.h>

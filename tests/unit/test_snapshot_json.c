@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "core/options.h"
 #include "fake_port.h"
 #include "ops/snapshot_json.h"
 #include <math.h>

@@ -104,9 +104,9 @@ static void measure(struct life *life)
 static void entry_add(struct life *life, bool change)
 {
     struct snapshot *snap = life->fake.snapshot;
-    struct journal_entry *newest = &snap->journal[SNAPSHOT_JOURNAL_MAX - 1];
+    struct journal_entry *newest = &snap->journal[JOURNAL_MAX - 1];
     uint64_t seq = snap->journal[snap->journal_count - 1].seq + 1;
-    if (snap->journal_count == SNAPSHOT_JOURNAL_MAX)
+    if (snap->journal_count == JOURNAL_MAX)
         memmove(snap->journal, snap->journal + 1, sizeof snap->journal - sizeof *newest);
     else
         newest = &snap->journal[snap->journal_count++];
@@ -141,7 +141,7 @@ static void states_change(struct life *life)
 
 static void history_add(struct snapshot *snap, unsigned mark)
 {
-    if (snap->history_count == SNAPSHOT_HISTORY_MAX)
+    if (snap->history_count == HISTORY_MAX)
         memmove(snap->history, snap->history + 1, sizeof snap->history - sizeof *snap->history);
     else
         snap->history_count++;

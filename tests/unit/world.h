@@ -6,6 +6,7 @@
 #define TESTS_WORLD_H
 #include "core/engine.h"
 #include "core/random.h"
+#include "core/snapshot.h"
 
 #define WORLD_AGENTS 4096
 #define WORLD_EVENTS 8192
