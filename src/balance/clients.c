@@ -102,12 +102,14 @@ static ssize_t receive(struct client *client, char *out, size_t size)
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t n = recvmsg(client->watch.fd, &m, MSG_CMSG_CLOEXEC);
     struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-        c->cmsg_len != CMSG_LEN(sizeof(int)))
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
         return n;
-    if (client->passed_fd >= 0)
-        close(client->passed_fd);
-    memcpy(&client->passed_fd, CMSG_DATA(c), sizeof(int));
+    for (size_t at = 0; CMSG_LEN(at + sizeof(int)) <= c->cmsg_len;
+         at += sizeof(int)) { /* the last one is kept */
+        if (client->passed_fd >= 0)
+            close(client->passed_fd);
+        memcpy(&client->passed_fd, CMSG_DATA(c) + at, sizeof(int));
+    }
     return n;
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "control/control_private.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,19 +72,48 @@ static void resume_roll(struct control *c, const struct state_record *left)
         engine_roll_resume(c->engine, old, count, left->roll, loop_now(c->loop));
 }
 
+/* The names in `had` that `has` lacks; both as config_name_sections() writes them. */
+static void find_lost(const char *had, const char *has, char *out, size_t size)
+{
+    *out = '\0';
+    for (size_t length; *had; had += length + (had[length] == ' ')) {
+        char name[64];
+        length = strcspn(had, " ");
+        snprintf(name, sizeof name, "%.*s", (int)length, had);
+        if (!strstr(has, name) && strlen(out) + length + 2 < size)
+            snprintf(out + strlen(out), size - strlen(out), "%s%s", *out ? " " : "", name);
+    }
+}
+
+/* Of the ini that was recorded: "" = nothing is. A file that was named on the command line instead is the
+ * operator's word. */
+static void what_is_missing(const struct control *c, const struct state_record *left, char *out, size_t size)
+{
+    char has[STATE_SECTIONS_SIZE], lost[STATE_SECTIONS_SIZE];
+    bool named = c->setup.sources && c->setup.sources->file, same = strcmp(c->ini, left->ini) == 0;
+    *out = '\0';
+    if (!c->setup.sources || !left->ini[0] || (named && !same))
+        return;
+    config_name_sections(c->setup.config_sections, has, sizeof has);
+    find_lost(left->sections, has, lost, sizeof lost);
+    if (!named && access(left->ini, F_OK) < 0 && errno == ENOENT)
+        snprintf(out, size, "is gone");
+    else if (same && lost[0])
+        snprintf(out, size, "has no %s any more", lost);
+}
+
 bool adopt_is_orphaned(const struct control *c, const struct state_record *left, char *err, size_t err_size)
 {
+    char missing[160];
     int alive = 0;
-    if (!c->setup.sources || c->setup.sources->file || !left->ini[0] || access(left->ini, F_OK) == 0 ||
-        errno != ENOENT)
-        return false;
-    for (int i = 0; i < left->instance_count; i++)
+    what_is_missing(c, left, missing, sizeof missing);
+    for (int i = 0; missing[0] && i < left->instance_count; i++)
         alive += state_process_alive(&left->instances[i].process);
     if (alive)
         snprintf(err, err_size,
-                 "%d instances of '%s' still serve, and that file is gone: put it back, or name their "
-                 "settings by -c FILE",
-                 alive, left->ini);
+                 "%d instance%s of '%s' still serve%s, and that file %s: put it back, or name their settings "
+                 "by -c FILE",
+                 alive, alive == 1 ? "" : "s", left->ini, alive == 1 ? "s" : "", missing);
     return alive > 0;
 }
 
@@ -149,6 +179,7 @@ void adopt_record(struct control *c)
     next->hold = *engine_hold(c->engine);
     next->left = c->leaving;
     memcpy(next->ini, c->ini, sizeof next->ini);
+    config_name_sections(c->sections, next->sections, sizeof next->sections);
     next->roll = engine_roll_wanted(c->engine);
     for (int i = 0; i < c->live_count; i++) {
         const struct live_instance *live = &c->live[i];

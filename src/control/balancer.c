@@ -56,6 +56,7 @@ struct balancer {
     usec_t log_check_at;
 
     struct child child;
+    bool socket_lost; /* another controller has its path */
     int restarts;
     usec_t started_at;
     bool heard, hung; /* in this life */
@@ -168,10 +169,17 @@ static void on_look_due(struct loop_timer *timer, int64_t now)
     child_signal(&b->child, SIGKILL);
 }
 
+/* What another controller has put there stays. */
+static void unlink_socket(const struct balancer *b)
+{
+    if (!b->socket_lost)
+        unlink(b->socket_path);
+}
+
 static void start_program(struct balancer *b)
 {
     /* A socket left by a killed one would only refuse us until the new one has replaced it. */
-    unlink(b->socket_path);
+    unlink_socket(b);
     b->started_at = now_of(b);
     b->heard = b->hung = false;
     int error = spawn_program(b);
@@ -215,7 +223,7 @@ static void finish_stop(struct balancer *b)
 {
     b->stop = STOP_DONE;
     loop_timer_cancel(b->setup.loop, &b->stop_timer);
-    unlink(b->socket_path);
+    unlink_socket(b);
 }
 
 static void on_ended(void *context, int status, const char *how)
@@ -533,6 +541,11 @@ static int bind_control(const char *path, int *out)
     return error;
 }
 
+void balancer_lose_socket(struct balancer *b, bool lost)
+{
+    b->socket_lost = lost;
+}
+
 int balancer_rebind(struct balancer *b)
 {
     int fd = -1;
@@ -543,7 +556,7 @@ int balancer_rebind(struct balancer *b)
         return error;
     if (!balancer_link_send_with(&b->link, json_pack("{s:s}", "cmd", "control"), fd)) {
         error = -EAGAIN;
-        unlink(b->socket_path);
+        unlink_socket(b);
     }
     close(fd);
     return error;

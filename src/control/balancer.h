@@ -47,6 +47,9 @@ void balancer_remove(struct balancer *balancer, int instance);
  * or -errno. */
 int balancer_rebind(struct balancer *balancer);
 
+/* What is at that path is another controller's from now on, or ours again: it is not unlinked. */
+void balancer_lose_socket(struct balancer *balancer, bool lost);
+
 /* Sends the set of backends if it changed: once at the end of a turn. */
 void balancer_flush(struct balancer *balancer);
 

@@ -147,6 +147,8 @@ static bool check(const struct load *load)
     return fail(load->err, load->err_size, "%s", why);
 }
 
+#define COMMAND_BIT (1u << 31)
+
 /* Whether this row is the first of its section. */
 static bool begins_section(size_t i)
 {
@@ -161,6 +163,8 @@ static unsigned sections_of(const int *lines)
         if (lines[i] > 0)
             sections |= 1u << bit;
     }
+    if (lines[option_find("app", "command") - options] > 0)
+        sections |= COMMAND_BIT;
     return sections;
 }
 
@@ -177,6 +181,9 @@ int config_name_sections(unsigned sections, char *out, size_t size)
                                      used ? " " : "", options[i].section);
         bit++;
     }
+    if (sections & COMMAND_BIT)
+        used += (size_t)snprintf(used < size ? out + used : NULL, used < size ? size - used : 0,
+                                 "%sapp.command", used ? " " : "");
     return (int)used;
 }
 

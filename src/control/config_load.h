@@ -23,11 +23,12 @@ bool config_find_file(char *out, size_t size);
 bool config_load(const struct config_sources *sources, struct config *cfg, char *path, char *err,
                  size_t err_size);
 
-/* The same, and which sections the file has settings of: a bit each, in the order of the option table. */
+/* The same, and which sections the file has settings of: a bit each, in the order of the option table, and
+ * the highest one for app.command, which says whose instances these are. */
 bool config_load_sections(const struct config_sources *sources, struct config *cfg, char *path,
                           unsigned *sections, char *err, size_t err_size);
 
-/* The names of these sections, "[app] [log]". As snprintf. */
+/* The names of these, "[app] [log] app.command". As snprintf. */
 int config_name_sections(unsigned sections, char *out, size_t size);
 
 /* config_check() of the core, and that trusted_proxies are addresses. False: err says which are not good. */

@@ -233,13 +233,21 @@ static void look_after_place(struct control *c, usec_t now)
     c->place_check_at = now + PLACE_CHECK;
     if (!state_is_there(state)) {
         int error = state_restore(state);
-        if (error && !c->place_lost)
+        if (state->foreign_pid && !c->place_lost)
+            control_note(c, LEVEL_ERROR,
+                         "the state directory %s was moved away, and ascale-tui (pid %d) has its place: "
+                         "nothing is recorded "
+                         "any more, a crash of this one would leave its instances behind",
+                         state->directory, state->foreign_pid);
+        else if (error && !c->place_lost)
             control_note(c, LEVEL_ERROR,
                          "the state directory %s is gone and cannot be made again: %s; trying on",
                          state->directory, strerror(-error));
         else if (!error)
             control_note(c, LEVEL_ERROR, "the state directory %s was gone: made again", state->directory);
         c->place_lost = error != 0;
+        if (c->balancer)
+            balancer_lose_socket(c->balancer, state->foreign_pid != 0);
         c->record_due = true;
         log_reopen();
     }

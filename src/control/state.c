@@ -195,12 +195,15 @@ int state_restore(struct state *state)
     state_path(state, "lock", path, sizeof path);
     if (!is_same(state->lock_fd, path)) {
         int fd = file_lock(path, &holder);
+        if (fd == -EWOULDBLOCK)
+            state->foreign_pid = holder > 0 ? holder : -1;
         if (fd < 0)
             return fd;
         close(state->lock_fd);
         state->lock_fd = fd;
     }
     state->has_saved = false;
+    state->foreign_pid = 0;
     error = reopen_directory(state);
     if (!error && state->mark[0])
         error = survivors_keep_mark(state->directory, state->mark);
@@ -272,10 +275,10 @@ static json_t *record_to_json(const struct state_record *record)
                                         instance->port, "ready", instance->ready, "old", instance->old,
                                         "process", process_to_json(&instance->process)));
     }
-    return json_pack("{s:i, s:s, s:s, s:b, s:i, s:o, s:o, s:o}", "version", STATE_VERSION, "boot", boot,
-                     "ini", record->ini, "left", record->left, "roll", record->roll, "balancer",
-                     process_to_json(&record->balancer), "hold", hold_to_json(&record->hold), "instances",
-                     instances);
+    return json_pack("{s:i, s:s, s:s, s:s, s:b, s:i, s:o, s:o, s:o}", "version", STATE_VERSION, "boot", boot,
+                     "ini", record->ini, "sections", record->sections, "left", record->left, "roll",
+                     record->roll, "balancer", process_to_json(&record->balancer), "hold",
+                     hold_to_json(&record->hold), "instances", instances);
 }
 
 static bool instance_from_json(json_t *json, struct state_instance *out)
@@ -294,17 +297,19 @@ static bool instance_from_json(json_t *json, struct state_instance *out)
 static bool record_from_json(json_t *json, struct state_record *out)
 {
     json_t *balancer, *hold = NULL, *instances, *item;
-    const char *ini = "";
+    const char *ini = "", *sections = "";
     int left = 0;
     size_t i;
-    if (json_unpack(json, "{s:o, s?o, s?s, s?b, s?i, s:o}", "balancer", &balancer, "hold", &hold, "ini", &ini,
-                    "left", &left, "roll", &out->roll, "instances", &instances) < 0 ||
+    if (json_unpack(json, "{s:o, s?o, s?s, s?s, s?b, s?i, s:o}", "balancer", &balancer, "hold", &hold, "ini",
+                    &ini, "sections", &sections, "left", &left, "roll", &out->roll, "instances",
+                    &instances) < 0 ||
         out->roll < 0 || out->roll > INSTANCES_MAX || !process_from_json(balancer, &out->balancer) ||
         (hold && !hold_from_json(hold, &out->hold)) || !json_is_array(instances) ||
         json_array_size(instances) > INSTANCES_MAX)
         return false;
     out->left = left;
     snprintf(out->ini, sizeof out->ini, "%s", ini);
+    snprintf(out->sections, sizeof out->sections, "%s", sections);
     json_array_foreach(instances, i, item)
     {
         if (!instance_from_json(item, &out->instances[out->instance_count++]))
@@ -384,7 +389,7 @@ static int put_into_place(const char *spare, const char *path)
 
 int state_save(struct state *state, const struct state_record *record)
 {
-    if (state->has_saved && memcmp(&state->saved, record, sizeof *record) == 0)
+    if (state->foreign_pid || (state->has_saved && memcmp(&state->saved, record, sizeof *record) == 0))
         return 0;
     char path[STATE_PATH_MAX + 16], spare[STATE_PATH_MAX + 16];
     state_path(state, RECORD_FILE, path, sizeof path);
@@ -408,6 +413,8 @@ int state_save(struct state *state, const struct state_record *record)
 void state_forget(struct state *state)
 {
     char path[STATE_PATH_MAX + 16];
+    if (state->foreign_pid)
+        return;
     state_path(state, RECORD_FILE, path, sizeof path);
     unlink(path);
     state_path(state, SPARE_FILE, path, sizeof path);

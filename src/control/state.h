@@ -11,8 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STATE_VERSION  1
-#define STATE_PATH_MAX 256
+#define STATE_VERSION       1
+#define STATE_PATH_MAX      256
+#define STATE_SECTIONS_SIZE 128
 
 /* A process by a name that is never reused: its pid together with the instant it started. */
 struct state_process {
@@ -30,9 +31,10 @@ struct state_instance {
 struct state_record {
     struct state_process balancer;
     struct hold hold;
-    int roll;                 /* a roll is under way, and so many are wanted; 0 = none is */
-    bool left;                /* its operator has let them serve on; else it ended unasked */
-    char ini[STATE_PATH_MAX]; /* the file of its settings, absolute; "" = none */
+    int roll;                           /* a roll is under way, and so many are wanted; 0 = none is */
+    bool left;                          /* its operator has let them serve on; else it ended unasked */
+    char ini[STATE_PATH_MAX];           /* the file of its settings, absolute; "" = none */
+    char sections[STATE_SECTIONS_SIZE]; /* that the file had settings of, as config_name_sections() */
     int instance_count;
     struct state_instance instances[INSTANCES_MAX];
 };
@@ -41,6 +43,8 @@ struct state {
     char directory[STATE_PATH_MAX];
     int lock_fd, directory_fd;      /* -1 = not open */
     char mark[SURVIVORS_MARK_SIZE]; /* of our instances; "" = none */
+    int foreign_pid; /* the controller that took the place after ours was moved away; 0 = none: nothing is
+                        written then */
     struct state_record saved;
     bool has_saved;
 };
@@ -57,7 +61,8 @@ bool state_open(struct state *state, const char *directory, char *err, size_t er
 bool state_is_there(const struct state *state);
 
 /* Makes them again after somebody moved or removed them: under the same name, with the mark of our instances,
- * and the record is due. 0 or -errno: -EWOULDBLOCK where another controller was quicker. */
+ * and the record is due. 0 or -errno: -EWOULDBLOCK where another controller was quicker, and foreign_pid is
+ * its. */
 int state_restore(struct state *state);
 
 /* Unlocks. The record stays for the next start unless it was forgotten. */

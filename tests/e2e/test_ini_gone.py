@@ -16,7 +16,8 @@ APP = {"app.command": "ascale-app --work 0 --quiet --port {port}"}
     lambda ini: ini.rename(ini.with_suffix(".away")), lambda ini: ini.write_text(""),
     lambda ini: ini.write_text("# nothing but a comment\n"), lambda ini: (ini.unlink(), ini.mkdir()),
     lambda ini: ini.write_text("[scaling]\nmax_instances = 4\n"),
-], ids=["gone", "empty", "comment", "directory", "sections"])
+    lambda ini: ini.write_text("".join(line for line in ini.read_text().splitlines(True) if "command" not in line)),
+], ids=["gone", "empty", "comment", "directory", "sections", "command"])
 def test_the_old_settings_stay_at_a_reload(room, harm):
     control = room(APP)
     pid = control.wait_ready(1)[0]
@@ -56,12 +57,35 @@ def test_a_start_does_not_take_over_instances_whose_ini_is_gone(house):
     ini.rename(house.directory / "moved.ini")
     status, output = house.run(words, cwd=house.directory)
     assert status == 1
-    assert f"1 instances of '{ini}' still serve, and that file is gone" in output and "-c FILE" in output
+    assert f"1 instance of '{ini}' still serves, and that file is gone" in output and "-c FILE" in output
     assert alive(pid)
     named = house.spawn([*words, "-c", "moved.ini"], cwd=house.directory)
     named.wait_for("1 of its instances taken over")
     assert alive(pid)
     assert named.terminate() == 0
+    wait_until(lambda: not alive(pid), 10, "the end of the instance")
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_start_with_what_is_left_of_an_ini_takes_over_nothing(house, named):
+    ini = house.directory / "autoscaler.ini"
+    text = ini_text(QUICK | APP)
+    ini.write_text(text)
+    words = [program("ascale-tui"), "--headless", "--state-dir", str(house.directory / "state"),
+             *(["-c", str(ini)] if named else [])]
+    first = house.spawn(words, cwd=house.directory)
+    pid = int(first.wait_for(r"i1 \(pid (\d+)\) ready in").group(1))
+    first.signal(signal.SIGKILL)
+    first.wait()
+    first.expected_orphans = True
+    ini.write_text("")
+    status, output = house.run(words, cwd=house.directory)
+    assert status == 1 and "has no [app] [scaling] [balancer] app.command any more" in output
+    assert alive(pid)
+    ini.write_text(text)
+    again = house.spawn(words, cwd=house.directory)
+    again.wait_for("1 of its instances taken over")
+    assert again.terminate() == 0
     wait_until(lambda: not alive(pid), 10, "the end of the instance")
 
 

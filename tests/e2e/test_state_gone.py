@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from headless import Traffic
+from headless import ControlRoom, Traffic
 from house import alive, wait_until
 
 
@@ -65,6 +65,24 @@ def test_where_it_cannot_be_made_again_all_goes_on(room):
     control.state.unlink()
     control.wait_for(r"was gone: made again")
     assert control.stop() == 0
+
+
+def test_the_place_of_another_controller_is_left_alone(house):
+    """Ours was moved away and another started there: nothing of it is overwritten, nor removed at our end."""
+    ours = ControlRoom(house, name="room")
+    pid = ours.wait_ready(1)[0]
+    ours.process.signal(signal.SIGSTOP)
+    ours.state.rename(ours.state.with_suffix(".away"))
+    other = ControlRoom(house, {"scaling.min_instances": 2}, name="room")
+    pids = other.wait_ready(2)
+    ours.process.signal(signal.SIGCONT)
+    ours.wait_for(rf"was moved away, and ascale-tui \(pid {other.pid}\) has its place: nothing is recorded any more")
+    assert ours.stop() == 0
+    assert not alive(pid) and all(alive(pid) for pid in pids)
+    record = (other.state / "state.json").read_text()
+    assert all(str(pid) in record for pid in pids) and (other.state / "balancer.sock").exists()
+    crash_and_take_over(other, pids)
+    assert other.stop() == 0
 
 
 def test_each_start_is_marked_in_the_instances_log(room):
