@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The whole text is in memory; inih asks next_line() for one line after the other. A line is judged there
- * before inih sees it, and after the first bad one inih is told the text has ended, so nothing is read past
- * an error. */
+/* The whole text is in memory; inih asks next_line() for one line after the other, and gets the heads alone:
+ * "[section]" and "key =". A line is judged before that, the value of a key, over as many lines as it has, is
+ * gathered here, and after the first bad line inih is told the text has ended, so nothing is read past an
+ * error. */
 #include "base/ini.h"
 #include "base/file.h"
 #include <errno.h>
@@ -27,7 +28,10 @@ struct reader {
     struct seen *seen;
     size_t seen_count, seen_capacity;
     ini_each *each;
+    ini_is_key *is_key;
     void *context;
+    char *value; /* of the key inih was last given; as large as the text */
+    int key_line;
     bool failed;
     char *err;
     size_t err_size;
@@ -130,28 +134,134 @@ static void judge_key(struct reader *reader, const struct line *line)
             subject(reader, line, name, sizeof name));
 }
 
-static void judge(struct reader *reader, const struct line *line, size_t max)
+static size_t indent_of(const struct line *line)
 {
-    char name[160];
-    const char *bad = bad_byte(line);
     size_t indent = 0;
     while (indent < line->size && is_blank(line->text[indent]))
         indent++;
-    bool comment = indent < line->size && (line->text[indent] == '#' || line->text[indent] == ';');
+    return indent;
+}
+
+static bool is_comment(const struct line *line)
+{
+    size_t indent = indent_of(line);
+    return indent < line->size && (line->text[indent] == '#' || line->text[indent] == ';');
+}
+
+/* Comments as well: nothing that a terminal would obey belongs into the file. */
+static bool refuses_bytes(struct reader *reader, const struct line *line)
+{
+    char name[160];
+    const char *bad = bad_byte(line);
     if (bad)
         fail(reader, "%s holds the byte 0x%02x", subject(reader, line, name, sizeof name),
              (unsigned char)*bad);
-    else if (line->size > max)
-        fail(reader, "%s: the line has %zu bytes, at most %zu can be read",
-             subject(reader, line, name, sizeof name), line->size, max);
-    else if (comment || indent == line->size)
+    return bad;
+}
+
+static void fail_indented(struct reader *reader)
+{
+    fail(reader, "indented, which would continue the line above; begin it in the first column");
+}
+
+/* A line that begins something: not a continuation. */
+static void judge(struct reader *reader, const struct line *line)
+{
+    if (refuses_bytes(reader, line) || is_comment(line) || indent_of(line) == line->size)
         return;
-    else if (indent > 0)
-        fail(reader, "indented, which would continue the line above; begin it in the first column");
+    if (indent_of(line) > 0)
+        fail_indented(reader);
     else if (line->text[0] == '[')
         judge_section(reader, *line);
     else
         judge_key(reader, line);
+}
+
+/* The next line that is no comment, when it continues a value: reader stands behind it then. */
+static bool take_continuation(struct reader *reader, struct line *out)
+{
+    const char *at = reader->at;
+    int line = reader->line;
+    while (reader->at < reader->end && !reader->failed) {
+        *out = take_line(reader);
+        if (is_comment(out) && !refuses_bytes(reader, out))
+            continue;
+        size_t indent = indent_of(out);
+        if (indent > 0 && indent < out->size)
+            return true;
+        break;
+    }
+    if (!reader->failed) {
+        reader->at = at;
+        reader->line = line;
+    }
+    return false;
+}
+
+/* "key = value" of a key that the section has. */
+static bool is_misplaced_key(const struct reader *reader, const struct line *line)
+{
+    char key[NAME_MAX_BYTES + 1];
+    size_t start = indent_of(line), end = start;
+    while (end < line->size && line->text[end] != '=' && line->text[end] != ':')
+        end++;
+    if (!reader->is_key || end == line->size)
+        return false;
+    while (end > start && is_blank(line->text[end - 1]))
+        end--;
+    snprintf(key, sizeof key, "%.*s", (int)(end - start < sizeof key ? end - start : 0), line->text + start);
+    return key[0] && reader->is_key(reader->section, key);
+}
+
+static void append(struct reader *reader, const char *text, size_t size)
+{
+    size_t used = strlen(reader->value);
+    while (size > 0 && is_blank(*text))
+        text++, size--;
+    while (size > 0 && is_blank(text[size - 1]))
+        size--;
+    if (used && size)
+        reader->value[used++] = ' ';
+    memcpy(reader->value + used, text, size);
+    reader->value[used + size] = '\0';
+}
+
+static void gather_value(struct reader *reader, const struct line *line, size_t value_at)
+{
+    struct line more;
+    reader->key_line = reader->line;
+    reader->value[0] = '\0';
+    append(reader, line->text + value_at, line->size - value_at);
+    while (!reader->failed && take_continuation(reader, &more)) {
+        if (refuses_bytes(reader, &more))
+            return;
+        if (is_misplaced_key(reader, &more))
+            fail_indented(reader);
+        else if (has_inline_comment(&more))
+            fail(reader, "' ;' would cut the value there; a comment needs a line of its own, a ';' no blank "
+                         "before it");
+        else
+            append(reader, more.text, more.size);
+    }
+}
+
+/* "key =" for inih; the value is ours. */
+static void give_key(struct reader *reader, const struct line *line, char *out, size_t capacity)
+{
+    char name[160];
+    size_t end = 0;
+    while (line->text[end] != '=' && line->text[end] != ':')
+        end++;
+    size_t value_at = end + 1;
+    while (end > 0 && is_blank(line->text[end - 1]))
+        end--;
+    if (end + sizeof " =\n" > capacity)
+        fail(reader, "%s: a key has at most %zu bytes", subject(reader, line, name, sizeof name),
+             capacity - sizeof " =\n");
+    else
+        snprintf(out, capacity, "%.*s =\n", (int)end, line->text);
+    if (!reader->failed)
+        gather_value(reader, line, value_at);
 }
 
 static char *next_line(char *out, int capacity, void *stream)
@@ -160,12 +270,15 @@ static char *next_line(char *out, int capacity, void *stream)
     if (reader->failed || reader->at == reader->end)
         return NULL;
     struct line line = take_line(reader);
-    judge(reader, &line, (size_t)capacity - 2);
-    if (reader->failed)
-        return NULL;
-    memcpy(out, line.text, line.size);
-    memcpy(out + line.size, "\n", 2);
-    return out;
+    judge(reader, &line);
+    strcpy(out, "\n");
+    if (!reader->failed && line.size > 0 && !is_comment(&line) && indent_of(&line) < line.size) {
+        if (line.text[0] == '[')
+            snprintf(out, (size_t)capacity, "[%s]\n", reader->section);
+        else
+            give_key(reader, &line, out, (size_t)capacity);
+    }
+    return reader->failed ? NULL : out;
 }
 
 static bool remember(struct reader *reader, const char *section, const char *key)
@@ -192,33 +305,44 @@ static bool remember(struct reader *reader, const char *section, const char *key
         fail(reader, "out of memory");
         return false;
     }
-    reader->seen[reader->seen_count++] = (struct seen){copy, reader->line};
+    reader->seen[reader->seen_count++] = (struct seen){copy, reader->key_line};
     return true;
 }
 
-/* inih's callback: 1 is success. */
+/* inih's callback: 1 is success. What is wrong with a value is said of the line where it begins. */
 static int on_key(void *user, const char *section, const char *key, const char *value)
 {
     struct reader *reader = user;
     char why[512] = "";
-    if (reader->failed || !key || !remember(reader, section, key))
+    int line = reader->line;
+    (void)value;
+    if (reader->failed || !key)
         return !reader->failed;
-    if (!reader->each(reader->context, section, key, value ? value : "", reader->line, why, sizeof why))
+    reader->line = reader->key_line;
+    if (remember(reader, section, key) &&
+        !reader->each(reader->context, section, key, reader->value, reader->key_line, why, sizeof why))
         fail(reader, "%s", why);
+    reader->line = line;
     return !reader->failed;
 }
 
-bool ini_read_text(const char *name, const char *text, size_t size, ini_each *each, void *context, char *err,
-                   size_t err_size)
+bool ini_read_text(const char *name, const char *text, size_t size, ini_each *each, ini_is_key *is_key,
+                   void *context, char *err, size_t err_size)
 {
     static const char mark[] = "\xEF\xBB\xBF";
     struct reader reader = {.name = name,
                             .at = text,
                             .end = text + size,
                             .each = each,
+                            .is_key = is_key,
+                            .value = malloc(size + 1),
                             .context = context,
                             .err = err,
                             .err_size = err_size};
+    if (!reader.value) {
+        fail(&reader, "out of memory");
+        return false;
+    }
     if (size >= 3 && memcmp(text, mark, 3) == 0)
         reader.at += 3;
     int line = ini_parse_stream(next_line, &reader, on_key, &reader);
@@ -229,6 +353,7 @@ bool ini_read_text(const char *name, const char *text, size_t size, ini_each *ea
     for (size_t i = 0; i < reader.seen_count; i++)
         free(reader.seen[i].name);
     free(reader.seen);
+    free(reader.value);
     return !reader.failed;
 }
 
@@ -239,7 +364,8 @@ static const char *read_error(int error)
                             : strerror(error);
 }
 
-bool ini_read_file(const char *path, ini_each *each, void *context, char *err, size_t err_size)
+bool ini_read_file(const char *path, ini_each *each, ini_is_key *is_key, void *context, char *err,
+                   size_t err_size)
 {
     char *text;
     size_t size;
@@ -248,7 +374,7 @@ bool ini_read_file(const char *path, ini_each *each, void *context, char *err, s
         snprintf(err, err_size, "%s: cannot be read: %s", path, read_error(-error));
         return false;
     }
-    bool good = ini_read_text(path, text, size, each, context, err, err_size);
+    bool good = ini_read_text(path, text, size, each, is_key, context, err, err_size);
     free(text);
     return good;
 }

@@ -90,6 +90,37 @@ static size_t value_at(const struct line *line, const char *key)
     return at;
 }
 
+static bool is_empty(const struct line *line)
+{
+    for (size_t i = 0; i < line->size; i++)
+        if (!is_blank(line->text[i]))
+            return false;
+    return true;
+}
+
+static bool is_comment(const struct line *line)
+{
+    size_t at = 0;
+    while (at < line->size && is_blank(line->text[at]))
+        at++;
+    return at < line->size && (line->text[at] == '#' || line->text[at] == ';');
+}
+
+/* Past the last line that continues the value of the key in this one, as base/ini.c reads it. */
+static size_t value_end(const struct lines *lines, size_t at)
+{
+    size_t end = at + 1;
+    for (size_t i = at + 1; i < lines->count; i++) {
+        const struct line *line = &lines->items[i];
+        if (line->kind == LINE_REMOVED || is_comment(line))
+            continue;
+        if (is_empty(line) || !is_blank(line->text[0]))
+            break;
+        end = i + 1;
+    }
+    return end;
+}
+
 /* Where a change goes: the key's line, or the place for a new one. */
 struct place {
     bool has_section;
@@ -113,7 +144,7 @@ static struct place find_place(const struct lines *lines, const struct ini_chang
         size_t value = heading ? 0 : value_at(line, change->key);
         if (value > 0)
             return (struct place){true, i, value};
-        if (line->size > 0 && !is_blank(line->text[0]))
+        if (!is_empty(line))
             place = (struct place){true, i + 1, 0};
     }
     return place;
@@ -142,16 +173,20 @@ static bool replace(struct lines *lines, const struct place *place, const char *
     bool carriage = end > 0 && line->text[end - 1] == '\r';
     while (end > place->value && is_blank(line->text[end - 1]))
         end--;
-    if (end - place->value == strlen(value) && memcmp(line->text + place->value, value, strlen(value)) == 0)
+    size_t last = value_end(lines, place->line);
+    if (last == place->line + 1 && end - place->value == strlen(value) &&
+        memcmp(line->text + place->value, value, strlen(value)) == 0)
         return true;
     bool was_empty = end == place->value;
     size_t keep = place->value;
     while (was_empty && is_blank(line->text[keep - 1]))
         keep--;
-    if (!add_line(lines, place->line + 1, "%.*s%s%s%s", (int)keep, line->text, was_empty ? " " : "", value,
+    for (size_t i = place->line; i < last; i++) /* comments between its pieces stay */
+        if (i == place->line || !is_comment(&lines->items[i]))
+            lines->items[i].kind = LINE_REMOVED;
+    if (!add_line(lines, last, "%.*s%s%s%s", (int)keep, line->text, was_empty ? " " : "", value,
                   carriage ? "\r" : ""))
         return false;
-    lines->items[place->line].kind = LINE_REMOVED;
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "target/remote_wire.h"
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -59,6 +60,11 @@ bool config_find_file(char *out, size_t size)
     return false;
 }
 
+bool config_is_key(const char *section, const char *key)
+{
+    return option_find(section, key);
+}
+
 static bool set_from_file(void *context, const char *section, const char *key, const char *value, int line,
                           char *err, size_t err_size)
 {
@@ -72,7 +78,7 @@ static bool set_from_file(void *context, const char *section, const char *key, c
 static bool read_file(struct load *load)
 {
     char err[CONFIG_LOAD_ERROR_SIZE];
-    if (!*load->path || ini_read_file(load->path, set_from_file, load, err, sizeof err))
+    if (!*load->path || ini_read_file(load->path, set_from_file, config_is_key, load, err, sizeof err))
         return true;
     return fail(load->err, load->err_size, "%s", err);
 }
@@ -194,6 +200,27 @@ bool config_load(const struct config_sources *sources, struct config *cfg, char 
     return config_load_sections(sources, cfg, path, &sections, err, err_size);
 }
 
+/* A group that is the user's alone (Debian gives everybody one) is nobody else. */
+static bool is_shared(gid_t gid)
+{
+    const struct group *group = getgrgid(gid);
+    return gid != getegid() || !group || group->gr_mem[0];
+}
+
+/* One that was found rather than named: in a folder of somebody else's it would run their command as us. */
+static bool is_ours(const char *path, char *err, size_t err_size)
+{
+    struct stat status;
+    const char *why = NULL;
+    if (stat(path, &status) < 0)
+        return true; /* reading it says what is wrong */
+    if (status.st_uid != geteuid() && status.st_uid != 0)
+        why = "it belongs to another user";
+    else if (status.st_mode & S_IWOTH || (status.st_mode & S_IWGRP && is_shared(status.st_gid)))
+        why = "others may write to it";
+    return !why || fail(err, err_size, "%s: %s; name it with -c if you trust it", path, why);
+}
+
 bool config_load_sections(const struct config_sources *sources, struct config *cfg, char *path,
                           unsigned *sections, char *err, size_t err_size)
 {
@@ -201,6 +228,8 @@ bool config_load_sections(const struct config_sources *sources, struct config *c
         snprintf(path, PATH_MAX, "%s", sources->file);
     else
         config_find_file(path, PATH_MAX);
+    if (!sources->file && *path && !is_ours(path, err, err_size))
+        return false;
     struct load load = {.path = path, .err = err, .err_size = err_size};
     load.lines = calloc(options_count, sizeof *load.lines);
     if (!load.lines)

@@ -31,6 +31,9 @@ bool config_load_sections(const struct config_sources *sources, struct config *c
 /* The names of these, "[app] [log] app.command". As snprintf. */
 int config_name_sections(unsigned sections, char *out, size_t size);
 
+/* Whether the option table has that key, NAMEs of env.* and the like included. */
+bool config_is_key(const char *section, const char *key);
+
 /* config_check() of the core, and that trusted_proxies are addresses. False: err says which are not good. */
 bool config_check_all(const struct config *cfg, char *err, size_t err_size);
 

@@ -129,7 +129,7 @@ static bool reads_back(const char *path, const char *text, char *err, size_t err
     struct config trial;
     char why[CONFIG_LOAD_ERROR_SIZE];
     config_init(&trial);
-    if (ini_read_text(path, text, strlen(text), set_trial, &trial, why, sizeof why) &&
+    if (ini_read_text(path, text, strlen(text), set_trial, config_is_key, &trial, why, sizeof why) &&
         config_check_all(&trial, why, sizeof why))
         return true;
     snprintf(err, err_size, "not saved, what it would become is no good: %s", why);

@@ -41,7 +41,7 @@ static void check_edit(const char *text, size_t size, int keys)
     char *edited, *diff, err[512];
     require(ini_edit("fuzz.ini", text, size, &change, 1, &edited, &diff) == 0);
     struct seen seen = {0};
-    if (ini_read_text("edited.ini", edited, strlen(edited), each, &seen, err, sizeof err))
+    if (ini_read_text("edited.ini", edited, strlen(edited), each, NULL, &seen, err, sizeof err))
         require(seen.changed && (seen.keys == keys || seen.keys == keys + 1));
     else
         require(strstr(err, "at most")); /* the line or the file was full */
@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *text = (const char *)data;
     char err[512] = "";
     struct seen seen = {0};
-    if (ini_read_text("fuzz.ini", text, size, each, &seen, err, sizeof err))
+    if (ini_read_text("fuzz.ini", text, size, each, NULL, &seen, err, sizeof err))
         check_edit(text, size, seen.keys);
     else
         require(!strncmp(err, "fuzz.ini:", 9) && strlen(err) > 10);

@@ -74,8 +74,8 @@ static void built_in_is_below_the_file_and_the_file_below_the_command_line(void 
 static void bad_files_are_refused_with_file_line_and_key(void **state)
 {
     (void)state;
-    static char with_long_line[700] = "[app]\ncommand = ";
-    memset(with_long_line + strlen(with_long_line), 'x', 600);
+    static char with_long_value[1200] = "[app]\ncommand = ";
+    memset(with_long_value + strlen(with_long_value), 'x', 1100);
     const struct {
         const char *text, *override, *says;
     } cases[] = {
@@ -88,7 +88,7 @@ static void bad_files_are_refused_with_file_line_and_key(void **state)
          "/x.ini:3: scaling.max_instances is set twice"},
         {"[app]\ncommand = sh -c \"a ; b\"\n", NULL, "/x.ini:2: app.command: ' ;' would cut"},
         {"[app]\n  command = x\n", NULL, "/x.ini:2: indented"},
-        {with_long_line, NULL, "/x.ini:2: app.command: the line has 610 bytes"},
+        {with_long_value, NULL, "1100 bytes are too long, at most 1023 fit"},
         {"[scaling]\nmax_instances = 3\nmin_instances = 4\n", NULL,
          "/x.ini:3: scaling.min_instances (4) must not be more than"},
         {"[scaling]\nmax_instances = 3\n", "scaling.min_instances=4",
@@ -323,13 +323,66 @@ static void what_would_not_read_back_is_not_saved(void **state)
     assert_says(
         "not saved, what it would become is no good: scaling.min_instances (4) must not be more than");
     now = cfg;
-    memset(now.app.command, 'x', 500);
+    strcpy(now.app.command, "sh -c 'a ; b'");
     assert_false(config_plan_save(ini, &cfg, &now, &text, &diff, err, sizeof err));
-    assert_says("the line has 510 bytes");
+    assert_says("app.command: ' ;' would cut the value");
     assert_false(config_plan_save(directory, &cfg, &now, &text, &diff, err, sizeof err));
     assert_says("Is a directory; nothing is saved");
     assert_false(config_save("/nonexistent/x.ini", "", err, sizeof err));
     assert_says("/nonexistent/x.ini: not saved: No such file or directory");
+}
+
+/* Whatever the field holds reads back from what is dumped and what is saved. */
+static void values_of_any_length_are_dumped_and_saved(void **state)
+{
+    (void)state;
+    char *text, *diff;
+    for (size_t length = 150; length < sizeof cfg.app.command; length += 97) {
+        put("[scaling]\nmax_instances = 5\n[app]\ncommand = one\n  two\n");
+        struct config now = defaults;
+        memset(now.app.command, 'x', length);
+        now.app.command[length / 2] = ' ';
+        text = written(config_dump, &now);
+        put(text);
+        free(text);
+        assert_true(config_load(&(struct config_sources){.file = ini}, &cfg, path, err, sizeof err));
+        assert_string_equal(cfg.app.command, now.app.command);
+        put("[scaling]\nmax_instances = 5\n[app]\ncommand = one\n  two\n");
+        assert_true(config_plan_save(ini, &defaults, &now, &text, &diff, err, sizeof err));
+        put(text);
+        free(text);
+        free(diff);
+        assert_true(config_load(&(struct config_sources){.file = ini}, &cfg, path, err, sizeof err));
+        assert_string_equal(cfg.app.command, now.app.command);
+    }
+}
+
+/* One in the working directory may be a stranger's, and its command would run as us. */
+static void a_file_that_was_found_must_be_ours(void **state)
+{
+    (void)state;
+    char before[PATH_MAX];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(directory), 0);
+    FILE *file = fopen("autoscaler.ini", "w");
+    fputs("[scaling]\nmax_instances = 3\n", file);
+    fclose(file);
+    struct config_sources found = {0}, named = {.file = "autoscaler.ini"};
+    assert_int_equal(chmod("autoscaler.ini", 0644), 0);
+    assert_true(config_load(&found, &cfg, path, err, sizeof err));
+    assert_int_equal(chmod("autoscaler.ini", 0646), 0);
+    assert_false(config_load(&found, &cfg, path, err, sizeof err));
+    assert_says("autoscaler.ini: others may write to it; name it with -c if you trust it");
+    assert_true(config_load(&named, &cfg, path, err, sizeof err));
+    if (geteuid() == 0) {
+        assert_int_equal(chmod("autoscaler.ini", 0644), 0);
+        assert_int_equal(chown("autoscaler.ini", 1, 1), 0);
+        assert_false(config_load(&found, &cfg, path, err, sizeof err));
+        assert_says("autoscaler.ini: it belongs to another user");
+        assert_true(config_load(&named, &cfg, path, err, sizeof err));
+    }
+    unlink("autoscaler.ini");
+    assert_int_equal(chdir(before), 0);
 }
 
 static void a_file_that_is_not_there_begins_with_the_changes(void **state)
@@ -373,6 +426,8 @@ int main(int argc, char **argv)
         TEST(help_names_every_option),
         TEST(saving_changes_what_the_operator_changed),
         TEST(what_would_not_read_back_is_not_saved),
+        TEST(values_of_any_length_are_dumped_and_saved),
+        TEST(a_file_that_was_found_must_be_ours),
         TEST(a_file_that_is_not_there_begins_with_the_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

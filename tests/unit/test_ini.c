@@ -30,10 +30,15 @@ static bool note(void *context, const char *section, const char *key, const char
     return true;
 }
 
+static bool is_key(const char *section, const char *key)
+{
+    return strcmp(section, "app") == 0 && (strcmp(key, "a") == 0 || strcmp(key, "b") == 0);
+}
+
 static bool read_bytes(const char *text, size_t size)
 {
     seen[0] = err[0] = '\0';
-    return ini_read_text("x.ini", text, size, note, NULL, err, sizeof err);
+    return ini_read_text("x.ini", text, size, note, is_key, NULL, err, sizeof err);
 }
 
 static bool read_text(const char *text)
@@ -88,33 +93,71 @@ static void what_inih_would_misread_is_refused_with_line_and_key(void **state)
     assert_non_null(strstr(err, "x.ini:2: app.key holds the byte 0x00"));
 }
 
-/* inih splits a line it has no room for and reads the rest as another key: every length must be whole or
- * refused. */
+/* inih splits a line it has no room for and reads the rest as another key: values never come from it. */
 static void no_line_length_is_split(void **state)
 {
     (void)state;
     static char text[70000], expected[70000];
-    size_t longest = 0, limit = 0;
-    for (size_t length = 150; length < 60000; length += length < 300 ? 1 : 9973) {
+    for (size_t length = 150; length < 8000; length += length < 300 ? 1 : 997) {
         memset(text, 'x', sizeof text);
         memcpy(text, "[app]\nkey = ", 12);
         memcpy(text + 12 + length, "\nb = 2\n", 8);
-        if (read_text(text)) {
-            snprintf(expected, sizeof expected, "app|key|%.*s\napp|b|2\n", (int)length, text + 12);
-            assert_string_equal(seen, expected);
-            longest = length;
-        } else {
-            assert_non_null(strstr(err, "x.ini:2: app.key: the line has "));
-            assert_int_equal(sscanf(strstr(err, "at most "), "at most %zu", &limit), 1);
-            assert_string_equal(seen, "");
-        }
+        assert_true(read_text(text));
+        snprintf(expected, sizeof expected, "app|key|%.*s\napp|b|2\n", (int)length, text + 12);
+        assert_string_equal(seen, expected);
     }
-    assert_int_equal(longest + strlen("key = "), limit);
-    assert_true(limit >= 190);
-    /* A comment would be cut the same way, and its rest read as a key. */
-    memset(text, '#', 400);
-    memcpy(text + 400, "\n", 2);
+    memset(text, '#', 400); /* a comment would be cut the same way, and its rest read as a key */
+    strcpy(text + 400, "\n[app]\na = 1\n");
+    assert_true(read_text(text));
+    assert_string_equal(seen, "app|a|1\n");
+    memset(text, 'k', 400);
+    memcpy(text, "[app]\n", 6);
+    memcpy(text + 300, " = 1\n", 6);
     assert_false(read_text(text));
+    assert_non_null(strstr(err, ": a key has at most "));
+}
+
+static void indented_lines_continue_a_value(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *seen;
+    } good[] = {
+        {"[app]\na = one\n  two\n\tthree  \nb = 2\n", "app|a|one two three\napp|b|2\n"},
+        {"[app]\na =\n  one\n", "app|a|one\n"},
+        {"[app]\na = one\r\n  two\r\n", "app|a|one two\n"},
+        {"[app]\na = one\n  # a comment\n; one more\n  two\n", "app|a|one two\n"},
+        {"[app]\na = one\n# a comment that ends nothing\nb = 2\n", "app|a|one\napp|b|2\n"},
+        {"[app]\na = one\n  c = d\n", "app|a|one c = d\n"}, /* no key of this section */
+        {"[load]\na = one\n  b = 2\n", "load|a|one b = 2\n"},
+        {"[app]\na = one\n  two", "app|a|one two\n"},
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        if (!read_text(good[i].text))
+            fail_msg("'%s': %s", good[i].text, err);
+        assert_string_equal(seen, good[i].seen);
+    }
+    assert_false(read_text("[app]\na = one\n\n  two\n")); /* a blank line ended it */
+    assert_non_null(strstr(err, "x.ini:4: indented"));
+    assert_false(read_text("[app]\na = one\n  b = 2\n"));
+    assert_non_null(strstr(err, "x.ini:3: indented"));
+    assert_false(read_text("[app]\na = one\n  two\nbad = 1\n  more\n"));
+    assert_non_null(strstr(err, "x.ini:4: app.bad is not an option")); /* the line where it begins */
+    assert_false(read_text("[app]\na = one\n  t\x1bwo\n"));
+    assert_non_null(strstr(err, "x.ini:3: "));
+}
+
+static void a_change_replaces_all_lines_of_a_value(void **state)
+{
+    (void)state;
+    static const char text[] = "[app]\na = one\n  two\n# kept\n  three\n\nb = 1\n  2\n[load]\nc = 1\n";
+    const struct ini_change changes[] = {{"app", "a", "new"}, {"app", "d", "last"}};
+    char *edited, *diff;
+    assert_int_equal(ini_edit("x.ini", text, strlen(text), changes, 2, &edited, &diff), 0);
+    assert_string_equal(edited, "[app]\n# kept\na = new\n\nb = 1\n  2\nd = last\n[load]\nc = 1\n");
+    assert_non_null(strstr(diff, "-  two\n"));
+    free(edited);
+    free(diff);
 }
 
 static void files_that_are_no_files_are_refused(void **state)
@@ -122,22 +165,22 @@ static void files_that_are_no_files_are_refused(void **state)
     (void)state;
     char directory[TEMPORARY_PATH_MAX], path[96];
     temporary_folder(directory);
-    assert_false(ini_read_file(directory, note, NULL, err, sizeof err));
+    assert_false(ini_read_file(directory, note, is_key, NULL, err, sizeof err));
     assert_non_null(strstr(err, "Is a directory"));
     assert_memory_equal(err, directory, strlen(directory));
     snprintf(path, sizeof path, "%s/fifo", directory);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_false(ini_read_file(path, note, NULL, err, sizeof err));
+    assert_false(ini_read_file(path, note, is_key, NULL, err, sizeof err));
     assert_non_null(strstr(err, "not a regular file"));
     assert_int_equal(unlink(path), 0);
-    assert_false(ini_read_file(path, note, NULL, err, sizeof err));
+    assert_false(ini_read_file(path, note, is_key, NULL, err, sizeof err));
     assert_non_null(strstr(err, "No such file"));
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     for (int i = 0; i < 40000; i++)
         fputs("# filler\n", file);
     fclose(file);
-    assert_false(ini_read_file(path, note, NULL, err, sizeof err));
+    assert_false(ini_read_file(path, note, is_key, NULL, err, sizeof err));
     assert_non_null(strstr(err, "larger"));
     unlink(path);
     rmdir(directory);
@@ -208,6 +251,8 @@ int main(void)
         cmocka_unit_test(good_files_are_read_whole),
         cmocka_unit_test(what_inih_would_misread_is_refused_with_line_and_key),
         cmocka_unit_test(no_line_length_is_split),
+        cmocka_unit_test(indented_lines_continue_a_value),
+        cmocka_unit_test(a_change_replaces_all_lines_of_a_value),
         cmocka_unit_test(files_that_are_no_files_are_refused),
         cmocka_unit_test(edits_touch_nothing_else),
         cmocka_unit_test(new_keys_end_their_section),
