@@ -32,6 +32,9 @@ struct reader {
     void *context;
     char *value; /* of the key inih was last given; as large as the text */
     int key_line;
+    ini_fault *fault; /* NULL: the first one ends it */
+    unsigned faults;
+    bool bad; /* the line at hand */
     bool failed;
     char *err;
     size_t err_size;
@@ -45,7 +48,11 @@ __attribute__((format(printf, 2, 3))) static void fail(struct reader *reader, co
     if (used >= 0 && (size_t)used < reader->err_size)
         vsnprintf(reader->err + used, reader->err_size - (size_t)used, format, args);
     va_end(args);
-    reader->failed = true;
+    reader->bad = true;
+    reader->faults++;
+    reader->failed = !reader->fault;
+    if (reader->fault)
+        reader->fault(reader->context, reader->err);
 }
 
 static bool is_blank(char c)
@@ -182,7 +189,7 @@ static bool take_continuation(struct reader *reader, struct line *out)
 {
     const char *at = reader->at;
     int line = reader->line;
-    while (reader->at < reader->end && !reader->failed) {
+    while (reader->at < reader->end && !reader->bad) {
         *out = take_line(reader);
         if (is_comment(out) && !refuses_bytes(reader, out))
             continue;
@@ -191,7 +198,7 @@ static bool take_continuation(struct reader *reader, struct line *out)
             return true;
         break;
     }
-    if (!reader->failed) {
+    if (!reader->bad) {
         reader->at = at;
         reader->line = line;
     }
@@ -232,7 +239,7 @@ static void gather_value(struct reader *reader, const struct line *line, size_t 
     reader->key_line = reader->line;
     reader->value[0] = '\0';
     append(reader, line->text + value_at, line->size - value_at);
-    while (!reader->failed && take_continuation(reader, &more)) {
+    while (!reader->bad && take_continuation(reader, &more)) {
         if (refuses_bytes(reader, &more))
             return;
         if (is_misplaced_key(reader, &more))
@@ -260,8 +267,10 @@ static void give_key(struct reader *reader, const struct line *line, char *out, 
              capacity - sizeof " =\n");
     else
         snprintf(out, capacity, "%.*s =\n", (int)end, line->text);
-    if (!reader->failed)
+    if (!reader->bad)
         gather_value(reader, line, value_at);
+    if (reader->bad)
+        strcpy(out, "\n");
 }
 
 static char *next_line(char *out, int capacity, void *stream)
@@ -270,9 +279,10 @@ static char *next_line(char *out, int capacity, void *stream)
     if (reader->failed || reader->at == reader->end)
         return NULL;
     struct line line = take_line(reader);
+    reader->bad = false;
     judge(reader, &line);
     strcpy(out, "\n");
-    if (!reader->failed && line.size > 0 && !is_comment(&line) && indent_of(&line) < line.size) {
+    if (!reader->bad && line.size > 0 && !is_comment(&line) && indent_of(&line) < line.size) {
         if (line.text[0] == '[')
             snprintf(out, (size_t)capacity, "[%s]\n", reader->section);
         else
@@ -319,6 +329,7 @@ static int on_key(void *user, const char *section, const char *key, const char *
     if (reader->failed || !key)
         return !reader->failed;
     reader->line = reader->key_line;
+    reader->bad = false;
     if (remember(reader, section, key) &&
         !reader->each(reader->context, section, key, reader->value, reader->key_line, why, sizeof why))
         fail(reader, "%s", why);
@@ -326,35 +337,37 @@ static int on_key(void *user, const char *section, const char *key, const char *
     return !reader->failed;
 }
 
-bool ini_read_text(const char *name, const char *text, size_t size, ini_each *each, ini_is_key *is_key,
-                   void *context, char *err, size_t err_size)
+/* What is not set in it is set here. */
+static bool read_all(struct reader *reader, const char *text, size_t size)
 {
     static const char mark[] = "\xEF\xBB\xBF";
-    struct reader reader = {.name = name,
-                            .at = text,
-                            .end = text + size,
-                            .each = each,
-                            .is_key = is_key,
-                            .value = malloc(size + 1),
-                            .context = context,
-                            .err = err,
-                            .err_size = err_size};
-    if (!reader.value) {
-        fail(&reader, "out of memory");
+    reader->at = text;
+    reader->end = text + size;
+    reader->value = malloc(size + 1);
+    if (!reader->value) {
+        fail(reader, "out of memory");
         return false;
     }
     if (size >= 3 && memcmp(text, mark, 3) == 0)
-        reader.at += 3;
-    int line = ini_parse_stream(next_line, &reader, on_key, &reader);
-    if (line != 0 && !reader.failed) {
-        reader.line = line > 0 ? line : reader.line;
-        fail(&reader, "cannot be understood");
+        reader->at += 3;
+    int line = ini_parse_stream(next_line, reader, on_key, reader);
+    if (line != 0 && !reader->faults) {
+        reader->line = line > 0 ? line : reader->line;
+        fail(reader, "cannot be understood");
     }
-    for (size_t i = 0; i < reader.seen_count; i++)
-        free(reader.seen[i].name);
-    free(reader.seen);
-    free(reader.value);
-    return !reader.failed;
+    for (size_t i = 0; i < reader->seen_count; i++)
+        free(reader->seen[i].name);
+    free(reader->seen);
+    free(reader->value);
+    return reader->faults == 0;
+}
+
+bool ini_read_text(const char *name, const char *text, size_t size, ini_each *each, ini_is_key *is_key,
+                   void *context, char *err, size_t err_size)
+{
+    struct reader reader = {
+        .name = name, .each = each, .is_key = is_key, .context = context, .err = err, .err_size = err_size};
+    return read_all(&reader, text, size);
 }
 
 static const char *read_error(int error)
@@ -377,4 +390,27 @@ bool ini_read_file(const char *path, ini_each *each, ini_is_key *is_key, void *c
     bool good = ini_read_text(path, text, size, each, is_key, context, err, err_size);
     free(text);
     return good;
+}
+
+unsigned ini_examine_file(const char *path, ini_each *each, ini_is_key *is_key, ini_fault *fault,
+                          void *context)
+{
+    char err[1024], *text;
+    size_t size;
+    struct reader reader = {.name = path,
+                            .each = each,
+                            .is_key = is_key,
+                            .fault = fault,
+                            .context = context,
+                            .err = err,
+                            .err_size = sizeof err};
+    int error = file_read(path, INI_SIZE_MAX, &text, &size);
+    if (error) {
+        snprintf(err, sizeof err, "%s: cannot be read: %s", path, read_error(-error));
+        fault(context, err);
+        return 1;
+    }
+    read_all(&reader, text, size);
+    free(text);
+    return reader.faults;
 }

@@ -23,6 +23,13 @@ typedef bool ini_is_key(const char *section, const char *key);
 bool ini_read_file(const char *path, ini_each *each, ini_is_key *is_key, void *context, char *err,
                    size_t err_size);
 
+/* One thing that is wrong, as err of ini_read_text(). */
+typedef void ini_fault(void *context, const char *message);
+
+/* Reads on past what is wrong and tells all of it; returns how many faults there are. */
+unsigned ini_examine_file(const char *path, ini_each *each, ini_is_key *is_key, ini_fault *fault,
+                          void *context);
+
 /* The same of a text; name stands for the file in messages. */
 bool ini_read_text(const char *name, const char *text, size_t size, ini_each *each, ini_is_key *is_key,
                    void *context, char *err, size_t err_size);

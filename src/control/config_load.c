@@ -247,6 +247,72 @@ bool config_load_sections(const struct config_sources *sources, struct config *c
     return good;
 }
 
+struct examination {
+    struct load load; /* first: the reader's callbacks know it */
+    config_told *told;
+    void *context;
+    unsigned faults;
+};
+
+static void tell_fault(void *context, const char *message)
+{
+    struct examination *e = context;
+    char clean[CONFIG_LOAD_ERROR_SIZE];
+    text_clean(clean, sizeof clean, message);
+    e->faults++;
+    e->told(e->context, true, clean);
+}
+
+/* A rule between settings, with the line of the first of them. */
+static void tell_broken_rule(void *context, const char *message)
+{
+    struct examination *e = context;
+    char text[CONFIG_LOAD_ERROR_SIZE];
+    int line = line_of_message(&e->load, message);
+    if (line > 0)
+        snprintf(text, sizeof text, "%s:%d: %s", e->load.path, line, message);
+    else
+        snprintf(text, sizeof text, "%s", message);
+    tell_fault(e, text);
+}
+
+static void examine_all(struct examination *e, const struct config_sources *sources)
+{
+    char why[CONFIG_LOAD_ERROR_SIZE];
+    if (*e->load.path)
+        ini_examine_file(e->load.path, set_from_file, config_is_key, tell_fault, e);
+    for (size_t i = 0; i < sources->override_count; i++)
+        if (!apply_override(&e->load, sources->overrides[i]))
+            tell_fault(e, e->load.err);
+    config_faults(&e->load.cfg, tell_broken_rule, e);
+    if (!check_networks(&e->load.cfg, why, sizeof why) || !check_files(&e->load.cfg, why, sizeof why))
+        tell_broken_rule(e, why);
+}
+
+unsigned config_examine(const struct config_sources *sources, struct config *cfg, char *path,
+                        config_told *told, void *context)
+{
+    char err[CONFIG_LOAD_ERROR_SIZE] = "";
+    if (sources->file)
+        snprintf(path, PATH_MAX, "%s", sources->file);
+    else
+        config_find_file(path, PATH_MAX);
+    struct examination e = {
+        .load = {.path = path, .err = err, .err_size = sizeof err}, .told = told, .context = context};
+    e.load.lines = calloc(options_count, sizeof *e.load.lines);
+    config_init(&e.load.cfg);
+    if (!e.load.lines)
+        tell_fault(&e, "settings cannot be read: out of memory");
+    else if (!sources->file && *path && !is_ours(path, err, sizeof err))
+        tell_fault(&e, err);
+    else
+        examine_all(&e, sources);
+    *cfg = e.load.cfg;
+    config_warn(cfg, told, context);
+    free(e.load.lines);
+    return e.faults;
+}
+
 bool config_save(const char *path, const char *text, char *err, size_t err_size)
 {
     int error = file_write_atomic(path, text, strlen(text), 0644);

@@ -34,6 +34,17 @@ int config_name_sections(unsigned sections, char *out, size_t size);
 /* Whether the option table has that key, NAMEs of env.* and the like included. */
 bool config_is_key(const char *section, const char *key);
 
+/* Tells of all that is wrong with the settings, and of what is likely to disappoint. */
+typedef void config_told(void *context, bool is_error, const char *text);
+
+/* Reads everything as config_load() and tells all faults and warnings; returns how many faults there are. cfg
+ * holds what was understood. */
+unsigned config_examine(const struct config_sources *sources, struct config *cfg, char *path,
+                        config_told *told, void *context);
+
+/* config_warn.c: what is allowed, but hardly meant. */
+void config_warn(const struct config *cfg, config_told *told, void *context);
+
 /* config_check() of the core, and that trusted_proxies are addresses. False: err says which are not good. */
 bool config_check_all(const struct config *cfg, char *err, size_t err_size);
 

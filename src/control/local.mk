@@ -18,6 +18,7 @@ libcontrol_a_SOURCES = \
 	src/control/config_load.h \
 	src/control/config_manual.c \
 	src/control/config_text.c \
+	src/control/config_warn.c \
 	src/control/control.c \
 	src/control/control.h \
 	src/control/control_private.h \

@@ -163,6 +163,9 @@ int config_get_text(const struct config *cfg, const struct option *option, char 
 /* The rules between keys (min <= max, down < up, ...). False: err names the keys and their values. */
 bool config_check(const struct config *cfg, char *err, size_t err_size);
 
+/* The same, told of every broken rule; returns how many there are. */
+size_t config_faults(const struct config *cfg, void (*each)(void *context, const char *fault), void *context);
+
 /* What is allowed but likely to disappoint (thresholds so near that one more instance undoes itself). */
 bool config_advise(const struct config *cfg, char *advice, size_t size);
 

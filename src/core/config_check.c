@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The rules between settings, which no single row of the option table can tell. */
+#include "core/argv.h"
 #include "core/config.h"
 #include "core/instance.h"
 #include "core/options.h"
@@ -81,7 +82,22 @@ static bool retries_shrink(const struct config *cfg)
     return cfg->http.retry_base > cfg->http.retry_max;
 }
 
+/* Requests at the balancer wake a service of ours; nothing else does. */
+static bool sleeps_without_balancer(const struct config *cfg)
+{
+    return cfg->scaling.target == CONFIG_TARGET_PROCESS && cfg->scaling.min_instances == 0 &&
+           !cfg->balancer.enabled;
+}
+
+static bool sleeps_elsewhere(const struct config *cfg)
+{
+    return cfg->scaling.target == CONFIG_TARGET_HTTP && cfg->scaling.min_instances == 0;
+}
+
 static const struct rule rules[] = {
+    {sleeps_without_balancer, "scaling", "min_instances", "would never be woken again without", "balancer",
+     "enabled"},
+    {sleeps_elsewhere, "scaling", "min_instances", "would never be woken again with", "scaling", "target"},
     {bounds_cross, "scaling", "min_instances", "must not be more than", "scaling", "max_instances"},
     {thresholds_cross, "scaling", "scale_down_threshold", "must be below", "scaling", "scale_up_threshold"},
     {target_too_high, "scaling", "target_cpu", "must be below", "scaling", "scale_up_threshold"},
@@ -94,18 +110,55 @@ static const struct rule rules[] = {
     {retries_shrink, "http", "retry_base", "must not be more than", "http", "retry_max"},
 };
 
-bool config_check(const struct config *cfg, char *err, size_t err_size)
+static bool command_is_bad(const struct config *cfg, char *err, size_t err_size)
 {
+    struct argv command;
+    char why[CONFIG_ERROR_SIZE];
+    if (cfg->scaling.target != CONFIG_TARGET_PROCESS ||
+        argv_split(&command, cfg->app.command, NULL, why, sizeof why))
+        return false;
+    snprintf(err, err_size, "app.command (%.200s): %s", cfg->app.command, why);
+    return true;
+}
+
+size_t config_faults(const struct config *cfg, void (*each)(void *context, const char *fault), void *context)
+{
+    char text[2 * CONFIG_TEXT_MAX + 128];
+    size_t count = 0;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         const struct rule *rule = &rules[i];
         if (!rule->broken(cfg))
             continue;
         struct quote subject = quote(cfg, rule->section, rule->key);
         struct quote object = quote(cfg, rule->other_section, rule->other_key);
-        snprintf(err, err_size, "%s %s %s", subject.text, rule->must, object.text);
-        return false;
+        snprintf(text, sizeof text, "%s %s %s", subject.text, rule->must, object.text);
+        each(context, text);
+        count++;
     }
-    return true;
+    if (command_is_bad(cfg, text, sizeof text)) {
+        each(context, text);
+        count++;
+    }
+    return count;
+}
+
+struct first_fault {
+    char *err;
+    size_t size;
+    bool found;
+};
+
+static void take_first(void *context, const char *fault)
+{
+    struct first_fault *first = context;
+    if (!first->found)
+        snprintf(first->err, first->size, "%s", fault);
+    first->found = true;
+}
+
+bool config_check(const struct config *cfg, char *err, size_t err_size)
+{
+    return config_faults(cfg, take_first, &(struct first_fault){err, err_size, false}) == 0;
 }
 
 bool config_advise(const struct config *cfg, char *advice, size_t size)

@@ -93,10 +93,12 @@ int main(int argc, char **argv)
         return face_print_keys() ? EXIT_OK : EXIT_FAILED;
     if (cli.fixture)
         return fixture_print(&cli);
+    if (cli.check_config && !cli.dump_config)
+        return settings_check(&settings, &cli);
     if (!settings_load(&settings, &cli, err, sizeof err))
         return fail(EXIT_USAGE, err);
-    if (cli.check_config || cli.dump_config)
-        return settings_print(&settings, &cli);
+    if (cli.dump_config)
+        return settings_print(&settings);
     if (!state_find_directory(settings.config.state.directory, directory, err, sizeof err))
         return fail(EXIT_USAGE, err);
     /* From here on a signal ends it in order, or waits until it can. */

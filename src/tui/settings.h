@@ -18,7 +18,10 @@ struct settings {
 /* Built-in defaults < the file < -s and its short forms. False: err says what is wrong, and where. */
 bool settings_load(struct settings *settings, const struct cli *cli, char *err, size_t err_size);
 
-/* --check-config and --dump-config; returns the exit status. */
-int settings_print(const struct settings *settings, const struct cli *cli);
+/* --dump-config; returns the exit status. */
+int settings_print(const struct settings *settings);
+
+/* --check-config: every fault and warning, not the first; returns the exit status. */
+int settings_check(struct settings *settings, const struct cli *cli);
 
 #endif

@@ -4,6 +4,8 @@
 import os
 import signal
 
+import re
+
 import pytest
 
 from house import SOURCE, program
@@ -69,7 +71,10 @@ def test_a_bad_file_stops_with_2_and_says_where(tui, tmp_path, case, mode):
     for part in says:
         assert part.replace("FILE", str(ini)) in output
     assert "\x1b" not in output and "\x07" not in output
-    assert len(output.splitlines()) == 1
+    told = [line for line in output.splitlines() if line.startswith("ascale-tui: ")]
+    assert len(told) == 1
+    if mode == "--check-config":
+        assert f"{ini}: 1 error" in output
 
 
 @pytest.mark.parametrize("kind", ["directory", "missing", "fifo", "unreadable"])
@@ -175,3 +180,50 @@ def test_a_bad_file_at_reload_keeps_the_old_settings(house, tmp_path):
     assert "raised to the minimum of 2" in tui.output()
     tui.signal(signal.SIGTERM)
     assert tui.wait() == 0
+
+
+def check(house, text, *words):
+    ini = house.directory / "checked.ini"
+    ini.write_text(text)
+    return house.run([program("ascale-tui"), "--check-config", "-c", ini, *words], cwd=house.directory)
+
+
+def test_a_check_lists_every_fault(house):
+    status, said = check(house, "[app]\ncommand = sh -c 'oops\nhealth_intervall = 3s\nstray words\n"
+                         "[scaling]\nmin_instances = 9\nmax_instances = 3000\nmax_step = 0\n", "-s", "ui.mouse=maybe")
+    assert status == 2
+    for line, words in [(3, "app.health_intervall is not an option"), (4, "neither 'key = value'"),
+                        (7, "scaling.max_instances = '3000'"), (8, "scaling.max_step = '0'"),
+                        (6, "scaling.min_instances (9) must not be more than"), (2, "a ' is never closed")]:
+        assert re.search(rf"checked\.ini:{line}: .*{re.escape(words)}", said), (line, words, said)
+    assert "-s: ui.mouse = 'maybe'" in said
+    assert re.search(r"checked\.ini: 7 errors", said)
+
+
+@pytest.mark.parametrize("text, says", [
+    ("[app]\ncommand = sh -c 'exec x\n", "a ' is never closed"),
+    ("[scaling]\nmin_instances = 0\n[balancer]\nenabled = no\n", "would never be woken again"),
+])
+def test_what_could_never_work_is_an_error(house, text, says):
+    status, said = check(house, text)
+    assert status == 2 and says in said
+
+
+@pytest.mark.parametrize("command, says", [
+    ("/bin/sh -c 'exec {prot}' {port}", "{prot} is passed on as it is; is {port} meant?"),
+    ("/bin/cat ~/app {port}", "'~/app' is taken literally"),
+    ("/bin/cat $HOME/app {port}", "'$HOME/app' is taken literally"),
+    ("/bin/cat {port} # the port", "'#' is an argument, no comment"),
+    ("/bin/cat", "has no {port}"),
+    ("no-such-program {port}", "'no-such-program' is not found in PATH"),
+    ("/no/such/program {port}", "'/no/such/program' is not found"),
+])
+def test_what_is_hardly_meant_is_a_warning(house, command, says):
+    status, said = check(house, f"[app]\ncommand = {command}\n")
+    assert status == 0
+    assert re.search(r"checked\.ini: OK, 1 warning:\n", said) and says in said
+
+
+def test_what_is_meant_for_a_shell_is_no_warning(house):
+    status, said = check(house, "[app]\ncommand = sh -c 'cd ~ && exec $HOME/app {port} # now'\n")
+    assert (status, said) == (0, f"{house.directory}/checked.ini: OK\n")
