@@ -56,3 +56,11 @@ check-e2e: all
 	  ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 '$(srcdir)/tests/contained' -t 5400 \
 	  sh -c 'exec "$$@" --basetemp="$$TMPDIR/e2e"' sh $(PYTHON3) -m pytest -q -rsfE $$side_by_side \
 	  -p no:cacheprovider -o console_output_style=classic --junitxml='$(abs_top_builddir)/$(E2E_RESULTS)' $(E2E_ARGS) '$(srcdir)/tests/e2e'
+
+# Minutes a test; ASCALE_NIGHTLY=0.1 for a tenth of them.
+EXTRA_DIST += tests/nightly/conftest.py tests/nightly/test_ten_minutes.py
+.PHONY: check-nightly
+check-nightly: all
+	$(AM_V_GEN)ASCALE_BUILD='$(abs_top_builddir)' PYTHONDONTWRITEBYTECODE=1 '$(srcdir)/tests/contained' -t 20000 \
+	  sh -c 'exec "$$@" --basetemp="$$TMPDIR/e2e"' sh $(PYTHON3) -m pytest -q -s -rsfE \
+	  -p no:cacheprovider -o console_output_style=classic $(E2E_ARGS) '$(srcdir)/tests/nightly'
