@@ -29,6 +29,14 @@ static struct dialog_size instance_size(const struct room *room)
     return (struct dialog_size){108, FACT_ROWS + HISTORY_ROWS_MAX + 22};
 }
 
+/* What happens when the state's time is over; NULL = nothing that anybody waits for. */
+static const char *deadline_word(enum instance_state state)
+{
+    if (state == INSTANCE_FAILED || state == INSTANCE_BACKOFF)
+        return "next try";
+    return state == INSTANCE_UNREADY || state == INSTANCE_BUSY ? NULL : "times out";
+}
+
 static void facts_draw(const struct room *room, const struct instance_view *i, struct area area)
 {
     char a[FORMAT_SIZE], b[FORMAT_SIZE], c[FORMAT_SIZE];
@@ -36,8 +44,9 @@ static void facts_draw(const struct room *room, const struct instance_view *i, s
     spans_add(&spans, 0, ROLE_STRONG, "i%d  ", i->id);
     spans_add(&spans, 0, view_state_role(i->state), "%s", instance_state_name(i->state));
     spans_add(&spans, 0, ROLE_NORMAL, " for %s", format_span(a, room->now - i->state_since));
-    if (i->deadline > 0 && i->deadline != USEC_NEVER && i->deadline > room->now)
-        spans_add(&spans, 1, ROLE_WARN, ", times out in %s", format_span(b, i->deadline - room->now));
+    const char *due = deadline_word(i->state);
+    if (due && i->deadline > 0 && i->deadline != USEC_NEVER && i->deadline > room->now)
+        spans_add(&spans, 1, ROLE_WARN, ", %s in %s", due, format_span(b, i->deadline - room->now));
     spans_add(&spans, 2, ROLE_DIM, "   port %d  pid %d  restarts %d", i->port, i->pid, i->restarts);
     spans_fit(&spans, area.width);
     spans_draw(&spans, area, 0, 0);

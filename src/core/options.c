@@ -127,7 +127,7 @@ const struct option options[] = {
     {"balancer", "eject_time", OPTION_DURATION, "5s", 0, DAY, NULL, FIELD(balancer, eject_time), OPTION_LIVE,
      "how long an ejected instance gets no requests"},
     {"balancer", "panic_threshold", OPTION_PERCENT, "50%", 0, 100, NULL, FIELD(balancer, panic_threshold), OPTION_LIVE,
-     "when fewer of the instances are ready, those that fail their checks but answer get requests all the same; 0 means never"},
+     "when fewer of the instances once ready still are, those that fail their checks but answer get requests all the same; 0 means never"},
     {"balancer", "max_header_size", OPTION_SIZE, "16k", KIB, 60 * KIB, NULL, FIELD(balancer, max_header_size), 0,
      "largest head of a request or an answer"},
     {"balancer", "max_body_size", OPTION_SIZE, "0", 0, 1024 * GIB, NULL, FIELD(balancer, max_body_size), OPTION_LIVE,

@@ -673,6 +673,32 @@ static void an_instance_has_a_history(void **ctx)
     desk_close(&desk);
 }
 
+static void an_instance_says_what_comes_when_its_time_is_over(void **ctx)
+{
+    static const struct {
+        enum instance_state state;
+        const char *says; /* NULL: nothing of it */
+    } rows[] = {{INSTANCE_FAILED, ", next try in 20s"},
+                {INSTANCE_BACKOFF, ", next try in 20s"},
+                {INSTANCE_STARTING, ", times out in 20s"},
+                {INSTANCE_UNREADY, NULL}};
+    (void)ctx;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct desk desk;
+        desk_open(&desk, "busy", false);
+        struct instance_view *instance = &desk.fake.snapshot->instances[0];
+        instance->state = rows[i].state;
+        instance->deadline = desk.fake.snapshot->at + 20 * USEC_PER_SEC;
+        fake_publish(&desk.fake);
+        type(&desk, "\n");
+        if (rows[i].says)
+            assert_shown(&desk, rows[i].says);
+        else
+            assert_hidden(&desk, " in 20s");
+        desk_close(&desk);
+    }
+}
+
 static void no_key_is_mute(void **ctx)
 {
     struct desk desk;
@@ -951,6 +977,7 @@ int main(void)
         cmocka_unit_test(a_message_is_about_the_last_key),
         cmocka_unit_test(a_young_history_fills_its_chart),
         cmocka_unit_test(an_instance_has_a_history),
+        cmocka_unit_test(an_instance_says_what_comes_when_its_time_is_over),
         cmocka_unit_test(no_key_is_mute),
         cmocka_unit_test(an_instance_is_hit_by_its_id),
         cmocka_unit_test(a_detail_is_asked_for_and_given_back),
