@@ -62,6 +62,7 @@ struct entry_state { /* an entry of the journal */
 /* What control says would change, kept while the question about it stands. */
 struct save_state {
     uint64_t command_id;
+    uint64_t act_id; /* of what a yes asked for; 0 = nothing yet */
     bool ready;
     int line_count;
     char lines[SNAPSHOT_DETAIL_LINES][sizeof((struct detail *)0)->lines[0]];

@@ -4,6 +4,7 @@
 #include "core/command.h"
 #include "core/snapshot.h"
 #include "ui/room.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,7 +42,8 @@ static struct dialog_size question_size(const struct room *room)
 
 static bool may_act(const struct save_state *save, const struct question *question)
 {
-    return save->ready && (save->line_count > 0 || question->useful_anyway);
+    return save->ready && !save->act_id && !save->refusal[0] &&
+           (save->line_count > 0 || question->useful_anyway);
 }
 
 static enum role line_role(const char *line)
@@ -73,6 +75,8 @@ static void question_draw(struct room *room, struct area area, const struct ques
     draw_fit(area, x, area.width, 0, ROLE_STRONG, path, room->glyphs->unicode);
     if (save->refusal[0])
         dialog_wrap(area, HEAD_ROWS, ROLE_BAD, save->refusal);
+    else if (save->act_id)
+        draw_text(area, 0, HEAD_ROWS, ROLE_DIM, "on its way ...");
     else if (!save->ready)
         draw_text(area, 0, HEAD_ROWS, ROLE_DIM, "asking what differs ...");
     else if (!save->line_count)
@@ -83,30 +87,50 @@ static void question_draw(struct room *room, struct area area, const struct ques
     dialog_hint(area, may_act(save, question) ? hint : "Esc: close");
 }
 
+/* It stays open until it is done: why it could not be is read here, not in a line that goes. */
+static void act(struct room *room, const struct question *question)
+{
+    struct save_state *save = &room->state.save;
+    struct command command = {.kind = question->act, .count = 1}; /* it has been shown */
+    snprintf(command.text, sizeof command.text, "%" PRIu64, save->command_id);
+    save->act_id = room_post(room, &command, false);
+    save->line_count = 0;
+    if (!save->act_id)
+        room_close(room);
+}
+
 static void question_key(struct room *room, int key, const struct question *question)
 {
     struct save_state *save = &room->state.save;
     if (dialog_no(key)) {
         room_close(room);
     } else if (dialog_yes(key) && may_act(save, question)) {
-        room_close(room);
-        room_post(room, &(struct command){.kind = question->act, .count = 1}, false); /* it has been shown */
+        act(room, question);
     } else {
         dialog_scroll(&save->scroll, key);
     }
+}
+
+static void refuse(struct room *room, const struct answer *answer)
+{
+    struct save_state *save = &room->state.save;
+    snprintf(save->refusal, sizeof save->refusal, "%s", answer->text);
+    save->line_count = 0;
+    room->dirty = room->urgent = true;
 }
 
 static void question_turn(struct room *room)
 {
     struct save_state *save = &room->state.save;
     const struct detail *detail = &room->live->detail;
-    const struct answer *answer = room_answer(room, save->command_id);
-    if (save->ready || save->refusal[0] || !save->command_id)
+    const struct answer *answer = room_answer(room, save->act_id ? save->act_id : save->command_id);
+    if (save->refusal[0] || !save->command_id)
         return;
     if (answer && !answer->accepted) {
-        snprintf(save->refusal, sizeof save->refusal, "%s", answer->text);
-        room->dirty = room->urgent = true;
-    } else if (detail->command_id == save->command_id) {
+        refuse(room, answer);
+    } else if (answer && save->act_id) {
+        room_close(room);
+    } else if (!save->ready && detail->command_id == save->command_id) {
         save->ready = true;
         save->line_count = detail->line_count;
         memcpy(save->lines, detail->lines, sizeof save->lines);

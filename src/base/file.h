@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files as wholes: read with a cap, replaced atomically, locked against a second process. Any thread. */
+/* Files as wholes: read with a cap, locked against a second process. Any thread. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 #include <stdbool.h>
@@ -16,11 +16,6 @@ int file_read_stream(const char *path, size_t max, char **out, size_t *out_size)
 /* As file_read(), but refuses (-EPERM) a file that others than its owner may read, or that is not ours or
  * root's. */
 int file_read_private(const char *path, size_t max, char **out, size_t *out_size);
-
-/* Temporary file beside it, fsync, rename, fsync of the directory: afterwards the path holds the old content
- * or the new one, whole. A symbolic link is followed; an existing file keeps its mode, a new one gets mode. 0
- * or -errno. */
-int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode);
 
 /* Creates the directory and its missing parents. 0 or -errno. */
 int file_make_directories(const char *path, mode_t mode);

@@ -10,6 +10,8 @@ libbase_a_SOURCES = \
 	src/base/clock.h \
 	src/base/file.c \
 	src/base/file.h \
+	src/base/file_save.c \
+	src/base/file_save.h \
 	src/base/http_client.c \
 	src/base/http_client.h \
 	src/base/ini.c \

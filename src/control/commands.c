@@ -4,6 +4,7 @@
  * replaces the one in force. Every command is answered, a refused one with what was kept. Control thread. */
 #include "base/limits.h"
 #include "base/log.h"
+#include "control/config_save.h"
 #include "control/control_private.h"
 #include "core/options.h"
 #include <limits.h>
@@ -269,14 +270,19 @@ static bool run_reload(struct control *c, const struct command *command, char *t
     return true;
 }
 
-static bool plan_save(struct control *c, char **plan, char **diff, char *text, size_t size)
+static bool plan_save(struct control *c, struct config_plan *plan, char *text, size_t size)
 {
     char err[CONFIG_LOAD_ERROR_SIZE];
-    if (!c->setup.config_path[0]) {
+    struct config_save save = {.path = c->setup.config_path,
+                               .sources = c->setup.sources,
+                               .read = &c->on_file,
+                               .now = &c->config,
+                               .sections = c->sections};
+    if (!save.path[0]) {
         snprintf(text, size, "there is no ini in use to save to: start with -c FILE");
         return false;
     }
-    if (config_plan_save(c->setup.config_path, &c->on_file, &c->config, plan, diff, err, sizeof err))
+    if (config_plan_save(&save, plan, err, sizeof err))
         return true;
     snprintf(text, size, "%s", err);
     return false;
@@ -296,35 +302,58 @@ static void hide_secret(char *line, size_t size)
 
 static bool run_save_preview(struct control *c, const struct command *command, char *text, size_t size)
 {
-    char *plan, *diff, *line;
-    if (!plan_save(c, &plan, &diff, text, size))
+    struct config_plan plan;
+    char *line;
+    if (!plan_save(c, &plan, text, size))
         return false;
+    c->shown_save = command->id;
+    c->shown_mark = config_plan_mark(&plan);
     struct detail *detail = begin_detail(c, command);
-    for (char *rest = diff; (line = strsep(&rest, "\n")) && detail->line_count < SNAPSHOT_DETAIL_LINES;)
+    if (plan.diff[0] && plan.note[0])
+        add_line(detail, "%s", plan.note);
+    for (char *rest = plan.diff; (line = strsep(&rest, "\n")) && detail->line_count < SNAPSHOT_DETAIL_LINES;)
         if (line[0]) {
             add_line(detail, "%s", line);
             hide_secret(detail->lines[detail->line_count - 1], sizeof detail->lines[0]);
         }
     snprintf(text, size, detail->line_count ? "what would be written to %s" : "nothing to write to %s",
              c->setup.config_path);
-    free(plan);
-    free(diff);
+    config_plan_free(&plan);
     return true;
+}
+
+/* Whoever has been shown a difference gets that one; whoever has not, nothing that must be asked about. */
+static bool may_save(const struct control *c, const struct command *command, const struct config_plan *plan,
+                     char *text, size_t size)
+{
+    uint64_t shown = strtoull(command->text, NULL, 10);
+    if (!shown && plan->note[0])
+        snprintf(text, size, "not saved: %s save by key on the screen", plan->note);
+    else if (shown && (shown != c->shown_save || config_plan_mark(plan) != c->shown_mark))
+        snprintf(
+            text, size,
+            "not saved: the file or the settings have changed since the difference was shown; look at it "
+            "again: %s",
+            c->setup.config_path);
+    else
+        return true;
+    return false;
 }
 
 static bool run_save(struct control *c, const struct command *command, char *text, size_t size)
 {
-    char *plan, *diff, err[CONFIG_LOAD_ERROR_SIZE];
-    (void)command;
-    if (!plan_save(c, &plan, &diff, text, size))
+    struct config_plan plan;
+    char err[CONFIG_LOAD_ERROR_SIZE];
+    if (!plan_save(c, &plan, text, size))
         return false;
-    bool good = config_save(c->setup.config_path, plan, err, sizeof err);
-    free(plan);
-    free(diff);
-    if (!good) {
+    bool good = may_save(c, command, &plan, text, size);
+    if (good && !config_save(c->setup.config_path, &plan, err, sizeof err)) {
         snprintf(text, size, "%s", err);
-        return false;
+        good = false;
     }
+    config_plan_free(&plan);
+    if (!good)
+        return false;
     c->on_file = c->config;
     publish_config(c);
     snprintf(text, size, "saved to %s", c->setup.config_path);

@@ -2,7 +2,6 @@
 /* Joins the ini reader and the option table. Settings are gathered in a config of their own that replaces the
  * caller's only when all of it is good, so a bad reload keeps the old one whole. */
 #include "control/config_load.h"
-#include "base/file.h"
 #include "base/ini.h"
 #include "base/networks.h"
 #include "core/options.h"
@@ -161,7 +160,7 @@ static bool begins_section(size_t i)
     return i == 0 || strcmp(options[i].section, options[i - 1].section) != 0;
 }
 
-static unsigned sections_of(const int *lines)
+unsigned config_sections_of(const int *lines)
 {
     unsigned sections = 0, bit = 0;
     for (size_t i = 0; i < options_count; i++) {
@@ -241,7 +240,7 @@ bool config_load_sections(const struct config_sources *sources, struct config *c
     good = good && check(&load);
     if (good) {
         *cfg = load.cfg;
-        *sections = sections_of(load.lines);
+        *sections = config_sections_of(load.lines);
     }
     free(load.lines);
     return good;
@@ -311,12 +310,4 @@ unsigned config_examine(const struct config_sources *sources, struct config *cfg
     config_warn(cfg, told, context);
     free(e.load.lines);
     return e.faults;
-}
-
-bool config_save(const char *path, const char *text, char *err, size_t err_size)
-{
-    int error = file_write_atomic(path, text, strlen(text), 0644);
-    if (error)
-        return fail(err, err_size, "%s: not saved: %s; the file is as it was", path, strerror(-error));
-    return true;
 }

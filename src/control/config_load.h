@@ -28,6 +28,9 @@ bool config_load(const struct config_sources *sources, struct config *cfg, char 
 bool config_load_sections(const struct config_sources *sources, struct config *cfg, char *path,
                           unsigned *sections, char *err, size_t err_size);
 
+/* The same bits, of lines by option: 0 = the file does not set it. */
+unsigned config_sections_of(const int *lines);
+
 /* The names of these, "[app] [log] app.command". As snprintf. */
 int config_name_sections(unsigned sections, char *out, size_t size);
 
@@ -57,13 +60,5 @@ void config_print_help(FILE *out);
 
 /* The manual page autoscaler.ini(5). */
 bool config_print_manual(FILE *out);
-
-/* What saving the settings that differ between before and now would make of the file: its new text, which has
- * been read back and checked, and a unified diff ("" when nothing changes); both the caller's to free. */
-bool config_plan_save(const char *path, const struct config *before, const struct config *now, char **text,
-                      char **diff, char *err, size_t err_size);
-
-/* Replaces the file by that text, atomically. */
-bool config_save(const char *path, const char *text, char *err, size_t err_size);
 
 #endif

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings written out: as an ini with comments, as help, and as the change to an ini that is there. All of
- * it follows the option table. */
-#include "base/file.h"
-#include "base/ini.h"
-#include "base/ini_edit.h"
+/* Settings written out: as an ini with comments, and as help. All of it follows the option table. */
 #include "control/config_load.h"
 #include "core/options.h"
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define COLUMNS      110
@@ -97,81 +91,4 @@ void config_print_help(FILE *out)
         explain(option, text, sizeof text);
         print_wrapped(out, "      ", HELP_COLUMNS, text);
     }
-}
-
-/* The changes to make, with room for their values. */
-struct changes {
-    const struct config *now;
-    struct ini_change *items;
-    char (*values)[CONFIG_TEXT_MAX];
-    size_t count;
-};
-
-static void add_change(void *context, const struct option *option)
-{
-    struct changes *changes = context;
-    if (option->type == OPTION_MAP)
-        return; /* the screen does not change these */
-    char *value = changes->values[changes->count];
-    config_get_text(changes->now, option, value, CONFIG_TEXT_MAX);
-    changes->items[changes->count++] = (struct ini_change){option->section, option->key, value};
-}
-
-static bool set_trial(void *context, const char *section, const char *key, const char *value, int line,
-                      char *err, size_t err_size)
-{
-    (void)line;
-    return config_set(context, section, key, value, err, err_size);
-}
-
-static bool reads_back(const char *path, const char *text, char *err, size_t err_size)
-{
-    struct config trial;
-    char why[CONFIG_LOAD_ERROR_SIZE];
-    config_init(&trial);
-    if (ini_read_text(path, text, strlen(text), set_trial, config_is_key, &trial, why, sizeof why) &&
-        config_check_all(&trial, why, sizeof why))
-        return true;
-    snprintf(err, err_size, "not saved, what it would become is no good: %s", why);
-    return false;
-}
-
-static bool edit_file(const char *path, const struct changes *changes, char **text, char **diff, char *err,
-                      size_t err_size)
-{
-    char *old = NULL;
-    size_t size = 0;
-    int error = file_read(path, INI_SIZE_MAX, &old, &size);
-    if (error == -ENOENT)
-        error = 0;
-    if (!error)
-        error = ini_edit(path, old ? old : "", size, changes->items, changes->count, text, diff);
-    free(old);
-    if (error)
-        snprintf(err, err_size, "%s: cannot be edited: %s; nothing is saved", path, strerror(-error));
-    return error == 0;
-}
-
-bool config_plan_save(const char *path, const struct config *before, const struct config *now, char **text,
-                      char **diff, char *err, size_t err_size)
-{
-    struct changes changes = {.now = now};
-    size_t count = config_diff(before, now, NULL, NULL);
-    changes.items = calloc(count + 1, sizeof *changes.items);
-    changes.values = calloc(count + 1, sizeof *changes.values);
-    bool good = changes.items && changes.values;
-    if (!good)
-        snprintf(err, err_size, "not saved: out of memory");
-    if (good) {
-        config_diff(before, now, add_change, &changes);
-        good = edit_file(path, &changes, text, diff, err, err_size);
-    }
-    free(changes.items);
-    free(changes.values);
-    if (good && !reads_back(path, *text, err, err_size)) {
-        free(*text);
-        free(*diff);
-        good = false;
-    }
-    return good;
 }

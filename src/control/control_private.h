@@ -25,10 +25,12 @@ struct live_instance {
 
 struct control {
     struct control_setup setup;
-    struct config config;     /* in force */
-    struct config on_file;    /* what the ini and the command line say: the rest is unsaved */
-    struct config candidate;  /* of the command at hand */
-    unsigned sections;        /* that the ini has settings of */
+    struct config config;    /* in force */
+    struct config on_file;   /* what the ini and the command line say: the rest is unsaved */
+    struct config candidate; /* of the command at hand */
+    unsigned sections;       /* that the ini has settings of */
+    uint64_t shown_save;     /* the newest CMD_SAVE_PREVIEW, and the mark of its plan */
+    uint64_t shown_mark;
     char ini[STATE_PATH_MAX]; /* its name from the root; "" = none */
 
     struct loop *loop;

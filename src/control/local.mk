@@ -17,6 +17,8 @@ libcontrol_a_SOURCES = \
 	src/control/config_load.c \
 	src/control/config_load.h \
 	src/control/config_manual.c \
+	src/control/config_save.c \
+	src/control/config_save.h \
 	src/control/config_text.c \
 	src/control/config_warn.c \
 	src/control/control.c \

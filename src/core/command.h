@@ -8,13 +8,13 @@
 
 enum command_kind {
     CMD_NONE,
-    CMD_SCALE,          /* count = desired instances */
-    CMD_AUTO,           /* decisions by the strategy again; ends a floor or ceiling */
-    CMD_MANUAL,         /* hold the present desired count */
-    CMD_SET,            /* text = "section.key=value" lines; live options only, all or none */
-    CMD_PREVIEW,        /* text as CMD_SET: what would be decided now; answer in the detail slot */
-    CMD_SAVE_PREVIEW,   /* the diff that CMD_SAVE would write; answer in the detail slot */
-    CMD_SAVE,           /* write changed settings to the ini */
+    CMD_SCALE,        /* count = desired instances */
+    CMD_AUTO,         /* decisions by the strategy again; ends a floor or ceiling */
+    CMD_MANUAL,       /* hold the present desired count */
+    CMD_SET,          /* text = "section.key=value" lines; live options only, all or none */
+    CMD_PREVIEW,      /* text as CMD_SET: what would be decided now; answer in the detail slot */
+    CMD_SAVE_PREVIEW, /* the diff that CMD_SAVE would write; answer in the detail slot */
+    CMD_SAVE, /* write changed settings to the ini; text = id of the preview that was agreed to, or "" */
     CMD_RELOAD_PREVIEW, /* what CMD_RELOAD would change; answer in the detail slot */
     CMD_RELOAD,         /* read the ini again; count 1: though whole sections have gone from it */
     CMD_LOAD_START,     /* text = "load.key=value" lines for this run; none = as configured */

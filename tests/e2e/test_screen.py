@@ -5,6 +5,7 @@ import contextlib
 import random
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -137,6 +138,36 @@ def test_saving_shows_the_difference_and_keeps_comments(screen, house):
     quit_by_keys(room)
 
 
+def test_saving_to_an_ini_that_others_change(screen, house):
+    ini = Path(house.directory) / "mine.ini"
+    ini.write_text("# a word of mine\n[scaling]\nscale_up_threshold = 50%\n")
+    room = screen("-c", ini)
+    room.wait_for_text("1 ready")
+    room.send("t")
+    room.wait_for_text("Enter: apply")
+    room.send("61%\r")
+    room.wait_for_text("up 61")
+    room.send("w")
+    room.wait_for_text(r"Save\? y = yes, n = no")
+    subprocess.run(["sed", "-i", "s/a word of mine/another word/", ini], check=True)
+    edited = ini.read_text()
+    room.send("y")
+    room.wait_for_text("not saved: the file or the settings have changed")
+    assert ini.read_text() == edited
+    room.send(ESC)
+    room.wait_for_absence("look at it again")
+    ini.unlink()
+    room.send("w")
+    room.wait_for_text("The file is gone")
+    room.wait_for_text(r"\+scale_up_threshold = 61%")
+    assert not ini.exists()
+    room.wait_for_text(r"Save\? y = yes, n = no")
+    room.send("y")
+    wait_until(ini.exists, 5, "the new file")
+    quit_by_keys(room)
+    assert "scale_up_threshold = 61%\n" in ini.read_text()
+
+
 def test_reloading_shows_what_changes_and_when(screen, house):
     ini = Path(house.directory) / "mine.ini"
     ini.write_text("[scaling]\nscale_up_threshold = 50%\n")
@@ -145,6 +176,7 @@ def test_reloading_shows_what_changes_and_when(screen, house):
     room.send("R")
     room.wait_for_text("Nothing differs")
     room.send(ESC)
+    room.wait_for_absence("Nothing differs")  # R that came with it would be Alt-R
     ini.write_text("[scaling]\nscale_up_threshold = 61%\n[app]\nuser = root\n[balancer]\nthreads = 2\n")
     room.send("R")
     room.wait_for_text(r"At once:[^\n]*\n[^\n]*scaling\.scale_up_threshold: 50% -> 61%")

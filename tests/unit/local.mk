@@ -97,17 +97,22 @@ unit_programs += test_ini
 test_ini_SOURCES = tests/unit/test_ini.c
 test_ini_LDADD = libbase.a $(CMOCKA_LIBS) $(INIH_LIBS)
 
-unit_programs += test_bytes test_file test_log test_spawn
+unit_programs += test_bytes test_file test_file_save test_log test_spawn
 test_bytes_SOURCES = tests/unit/test_bytes.c
 test_bytes_LDADD = libbase.a $(CMOCKA_LIBS)
 test_file_SOURCES = tests/unit/test_file.c
 test_file_LDADD = libbase.a $(CMOCKA_LIBS)
+test_file_save_SOURCES = tests/unit/test_file_save.c tests/unit/temporary.h
+test_file_save_LDADD = libbase.a $(CMOCKA_LIBS)
 test_log_SOURCES = tests/unit/test_log.c
 test_log_LDADD = libbase.a libcore.a $(CMOCKA_LIBS)
 test_spawn_SOURCES = tests/unit/test_spawn.c
 test_spawn_LDADD = libbase.a $(CMOCKA_LIBS)
 
-unit_programs += test_config_load
+unit_programs += test_config_load test_config_save
+test_config_save_SOURCES = tests/unit/test_config_save.c tests/unit/temporary.h
+test_config_save_LDADD = libcontrol.a libtarget.a libbase.a libcore.a \
+	$(CURL_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS) $(INIH_LIBS) -lm
 test_config_load_SOURCES = tests/unit/test_config_load.c
 test_config_load_LDADD = libcontrol.a libtarget.a libbase.a libcore.a \
 	$(CURL_LIBS) $(JANSSON_LIBS) $(CMOCKA_LIBS) $(INIH_LIBS) -lm

@@ -212,6 +212,52 @@ static void test_save_shows_and_then_writes(void **state)
     WAIT_FOR(f, f->snapshot->unsaved == 0);
 }
 
+static void test_what_was_shown_is_what_is_saved(void **state)
+{
+    struct fixture *f = *state;
+    char text[4096], shown[24];
+    start(f);
+    assert_true(ask(f, CMD_SET, "scaling.max_instances=7"));
+    assert_true(ask(f, CMD_SAVE_PREVIEW, ""));
+    snprintf(shown, sizeof shown, "%llu", (unsigned long long)f->answer.id);
+    snprintf(text, sizeof text, "# edited\n%s", ini_text);
+    write_text(f->ini, text, 0600);
+    assert_false(ask(f, CMD_SAVE, shown));
+    assert_memory_equal(f->answer.text, "not saved: ", 11);
+    assert_true(says(f, "have changed since the difference was shown"));
+    read_ini(f, text, sizeof text);
+    assert_null(strstr(text, "max_instances = 7"));
+    assert_true(ask(f, CMD_SAVE_PREVIEW, ""));
+    snprintf(shown, sizeof shown, "%llu", (unsigned long long)f->answer.id);
+    assert_true(ask(f, CMD_SET, "scaling.max_instances=6")); /* by another onlooker */
+    assert_false(ask(f, CMD_SAVE, shown));
+    assert_true(ask(f, CMD_SAVE_PREVIEW, ""));
+    snprintf(shown, sizeof shown, "%llu", (unsigned long long)f->answer.id);
+    assert_true(ask(f, CMD_SAVE, shown));
+    read_ini(f, text, sizeof text);
+    assert_non_null(strstr(text, "max_instances = 6"));
+    assert_non_null(strstr(text, "# edited"));
+}
+
+static void test_an_ini_that_is_gone_is_asked_about(void **state)
+{
+    struct fixture *f = *state;
+    char text[4096], shown[24];
+    start(f);
+    assert_true(ask(f, CMD_SET, "scaling.max_instances=7"));
+    assert_int_equal(unlink(f->ini), 0);
+    assert_false(ask(f, CMD_SAVE, ""));
+    assert_true(says(f, "not saved: The file is gone"));
+    assert_int_equal(access(f->ini, F_OK), -1);
+    assert_true(ask(f, CMD_SAVE_PREVIEW, ""));
+    assert_non_null(strstr(f->snapshot->detail.lines[0], "The file is gone"));
+    snprintf(shown, sizeof shown, "%llu", (unsigned long long)f->answer.id);
+    assert_true(ask(f, CMD_SAVE, shown));
+    read_ini(f, text, sizeof text);
+    assert_non_null(strstr(text, "app_url = http://127.0.0.1:1\n"));
+    assert_non_null(strstr(text, "max_instances = 7\n"));
+}
+
 static void test_reload_takes_the_good_and_keeps_the_old(void **state)
 {
     struct fixture *f = *state;
@@ -428,6 +474,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_settings_change_all_or_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_preview_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_save_shows_and_then_writes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_was_shown_is_what_is_saved, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_ini_that_is_gone_is_asked_about, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload_takes_the_good_and_keeps_the_old, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_reload_is_shown_before_it_is_done, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets_are_not_told, set_up, tear_down),

@@ -67,17 +67,6 @@ static void assert_holds(const char *path, const char *expected)
     free(text);
 }
 
-static int count_entries(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "ls -A %s | wc -l", directory);
-    FILE *pipe = popen(command, "r");
-    int count = -1;
-    assert_int_equal(fscanf(pipe, "%d", &count), 1);
-    pclose(pipe);
-    return count;
-}
-
 static void reading_has_a_cap_and_knows_its_files(void **state)
 {
     (void)state;
@@ -143,45 +132,6 @@ static void secrets_must_be_the_owners_alone(void **state)
     }
 }
 
-static void replacing_keeps_mode_and_follows_links(void **state)
-{
-    (void)state;
-    struct stat status;
-    put(in("real"), "old", 0604);
-    assert_int_equal(symlink("real", in("link")), 0);
-    assert_int_equal(file_write_atomic(in("link"), "new", 3, 0600), 0);
-    assert_holds(in("real"), "new");
-    assert_int_equal(lstat(in("link"), &status), 0);
-    assert_true(S_ISLNK(status.st_mode));
-    assert_int_equal(stat(in("real"), &status), 0);
-    assert_int_equal(status.st_mode & 0777, 0604);
-    assert_int_equal(file_write_atomic(in("fresh"), "", 0, 0640), 0);
-    assert_int_equal(stat(in("fresh"), &status), 0);
-    assert_int_equal(status.st_mode & 0777, 0640);
-    assert_int_equal(count_entries(), 3); /* no temporary file is left */
-}
-
-static void a_failed_replacement_leaves_the_old_file(void **state)
-{
-    (void)state;
-    assert_int_equal(file_write_atomic(in("no/such"), "x", 1, 0600), -ENOENT);
-    assert_int_equal(mkdir(in("dir"), 0700), 0);
-    assert_int_equal(file_write_atomic(in("dir"), "x", 1, 0600), -EISDIR);
-    put(in("kept"), "old", 0600);
-    pid_t child = fork(); /* a full disk, seen from a process of its own */
-    if (child == 0) {
-        static char large[100000];
-        signal(SIGXFSZ, SIG_IGN);
-        setrlimit(RLIMIT_FSIZE, &(struct rlimit){1000, 1000});
-        _exit(file_write_atomic(in("kept"), large, sizeof large, 0600) == -EFBIG ? 0 : 1);
-    }
-    int result = -1;
-    assert_int_equal(waitpid(child, &result, 0), child);
-    assert_int_equal(result, 0);
-    assert_holds(in("kept"), "old");
-    assert_int_equal(count_entries(), 2);
-}
-
 static void directories_are_made_with_their_parents(void **state)
 {
     (void)state;
@@ -235,8 +185,6 @@ int main(void)
         TEST(a_large_file_is_read_whole),
         TEST(a_stream_is_waited_for),
         TEST(secrets_must_be_the_owners_alone),
-        TEST(replacing_keeps_mode_and_follows_links),
-        TEST(a_failed_replacement_leaves_the_old_file),
         TEST(directories_are_made_with_their_parents),
         TEST(a_lock_has_one_holder_and_names_it),
         TEST(closed_standard_descriptors_are_filled),

@@ -250,6 +250,31 @@ static void why_nothing_can_be_saved_is_said_in_full(void **ctx)
     desk_close(&desk);
 }
 
+static void why_it_was_not_saved_stays_until_it_is_closed(void **ctx)
+{
+    static const char keys[] = "wR";
+    struct desk desk;
+    (void)ctx;
+    for (const char *key = keys; *key; key++) {
+        desk_open(&desk, "busy", false);
+        press(&desk, *key);
+        uint64_t shown = desk.fake.next_id;
+        assert_shown(&desk, "+second line");
+        desk.fake.refuse = "not saved: Permission denied; the file is as it was: /etc/ascale/autoscaler.ini";
+        press(&desk, 'y');
+        struct command command = fake_take(&desk.fake);
+        assert_int_equal(strtoull(command.text, NULL, 10), shown);
+        pass(&desk, 10 * USEC_PER_SEC); /* the message at the bottom has gone */
+        assert_shown(&desk, "not saved: Permission denied");
+        press(&desk, 'y'); /* there is no question any more */
+        assert_non_null(desk.room.dialog);
+        assert_int_equal(fake_take(&desk.fake).kind, CMD_NONE);
+        press(&desk, UI_KEY_ESC);
+        assert_null(desk.room.dialog);
+        desk_close(&desk);
+    }
+}
+
 static void the_mode_asks_first(void **ctx)
 {
     struct desk desk;
@@ -955,6 +980,7 @@ int main(void)
         cmocka_unit_test(a_repeated_decision_is_as_new_as_its_last_time),
         cmocka_unit_test(the_head_says_which_instances_are_shown),
         cmocka_unit_test(why_nothing_can_be_saved_is_said_in_full),
+        cmocka_unit_test(why_it_was_not_saved_stays_until_it_is_closed),
         cmocka_unit_test(the_mode_asks_first),
         cmocka_unit_test(a_question_takes_no_key_that_came_with_it),
         cmocka_unit_test(many_letters_at_once_do_nothing),
