@@ -148,6 +148,7 @@ static bool read_again(struct control *c, struct config *on_file, unsigned *sect
 {
     char path[PATH_MAX], problem[CONFIG_LOAD_ERROR_SIZE];
     struct config_sources sources = *c->setup.sources;
+    sources.found = !sources.file;
     if (c->setup.config_path[0])
         sources.file = c->setup.config_path;
     *keep = (struct keep){.old = &c->config, .next = &c->candidate};

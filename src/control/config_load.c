@@ -206,11 +206,20 @@ static bool is_shared(gid_t gid)
     return gid != getegid() || !group || group->gr_mem[0];
 }
 
+static bool must_be_ours(const struct config_sources *sources, const char *path)
+{
+    return *path && (!sources->file || sources->found);
+}
+
 /* One that was found rather than named: in a folder of somebody else's it would run their command as us. */
 static bool is_ours(const char *path, char *err, size_t err_size)
 {
     struct stat status;
     const char *why = NULL;
+    if (lstat(path, &status) == 0 && S_ISLNK(status.st_mode) && status.st_uid != geteuid() &&
+        status.st_uid != 0)
+        return fail(err, err_size, "%s: it is a link of another user's; name it with -c if you trust it",
+                    path);
     if (stat(path, &status) < 0)
         return true; /* reading it says what is wrong */
     if (status.st_uid != geteuid() && status.st_uid != 0)
@@ -227,7 +236,7 @@ bool config_load_sections(const struct config_sources *sources, struct config *c
         snprintf(path, PATH_MAX, "%s", sources->file);
     else
         config_find_file(path, PATH_MAX);
-    if (!sources->file && *path && !is_ours(path, err, err_size))
+    if (must_be_ours(sources, path) && !is_ours(path, err, err_size))
         return false;
     struct load load = {.path = path, .err = err, .err_size = err_size};
     load.lines = calloc(options_count, sizeof *load.lines);
@@ -302,7 +311,7 @@ unsigned config_examine(const struct config_sources *sources, struct config *cfg
     config_init(&e.load.cfg);
     if (!e.load.lines)
         tell_fault(&e, "settings cannot be read: out of memory");
-    else if (!sources->file && *path && !is_ours(path, err, sizeof err))
+    else if (must_be_ours(sources, path) && !is_ours(path, err, sizeof err))
         tell_fault(&e, err);
     else
         examine_all(&e, sources);

@@ -10,6 +10,7 @@
 
 struct config_sources {
     const char *file; /* of -c; NULL: searched for */
+    bool found;       /* file was searched for earlier: nobody vouches for it */
     const char *const *overrides;
     size_t override_count;
 };

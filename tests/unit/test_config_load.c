@@ -48,7 +48,8 @@ static bool load(const char *text, const char *override)
 {
     if (text)
         put(text);
-    struct config_sources sources = {text ? ini : "/dev/null/none", &override, override != NULL};
+    struct config_sources sources = {
+        .file = text ? ini : "/dev/null/none", .overrides = &override, .override_count = override != NULL};
     return config_load(&sources, &cfg, path, err, sizeof err);
 }
 
@@ -329,12 +330,23 @@ static void a_file_that_was_found_must_be_ours(void **state)
     assert_false(config_load(&found, &cfg, path, err, sizeof err));
     assert_says("autoscaler.ini: others may write to it; name it with -c if you trust it");
     assert_true(config_load(&named, &cfg, path, err, sizeof err));
+    named.found = true; /* as a reload has it */
+    assert_false(config_load(&named, &cfg, path, err, sizeof err));
     if (geteuid() == 0) {
         assert_int_equal(chmod("autoscaler.ini", 0644), 0);
         assert_int_equal(chown("autoscaler.ini", 1, 1), 0);
         assert_false(config_load(&found, &cfg, path, err, sizeof err));
         assert_says("autoscaler.ini: it belongs to another user");
+        assert_int_equal(chown("autoscaler.ini", 0, 0), 0);
+        assert_int_equal(rename("autoscaler.ini", "real.ini"), 0);
+        assert_int_equal(symlink("real.ini", "autoscaler.ini"), 0);
+        assert_true(config_load(&found, &cfg, path, err, sizeof err));
+        assert_int_equal(lchown("autoscaler.ini", 1, 1), 0);
+        assert_false(config_load(&found, &cfg, path, err, sizeof err));
+        assert_says("autoscaler.ini: it is a link of another user's; name it with -c if you trust it");
+        named.found = false;
         assert_true(config_load(&named, &cfg, path, err, sizeof err));
+        assert_int_equal(unlink("real.ini"), 0);
     }
     unlink("autoscaler.ini");
     assert_int_equal(chdir(before), 0);

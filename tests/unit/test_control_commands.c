@@ -283,6 +283,19 @@ static void test_reload_takes_the_good_and_keeps_the_old(void **state)
     WAIT_FOR(f, f->snapshot->alert[0] == '\0');
 }
 
+/* At the start it was ours; whoever may write to it since must not run a command by a reload. */
+static void test_a_found_ini_is_judged_at_each_reload(void **state)
+{
+    struct fixture *f = *state;
+    f->sources.file = NULL;
+    start(f);
+    assert_true(ask(f, CMD_RELOAD, ""));
+    assert_int_equal(chmod(f->ini, 0666), 0);
+    assert_false(ask(f, CMD_RELOAD, ""));
+    assert_true(says(f, "others may write to it; name it with -c"));
+    assert_false(ask(f, CMD_RELOAD_PREVIEW, ""));
+}
+
 static void test_a_reload_is_shown_before_it_is_done(void **state)
 {
     struct fixture *f = *state;
@@ -477,6 +490,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_was_shown_is_what_is_saved, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_ini_that_is_gone_is_asked_about, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reload_takes_the_good_and_keeps_the_old, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_found_ini_is_judged_at_each_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_reload_is_shown_before_it_is_done, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets_are_not_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_load_is_started_changed_and_stopped, set_up, tear_down),
