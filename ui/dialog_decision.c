@@ -68,7 +68,7 @@ static void decision_draw(struct room *room, struct area area)
         outcome_draw(decision, area);
         int y = times_draw(room, decision, area);
         for (int i = 0; i < decision->reason_count && i < DECISION_REASONS_MAX; i++) {
-            reason_format(&decision->reasons[i], "cpu", text, sizeof text);
+            reason_format(&decision->reasons[i], text, sizeof text);
             draw_text(area, 0, y, ROLE_DIM, i ? "and" : "because");
             y += dialog_wrap(area_part(area, 9, 0, area.width - 9, area.height), y, ROLE_NORMAL, text);
         }
@@ -87,7 +87,7 @@ static void decision_brief(const struct room *room, char *out, size_t size)
     const struct journal_entry *entry = entry_find(room);
     out[0] = '\0';
     if (entry && entry->kind == JOURNAL_DECISION)
-        decision_format(&entry->decision, "cpu", out, size);
+        decision_format(&entry->decision, out, size);
     else if (entry)
         snprintf(out, size, "%s", entry->text);
 }

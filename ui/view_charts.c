@@ -5,6 +5,7 @@
 #include "core/config.h"
 #include "core/decision.h"
 #include "core/history.h"
+#include "core/signal.h"
 #include "core/snapshot.h"
 #include "ui/chart.h"
 #include "ui/format.h"
@@ -69,8 +70,10 @@ static void cpu_stats(const struct room *room, double peak, struct spans *stats)
     char text[FORMAT_SIZE];
     spans_add(stats, 0, ROLE_CPU, "%s", format_number(text, room->snap->cpu_pct));
     spans_add(stats, 0, ROLE_DIM, " now");
-    spans_add(stats, 2, ROLE_DIM, "  %ds ", (int)(outlook->mean_window / USEC_PER_SEC));
-    spans_add(stats, 2, ROLE_NORMAL, "%s", format_number(text, outlook->signal_mean_pct));
+    if (outlook->signal == SIGNAL_CPU) {
+        spans_add(stats, 2, ROLE_DIM, "  %ds ", (int)(outlook->mean_window / USEC_PER_SEC));
+        spans_add(stats, 2, ROLE_NORMAL, "%s", format_number(text, outlook->mean));
+    }
     spans_add(stats, 1, ROLE_DIM, "  peak ");
     spans_add(stats, 1, ROLE_NORMAL, "%s", format_number(text, peak));
 }

@@ -13,7 +13,7 @@
 static void entry_text(const struct journal_entry *entry, char *out, size_t size)
 {
     if (entry->kind == JOURNAL_DECISION)
-        decision_format(&entry->decision, "cpu", out, size);
+        decision_format(&entry->decision, out, size);
     else
         journal_entry_format(entry, out, size);
 }

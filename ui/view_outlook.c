@@ -3,6 +3,7 @@
  * to the next change. Written from the data, so that it is true also when nothing happens. */
 #include "core/config.h"
 #include "core/decision.h"
+#include "core/signal.h"
 #include "core/snapshot.h"
 #include "ui/format.h"
 #include "ui/spans.h"
@@ -20,14 +21,16 @@ static void add_separator(struct spans *spans, const struct room *room, int rank
 static void add_way(struct spans *spans, const struct room *room, int rank, bool up)
 {
     const struct outlook *outlook = &room->snap->outlook;
-    const struct config_scaling *scaling = &room->snap->config.scaling;
     usec_t have = up ? outlook->above_for : outlook->below_for,
            need = up ? outlook->above_need : outlook->below_need;
-    char span[FORMAT_SIZE];
+    double edge = up ? outlook->up : outlook->down;
+    char span[FORMAT_SIZE], limit[FORMAT_SIZE];
+    /* beside a whole number, so that no decimal is lost */
+    signal_format(outlook->signal, edge, round(edge), false, limit, sizeof limit);
     add_separator(spans, room, rank);
     spans_add(spans, rank, up ? ROLE_UP : ROLE_DOWN, up ? "UP" : "DOWN");
-    spans_add(spans, rank, ROLE_NORMAL, " needs cpu %s %.4g%%", up ? ">" : "<",
-              up ? scaling->scale_up_threshold : scaling->scale_down_threshold);
+    spans_add(spans, rank, ROLE_NORMAL, " needs %s %s %s", signal_names[outlook->signal], up ? ">" : "<",
+              limit);
     if (need <= 0)
         return;
     if (have > need) /* held back by something else, which the reasons say */
@@ -64,7 +67,7 @@ void view_outlook_draw(struct room *room, struct area area)
     spans_add(&spans, 0, role, " %s ", snap->stopping ? "STOPPING" : verdict_name(last->verdict));
     if (last->verdict != VERDICT_HOLD)
         spans_add(&spans, 0, role, "%d>%d ", last->from, last->to);
-    decision_format(last, "cpu", why, sizeof why);
+    decision_format(last, why, sizeof why);
     if (why[0])
         spans_add(&spans, 0, ROLE_NORMAL, " %s", why);
     if (!snap->manual && !snap->stopping) {

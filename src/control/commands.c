@@ -116,7 +116,7 @@ static bool run_preview(struct control *c, const struct command *command, char *
         return false;
     engine_preview(c->engine, c->engine_scratch, &c->candidate, loop_now(c->loop), &decision);
     struct detail *detail = begin_detail(c, command);
-    decision_line(&decision, "cpu", detail->lines[0], sizeof detail->lines[0]);
+    decision_line(&decision, detail->lines[0], sizeof detail->lines[0]);
     detail->line_count = 1;
     snprintf(text, size, "with these, the scaler would now: %.100s", detail->lines[0]);
     return true;

@@ -245,6 +245,24 @@ static bool set_number(struct config *cfg, const struct setting *setting, const 
     return true;
 }
 
+static double amount(enum unit unit, union config_amount a)
+{
+    return unit == UNIT_NUMBER ? a.count : unit == UNIT_PERCENT ? a.percent : (double)a.whole;
+}
+
+bool config_limits(const struct config_scaling *c, enum signal signal, struct config_limits *out)
+{
+    const struct config_signal *own = &c->signals[signal];
+    enum unit unit = signal_kind(signal)->unit;
+    *out = (struct config_limits){c->scale_up_threshold, c->scale_down_threshold, c->target_cpu};
+    if (signal == SIGNAL_CPU)
+        return true;
+    *out = (struct config_limits){amount(unit, own->up), amount(unit, own->down), amount(unit, own->target)};
+    if (out->target <= 0)
+        out->target = (out->up + out->down) / 2;
+    return out->up > 0;
+}
+
 const char *config_map_next(const char *map, const char *previous)
 {
     const char *next = previous ? previous + strlen(previous) + 1 : map;

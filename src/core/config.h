@@ -4,6 +4,8 @@
  * Filled only through config_init() and config_set(), which check ranges by the option table. */
 #ifndef CORE_CONFIG_H
 #define CORE_CONFIG_H
+#include "core/signal.h"
+#include "core/strategies.h"
 #include "core/units.h"
 
 #define CONFIG_INSTANCES_MAX 1000
@@ -13,7 +15,9 @@
 #define CONFIG_ERROR_SIZE    512 /* room for any message of this module */
 
 enum config_target { CONFIG_TARGET_PROCESS, CONFIG_TARGET_HTTP };
-enum config_strategy { CONFIG_STRATEGY_THRESHOLD, CONFIG_STRATEGY_TRACKING };
+#define CONFIG_STRATEGY_ID(id, name) CONFIG_STRATEGY_##id,
+enum config_strategy { STRATEGIES(CONFIG_STRATEGY_ID) CONFIG_STRATEGY_COUNT };
+#undef CONFIG_STRATEGY_ID
 enum config_cpu_source { CONFIG_CPU_INSTANCES, CONFIG_CPU_SYSTEM };
 enum config_algorithm { CONFIG_ROUND_ROBIN, CONFIG_LEAST_IN_FLIGHT, CONFIG_P2C_EWMA, CONFIG_STICKY };
 enum config_forwarded {
@@ -52,6 +56,18 @@ struct config_app {
     char env[CONFIG_ENV_SIZE];
 };
 
+/* An amount in the unit of its signal. */
+union config_amount {
+    int count;      /* UNIT_NUMBER */
+    double percent; /* UNIT_PERCENT */
+    int64_t whole;  /* UNIT_DURATION (microseconds), UNIT_SIZE (bytes) */
+};
+
+/* Thresholds of a signal other than CPU; no up: it is not in use; no target: between the two. */
+struct config_signal {
+    union config_amount up, down, target;
+};
+
 struct config_scaling {
     int target;   /* enum config_target */
     int strategy; /* enum config_strategy */
@@ -64,6 +80,11 @@ struct config_scaling {
     usec_t stabilization, stabilization_down;
     int max_step;
     usec_t manual_expiry; /* 0: never */
+    struct config_signal signals[SIGNAL_COUNT];
+};
+
+struct config_limits {
+    double up, down, target;
 };
 
 struct config_balancer {
@@ -172,6 +193,9 @@ bool config_advise(const struct config *cfg, char *advice, size_t size);
 /* Calls back for every option whose value differs; returns how many do. */
 size_t config_diff(const struct config *a, const struct config *b,
                    void (*each)(void *context, const struct option *option), void *context);
+
+/* The thresholds of a signal in its own unit, and what tracking aims at. False: it is not in use. */
+bool config_limits(const struct config_scaling *c, enum signal signal, struct config_limits *out);
 
 /* "127.0.0.1:8000", "[::1]:8000", "localhost:0". The host comes without brackets. False: neither is touched.
  */

@@ -5,6 +5,7 @@
 #include "core/instance.h"
 #include "core/options.h"
 #include <stdio.h>
+#include <string.h>
 
 /* "section.key (value)" of one setting, for messages. */
 struct quote {
@@ -121,6 +122,40 @@ static bool command_is_bad(const struct config *cfg, char *err, size_t err_size)
     return true;
 }
 
+/* The options of a signal, and which is wrong between them; NULL: none. */
+static const char *wrong_limit(const struct config *cfg, enum signal signal)
+{
+    struct config_limits l;
+    if (signal == SIGNAL_CPU || !config_limits(&cfg->scaling, signal, &l))
+        return NULL;
+    if (l.down >= l.up)
+        return "down";
+    return l.target >= l.up || l.target <= l.down ? "target" : NULL;
+}
+
+static struct quote quote_limit(const struct config *cfg, enum signal signal, const char *limit)
+{
+    char key[48];
+    snprintf(key, sizeof key, "%s_%s", signal_names[signal], limit);
+    return quote(cfg, "signals", key);
+}
+
+static bool signal_is_bad(const struct config *cfg, enum signal signal, char *err, size_t err_size)
+{
+    const char *wrong = wrong_limit(cfg, signal);
+    struct quote up, down;
+    if (!wrong)
+        return false;
+    up = quote_limit(cfg, signal, "up");
+    down = quote_limit(cfg, signal, "down");
+    if (strcmp(wrong, "down") == 0)
+        snprintf(err, err_size, "%.250s must be below %.250s", down.text, up.text);
+    else
+        snprintf(err, err_size, "%.160s must be between %.160s and %.160s",
+                 quote_limit(cfg, signal, "target").text, down.text, up.text);
+    return true;
+}
+
 size_t config_faults(const struct config *cfg, void (*each)(void *context, const char *fault), void *context)
 {
     char text[2 * CONFIG_TEXT_MAX + 128];
@@ -135,6 +170,11 @@ size_t config_faults(const struct config *cfg, void (*each)(void *context, const
         each(context, text);
         count++;
     }
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        if (signal_is_bad(cfg, (enum signal)i, text, sizeof text)) {
+            each(context, text);
+            count++;
+        }
     if (command_is_bad(cfg, text, sizeof text)) {
         each(context, text);
         count++;

@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Steps without a sample after which the next one starts a new window; see also guard.c. */
-#define HOLE_STEPS 3
 /* Time that has leapt by this many steps was lost: the machine slept or we were stopped. */
 #define GAP_STEPS 5
 #define GAP_MIN   (2 * USEC_PER_SEC)
@@ -17,12 +15,9 @@
 /* So many orders in a row that the target did not follow are worth an alert. */
 #define MISSED_ALERT 3
 
-/* What a busy instance counts as, at least: one core. */
-#define FULLY_USED 100.0
-
 size_t engine_size(void)
 {
-    return sizeof(struct engine);
+    return sizeof(struct engine) + strategy_memory_size();
 }
 
 bool engine_counts(const struct engine *e)
@@ -33,7 +28,7 @@ bool engine_counts(const struct engine *e)
 /* How long an order may take to be followed. */
 static usec_t patience_of(const struct engine *e)
 {
-    return HOLE_STEPS * e->config.scaling.polling_interval;
+    return situation_stale(&e->config.scaling);
 }
 
 int engine_desired(const struct engine *e, usec_t now)
@@ -50,19 +45,19 @@ static void set_config(struct engine *e, const struct config *config)
         c->min_instances = c->min_instances < c->max_instances ? c->min_instances : c->max_instances;
     }
     fleet_configure(&e->fleet, config);
-    series_reach(&e->signal,
-                 c->stabilization > c->stabilization_down ? c->stabilization : c->stabilization_down);
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        series_reach(&e->measured[i].series,
+                     c->stabilization > c->stabilization_down ? c->stabilization : c->stabilization_down);
 }
 
 struct engine *engine_init(void *mem, const struct config *config, unsigned target_flags, uint64_t seed,
                            usec_t now)
 {
     struct engine *e = mem;
-    memset(e, 0, sizeof *e);
+    memset(e, 0, engine_size());
     e->flags = target_flags;
     e->seen_at = now;
     e->sample_at = INT64_MIN;
-    e->measured_at = USEC_NEVER;
     e->next_step_at = now;
     e->host_cpu_pct = NAN;
     e->total = (struct instance_sample){.in_flight = -1,
@@ -72,21 +67,24 @@ struct engine *engine_init(void *mem, const struct config *config, unsigned targ
                                         .p50_us = -1,
                                         .p95_us = -1,
                                         .p99_us = -1};
-    e->situation = (struct situation){.now = now,
-                                      .signal = NAN,
-                                      .mean = NAN,
-                                      .calm = NAN,
-                                      .crest = NAN,
-                                      .host = NAN,
-                                      .rpm = NAN,
-                                      .data_age = USEC_NEVER};
+    e->situation = (struct situation){.now = now, .host = NAN, .rpm = NAN};
     e->last = (struct decision){.at = now, .last_at = now, .repeats = 1};
     guard_init(&e->guard);
     orders_init(&e->orders);
     fleet_init(&e->fleet, seed);
-    series_init(&e->signal);
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        series_init(&e->measured[i].series);
+        e->measured[i].at = USEC_NEVER;
+    }
     set_config(e, config);
+    strategy_memory_init(e->memory, &e->config.scaling, now);
     return e;
+}
+
+static void restart_signals(struct engine *e, usec_t at)
+{
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        series_restart(&e->measured[i].series, at);
 }
 
 void engine_configure(struct engine *e, const struct config *config, usec_t now)
@@ -95,7 +93,7 @@ void engine_configure(struct engine *e, const struct config *config, usec_t now)
     engine_watch_time(e, now); /* by the old interval: the new one may be far shorter than the time since */
     set_config(e, config);
     if (other_signal)
-        series_restart(&e->signal, now);
+        series_restart(&e->measured[SIGNAL_CPU].series, now);
     fleet_revive(&e->fleet, &e->journal, now);
 }
 
@@ -164,24 +162,46 @@ void engine_carry_out(struct engine *e, int count, usec_t now)
     fleet_scale(&e->fleet, &e->journal, count, now);
 }
 
+/* A value and its top. */
+struct pooled {
+    double value, top;
+};
+
 /* The mean of the ready instances, a busy one fully used whatever was measured; NaN when fewer than half of
  * them were. */
-static double mean_of_ready(const struct fleet *f)
+static struct pooled mean_of_ready(const struct fleet *f, const struct sample *sample,
+                                   const struct signal_kind *kind)
 {
     int ready = 0, measured = 0;
-    double sum = 0;
+    double sum = 0, tops = 0;
     for (int i = 0; i < f->count; i++) {
         const struct fleet_instance *in = &f->instances[i];
+        double value = kind->of(sample, &in->sample), top = kind->top(&in->sample);
         bool busy = in->state == INSTANCE_BUSY;
         if (in->state != INSTANCE_READY && !busy)
             continue;
         ready++;
-        if (!busy && !(in->sample.cpu_pct >= 0))
+        if (busy && isfinite(top))
+            value = fmax(value, top);
+        if (isnan(value))
             continue;
         measured++;
-        sum += busy ? fmax(in->sample.cpu_pct, FULLY_USED) : in->sample.cpu_pct;
+        sum += value;
+        tops += top;
     }
-    return measured && 2 * measured >= ready ? sum / measured : NAN;
+    if (!measured || 2 * measured < ready)
+        return (struct pooled){NAN, INFINITY};
+    return (struct pooled){sum / measured, tops / measured};
+}
+
+static struct pooled pool(const struct engine *e, const struct sample *sample, enum signal signal)
+{
+    const struct signal_kind *kind = signal_kind(signal);
+    if (engine_counts(e) || kind->pooling == POOL_SERVICE)
+        return (struct pooled){kind->of(sample, NULL), kind->top(NULL)};
+    if (signal == SIGNAL_CPU && e->config.scaling.cpu_source == CONFIG_CPU_SYSTEM)
+        return (struct pooled){e->host_cpu_pct, kind->top(NULL)};
+    return mean_of_ready(&e->fleet, sample, kind);
 }
 
 /* Both lists are sorted by id as a rule, so the next one is mostly where we look first. */
@@ -211,29 +231,21 @@ static void take_totals(struct engine *e, const struct sample *sample)
         (sample->in_flight > 0 ? sample->in_flight : 0) + (sample->queue > 0 ? sample->queue : 0);
 }
 
-/* Takes in a new sample; true when it brought the signal. */
-static bool take_sample(struct engine *e, const struct sample *sample, usec_t now)
+/* After a hole in time (no data, or no steps) the window starts anew. */
+static void add_value(struct engine *e, struct measured *m, double value, usec_t now)
 {
-    double signal;
-    e->sample_at = sample->at < now ? sample->at : now;
-    take_totals(e, sample);
-    take_instances(&e->fleet, sample);
-    if (e->config.scaling.cpu_source == CONFIG_CPU_SYSTEM && !engine_counts(e))
-        signal = e->host_cpu_pct;
-    else
-        signal = engine_counts(e) ? sample->cpu_pct : mean_of_ready(&e->fleet);
-    e->total.cpu_pct = signal >= 0 && isfinite(signal) ? signal : NAN;
-    return !isnan(e->total.cpu_pct);
+    if (m->at != USEC_NEVER && e->sample_at - m->at > patience_of(e))
+        series_restart(&m->series, now);
+    series_add(&m->series, e->sample_at, value);
+    m->at = e->sample_at;
+    m->fresh = true;
 }
 
-/* After a hole in time (no data, or no steps) the window starts anew. */
-static void add_signal(struct engine *e, usec_t now)
+static void add_values(struct engine *e, usec_t now)
 {
-    bool hole = e->measured_at != USEC_NEVER && e->sample_at - e->measured_at > patience_of(e);
-    if (hole)
-        series_restart(&e->signal, now);
-    series_add(&e->signal, e->sample_at, e->total.cpu_pct);
-    e->measured_at = e->sample_at;
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        if (!isnan(e->measured[i].value))
+            add_value(e, &e->measured[i], e->measured[i].value, now);
 }
 
 static void describe_count_target(struct engine *e, struct situation *s, bool read, usec_t now)
@@ -261,28 +273,56 @@ static void describe_fleet(const struct engine *e, struct situation *s)
         s->waiting = (int)ceil(fmin(e->total.rpm, 1e6));
 }
 
+/* A change that is complete: what was measured before tells of another situation. */
+static void settle(struct engine *e, usec_t now)
+{
+    e->unsettled = false;
+    restart_signals(e, now);
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        if (e->measured[i].fresh)
+            series_add(&e->measured[i].series, now, e->measured[i].value);
+}
+
+static void describe_signals(const struct engine *e, struct situation *s, usec_t now)
+{
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        const struct measured *m = &e->measured[i];
+        struct reading *r = &s->readings[s->reading_count];
+        if (!reading_begin(r, &e->config.scaling, (enum signal)i))
+            continue;
+        reading_take(r, &e->config.scaling, &m->series, now);
+        r->top = m->top;
+        r->fresh = m->fresh;
+        r->age = m->at == USEC_NEVER ? USEC_NEVER : now - m->at;
+        s->reading_count++;
+    }
+}
+
 /* read: the target said its count in this step. */
-static void describe(struct engine *e, bool fresh, bool read, usec_t now)
+static void describe(struct engine *e, bool read, usec_t now)
 {
     struct situation *s = &e->situation;
     *s = (struct situation){.now = now,
                             .desired = engine_desired(e, now),
-                            .fresh = fresh,
                             .gap = e->gap,
                             .host = e->host_cpu_pct,
                             .rpm = e->total.rpm};
-    s->data_age = e->measured_at == USEC_NEVER ? USEC_NEVER : now - e->measured_at;
     if (engine_counts(e))
         describe_count_target(e, s, read, now);
     else
         describe_fleet(e, s);
-    if (e->unsettled && !s->pending && !s->awaiting) {
-        e->unsettled = false;
-        series_restart(&e->signal, now);
-        if (fresh)
-            series_add(&e->signal, now, e->total.cpu_pct);
-    }
-    strategy_observe(s, &e->config.scaling, &e->signal);
+    if (e->unsettled && !s->pending && !s->awaiting)
+        settle(e, now);
+    describe_signals(e, s, now);
+    guard_advise(&e->guard, &e->config.scaling, s);
+}
+
+/* What strategy and guard make of the situation. */
+static void judge(const struct engine *e, struct decision *out)
+{
+    struct proposal proposal;
+    strategy_propose(e->memory, &e->situation, &e->config.scaling, &proposal);
+    guard_judge(&e->guard, &e->config.scaling, &e->situation, &proposal, out);
 }
 
 static bool is_only_said(const struct engine *e, const struct decision *d)
@@ -313,7 +353,7 @@ static void decide(struct engine *e, usec_t now)
 {
     struct decision *d = &e->last;
     watch_order(e, now);
-    guard_judge(&e->guard, &e->config.scaling, &e->situation, d);
+    judge(e, d);
     if (d->to != d->from && is_only_said(e, d))
         decision_add(d, (struct reason){.code = REASON_DRY_RUN});
     else if (d->to != d->from)
@@ -325,20 +365,46 @@ static void decide(struct engine *e, usec_t now)
         e->mark = d->verdict;
 }
 
+static void begin_step(struct engine *e)
+{
+    e->total.cpu_pct = NAN;
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        e->measured[i].value = NAN;
+        e->measured[i].fresh = false;
+    }
+}
+
+static void take_sample(struct engine *e, const struct sample *sample, usec_t now)
+{
+    struct config_limits limits;
+    e->sample_at = sample->at < now ? sample->at : now;
+    take_totals(e, sample);
+    take_instances(&e->fleet, sample);
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        struct pooled pooled;
+        if (!config_limits(&e->config.scaling, (enum signal)i, &limits))
+            continue;
+        pooled = pool(e, sample, (enum signal)i);
+        e->measured[i].value = pooled.value;
+        e->measured[i].top = pooled.top;
+    }
+    e->total.cpu_pct = e->measured[SIGNAL_CPU].value;
+}
+
 void engine_step(struct engine *e, const struct sample *sample, usec_t now)
 {
     bool newer = sample && sample->at > e->sample_at, read = newer && sample->replicas >= 0;
-    bool fresh;
     engine_tick(e, now);
-    e->total.cpu_pct = NAN;
-    fresh = newer && take_sample(e, sample, now);
+    begin_step(e);
+    if (newer)
+        take_sample(e, sample, now);
     if (engine_counts(e) && read && orders_see(&e->orders, sample->replicas, now))
-        series_restart(&e->signal, now);
+        restart_signals(e, now);
     if (newer)
         fleet_watch(&e->fleet, &e->journal, now);
-    if (fresh)
-        add_signal(e, now);
-    describe(e, fresh, read, now);
+    add_values(e, now);
+    describe(e, read, now);
+    strategy_observe(e->memory, &e->situation, &e->config.scaling);
     if (!e->stopping)
         decide(e, now);
     engine_remember(e, now);
@@ -376,8 +442,8 @@ bool engine_stopped(const struct engine *e)
 void engine_preview(const struct engine *e, void *scratch, const struct config *config, usec_t now,
                     struct decision *out)
 {
-    struct engine *copy = memcpy(scratch, e, sizeof *e);
+    struct engine *copy = memcpy(scratch, e, engine_size());
     set_config(copy, config);
-    describe(copy, e->situation.fresh, !e->situation.blind, now);
-    guard_judge(&copy->guard, &copy->config.scaling, &copy->situation, out);
+    describe(copy, !e->situation.blind, now);
+    judge(copy, out);
 }

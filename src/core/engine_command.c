@@ -44,8 +44,13 @@ static void say_hold(const struct engine *e, usec_t now, char *out, size_t size)
 static void decide_manually(struct engine *e, int from, int to, usec_t now)
 {
     struct decision *d = &e->last;
-    *d = (struct decision){
-        .at = now, .last_at = now, .repeats = 1, .verdict = VERDICT_MANUAL, .from = from, .to = to};
+    *d = (struct decision){.at = now,
+                           .last_at = now,
+                           .repeats = 1,
+                           .verdict = VERDICT_MANUAL,
+                           .cause = CAUSE_OPERATOR,
+                           .from = from,
+                           .to = to};
     decision_add(d, (struct reason){.code = REASON_OPERATOR, .value = to});
     guard_take_over(&e->guard, &e->config.scaling, from, to, now);
     guard_changed(&e->guard, &e->situation, d, now);

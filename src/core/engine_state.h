@@ -12,6 +12,14 @@
 #include "core/series.h"
 #include "core/strategy.h"
 
+/* What was measured of a signal. */
+struct measured {
+    bool fresh;        /* in this step */
+    double value, top; /* the newest */
+    usec_t at;         /* of the newest; USEC_NEVER = none yet */
+    struct series series;
+};
+
 struct engine {
     struct config config;
     unsigned flags; /* enum target_flag */
@@ -23,7 +31,6 @@ struct engine {
     usec_t gap;     /* time lost before the coming step */
     usec_t next_step_at;
     usec_t sample_at;             /* of the newest sample */
-    usec_t measured_at;           /* of the newest that had the signal; USEC_NEVER = none */
     enum verdict mark;            /* a change since the newest point of history */
     struct instance_sample total; /* the newest sample's sums; id and cpu of the target */
     double host_cpu_pct;
@@ -32,10 +39,11 @@ struct engine {
     struct guard guard;
     struct orders orders;
     struct fleet fleet;
-    struct series signal;
+    struct measured measured[SIGNAL_COUNT];
     struct journal journal;
     int history_head, history_count;
     struct history_point history[HISTORY_MAX];
+    _Alignas(max_align_t) char memory[]; /* of the strategies */
 };
 
 /* True for a target that only takes a count. */

@@ -37,7 +37,7 @@ void engine_remember(struct engine *e, usec_t now)
     struct fleet_counts n = count(e);
     e->history[e->history_head] = (struct history_point){
         .at = now,
-        .cpu_pct = e->situation.fresh ? (float)t->cpu_pct : NAN,
+        .cpu_pct = (float)t->cpu_pct,
         .rpm = (float)t->rpm,
         .p50_ms = milliseconds(t->p50_us),
         .p95_ms = milliseconds(t->p95_us),
@@ -102,17 +102,31 @@ static void show_history(const struct engine *e, struct snapshot *out)
     out->history_count = e->history_count;
 }
 
+/* The signal that the newest decision rested on, else the first. */
+static const struct reading *leading(const struct engine *e)
+{
+    const struct situation *s = &e->situation;
+    const struct reading *r = NULL;
+    for (int i = 0; i < e->last.reason_count && !r; i++)
+        r = situation_reading(s, e->last.reasons[i].signal);
+    return r ? r : s->reading_count ? &s->readings[0] : NULL;
+}
+
 static void show_outlook(const struct engine *e, struct outlook *o, usec_t now)
 {
     const struct config_scaling *c = &e->config.scaling;
     const struct situation *s = &e->situation;
+    const struct reading *r = leading(e);
     *o = (struct outlook){
-        .signal_pct = s->signal,
-        .signal_mean_pct = s->mean,
+        .signal = r ? r->signal : SIGNAL_CPU,
+        .value = r ? r->now : NAN,
+        .mean = r ? r->mean : NAN,
+        .up = r ? r->limits.up : c->scale_up_threshold,
+        .down = r ? r->limits.down : c->scale_down_threshold,
         .mean_window = c->stabilization,
-        .above_for = s->above_for,
+        .above_for = r ? r->above_for : 0,
         .above_need = c->stabilization,
-        .below_for = s->below_for,
+        .below_for = r ? r->below_for : 0,
         .below_need = guard_down_need(&e->guard, c, s),
         .cooldown_up_left = guard_cooldown_left(&e->guard, c->cooldown_up, now),
         .cooldown_down_left = guard_cooldown_left(&e->guard, c->cooldown_down, now),

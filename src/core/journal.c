@@ -77,7 +77,7 @@ void journal_decide(struct journal *j, const struct decision *d)
 int journal_entry_format(const struct journal_entry *entry, char *out, size_t size)
 {
     if (entry->kind == JOURNAL_DECISION)
-        return decision_line(&entry->decision, "cpu", out, size);
+        return decision_line(&entry->decision, out, size);
     if (entry->instance > 0)
         return snprintf(out, size, "i%d %s", entry->instance, entry->text);
     return snprintf(out, size, "%s", entry->text);

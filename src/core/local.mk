@@ -55,12 +55,20 @@ libcore_a_SOURCES = \
 	src/core/pick.h \
 	src/core/port.h \
 	src/core/random.h \
+	src/core/reason.c \
+	src/core/reason.h \
 	src/core/sample.h \
 	src/core/series.c \
 	src/core/series.h \
+	src/core/signal.c \
+	src/core/signal.h \
+	src/core/situation.c \
+	src/core/situation.h \
 	src/core/snapshot.h \
+	src/core/strategies.h \
 	src/core/strategy.c \
 	src/core/strategy.h \
+	src/core/strategy_reactive.c \
 	src/core/strategy_threshold.c \
 	src/core/strategy_tracking.c \
 	src/core/text.c \

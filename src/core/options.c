@@ -16,6 +16,27 @@
 #define KIB      1024.0
 #define GIB      (1024.0 * 1024 * 1024)
 
+/* "threshold|tracking" */
+#define STRATEGY_CHOICE(id, name) "|" #name
+#define STRATEGY_CHOICES          (&(STRATEGIES(STRATEGY_CHOICE))[1])
+
+/* The options of a signal, by its unit. */
+#define LIMIT_UNIT_NUMBER(signal, limit)                                                                     \
+    OPTION_INT, "0", 0, 1e9, NULL, FIELD(scaling.signals[signal], limit.count)
+#define LIMIT_UNIT_PERCENT(signal, limit)                                                                    \
+    OPTION_PERCENT, "0", 0, 10000, NULL, FIELD(scaling.signals[signal], limit.percent)
+#define LIMIT_UNIT_DURATION(signal, limit)                                                                   \
+    OPTION_DURATION, "0", 0, HOUR, NULL, FIELD(scaling.signals[signal], limit.whole)
+#define LIMIT_UNIT_SIZE(signal, limit)                                                                       \
+    OPTION_SIZE, "0", 0, 1024 * GIB, NULL, FIELD(scaling.signals[signal], limit.whole)
+#define SIGNAL_OPTIONS(id, name, unit, pooling, help)                                                        \
+    {"signals", name "_up", LIMIT_##unit(SIGNAL_##id, up), OPTION_LIVE,                                      \
+     help ", above which instances are added; 0 means it is not watched"},                                   \
+        {"signals", name "_down", LIMIT_##unit(SIGNAL_##id, down), OPTION_LIVE,                              \
+         help ", below which instances may be taken away; 0 means it has no say in that"},                   \
+        {"signals", name "_target", LIMIT_##unit(SIGNAL_##id, target), OPTION_LIVE,                          \
+         help ", which tracking aims at; 0 means the middle of the two"},
+
 /* clang-format off */
 const struct option options[] = {
     {"app", "command", OPTION_TEXT, "ascale-app --port {port}", NO_RANGE, NULL, FIELD(app, command), OPTION_INSTANCE,
@@ -59,7 +80,7 @@ const struct option options[] = {
 
     {"scaling", "target", OPTION_CHOICE, "process", NO_RANGE, "process|http", FIELD(scaling, target), 0,
      "what is scaled: processes of this machine, or a remote application through its HTTP API"},
-    {"scaling", "strategy", OPTION_CHOICE, "threshold", NO_RANGE, "threshold|tracking", FIELD(scaling, strategy), OPTION_LIVE,
+    {"scaling", "strategy", OPTION_CHOICE, "threshold", NO_RANGE, STRATEGY_CHOICES, FIELD(scaling, strategy), OPTION_LIVE,
      "threshold adds and takes away by two limits; tracking aims at target_cpu"},
     {"scaling", "min_instances", OPTION_INT, "1", 0, CONFIG_INSTANCES_MAX, NULL, FIELD(scaling, min_instances), OPTION_LIVE,
      "fewest instances"},
@@ -87,6 +108,8 @@ const struct option options[] = {
      "most instances added or taken away at once"},
     {"scaling", "manual_expiry", OPTION_DURATION, "5m", 0, 365 * DAY, NULL, FIELD(scaling, manual_expiry), OPTION_LIVE,
      "a manual + or - in AUTO holds its floor or ceiling this long; 0 means until changed"},
+
+    SIGNALS_BESIDE_CPU(SIGNAL_OPTIONS)
 
     {"balancer", "enabled", OPTION_BOOL, "yes", NO_RANGE, NULL, FIELD(balancer, enabled), 0,
      "put the balancer in front of the instances"},
@@ -231,6 +254,8 @@ static const struct {
 } sections[] = {
     {"app", "The application: how one instance of it is started, checked and stopped."},
     {"scaling", "When instances are added and taken away."},
+    {"signals", "What else to scale by, beside CPU: the signal that asks for most wins, and all must agree "
+                "to take away."},
     {"balancer", "What stands between the users and the instances."},
     {"http", "A remote application, for target = http."},
     {"load", "The load generator, started by the key l."},

@@ -8,9 +8,10 @@
 struct instance_sample {
     int id;
     int in_flight;
-    bool ejected;    /* the balancer gives it no requests for a while, as it failed users */
-    bool awaited;    /* a request waits for its first byte, and none has waited in vain since alive_at */
-    usec_t alive_at; /* a check or a request was answered, or a part of it; 0 = not yet */
+    bool ejected;         /* the balancer gives it no requests for a while, as it failed users */
+    bool awaited;         /* a request waits for its first byte, and none has waited in vain since alive_at */
+    usec_t alive_at;      /* a check or a request was answered, or a part of it; 0 = not yet */
+    double cpu_limit_pct; /* the most CPU it may use; 0 = not known */
     double cpu_pct, rpm, error_pct; /* cpu: 100 = one core, the whole process tree */
     int64_t mem_bytes, p50_us, p95_us, p99_us;
 };

@@ -15,7 +15,7 @@
 #include "core/journal.h"
 #include "core/units.h"
 
-#define SNAPSHOT_VERSION      1
+#define SNAPSHOT_VERSION      2
 #define SNAPSHOT_ANSWERS_MAX  16
 #define SNAPSHOT_DETAIL_LINES 64
 
@@ -35,7 +35,9 @@ struct instance_view {
 
 /* What the next step will look at. */
 struct outlook {
-    double signal_pct, signal_mean_pct; /* now, and over the window decisions use */
+    enum signal signal;
+    double up, down;    /* its thresholds */
+    double value, mean; /* now, and over the window decisions use */
     usec_t mean_window;
     usec_t above_for, above_need; /* how long past the up threshold, how long it must be */
     usec_t below_for, below_need;

@@ -6,77 +6,86 @@
 #include <math.h>
 
 /* What the signal would be if `count` carried what s->ready carry now. */
-static double with_count(const struct situation *s, double signal, int count)
+static double with_count(const struct situation *s, const struct reading *r, double value, int count)
 {
-    return count > 0 ? signal * s->ready / count : INFINITY;
+    if (signal_kind(r->signal)->pooling == POOL_SERVICE)
+        return value;
+    return count > 0 ? value * s->ready / count : INFINITY;
 }
 
-static int count_for(const struct situation *s, double signal, double limit)
+static void propose_up(const struct situation *s, const struct reading *r, const struct config_scaling *c,
+                       struct proposal *out)
 {
-    double count = ceil(signal * s->ready / fmax(limit, 0.1) - 1e-9);
-    return count < CONFIG_INSTANCES_MAX ? (int)count : CONFIG_INSTANCES_MAX;
-}
-
-static void propose_up(const struct situation *s, const struct config_scaling *c, struct proposal *out)
-{
-    int want = count_for(s, s->mean, c->scale_up_threshold);
+    int want = reading_count_for(s, r, r->mean, r->limits.up);
     out->want = want > s->desired ? want : s->desired + 1;
     proposal_add(out, (struct reason){.code = REASON_ABOVE_UP,
-                                      .value = s->mean,
-                                      .limit = c->scale_up_threshold,
+                                      .signal = r->signal,
+                                      .value = r->mean,
+                                      .limit = r->limits.up,
                                       .other = (double)c->stabilization,
-                                      .span = s->above_for});
+                                      .span = r->above_for});
 }
 
-static struct reason below(const struct situation *s, const struct config_scaling *c)
+static struct reason below(const struct reading *r, const struct config_scaling *c)
 {
     return (struct reason){.code = REASON_BELOW_DOWN,
-                           .value = s->calm,
-                           .limit = c->scale_down_threshold,
+                           .signal = r->signal,
+                           .value = r->calm,
+                           .limit = r->limits.down,
                            .other = (double)c->stabilization_down,
-                           .span = s->below_for};
+                           .span = r->below_for};
 }
 
 /* The last instance may go only where zero is allowed, and when nobody asks for anything. */
-static void propose_none(const struct situation *s, const struct config_scaling *c, struct proposal *out)
+static void propose_none(const struct situation *s, const struct reading *r, const struct config_scaling *c,
+                         struct proposal *out)
 {
     if (c->min_instances == 0 && s->rpm > 0)
         proposal_add(out, (struct reason){.code = REASON_STILL_USED, .value = s->rpm});
     else
         out->want = 0;
-    proposal_add(out, below(s, c));
+    proposal_add(out, below(r, c));
 }
 
-static void propose_down(const struct situation *s, const struct config_scaling *c, struct proposal *out)
+/* The fewest that keep the signal under the middle of the band, and what its noise may reach under the top.
+ */
+static int fewest(const struct situation *s, const struct reading *r)
 {
-    double middle = (c->scale_up_threshold + c->scale_down_threshold) / 2;
-    int want = count_for(s, s->calm, middle), keep = count_for(s, s->crest, c->scale_up_threshold);
+    int want = reading_count_for(s, r, r->calm, (r->limits.up + r->limits.down) / 2);
+    int keep = reading_count_for(s, r, r->crest, r->limits.up);
     want = want > keep ? want : keep;
-    want = want > 1 ? want : 1;
+    return want > 1 ? want : 1;
+}
+
+static void propose_down(const struct situation *s, const struct reading *r, const struct config_scaling *c,
+                         struct proposal *out)
+{
+    int want = fewest(s, r);
     if (want >= s->desired)
         proposal_add(out, (struct reason){.code = REASON_WOULD_EXCEED_UP,
-                                          .value = with_count(s, s->crest, s->desired - 1),
-                                          .limit = c->scale_up_threshold});
+                                          .signal = r->signal,
+                                          .value = with_count(s, r, r->crest, s->desired - 1),
+                                          .limit = r->limits.up});
     else
         out->want = want;
-    proposal_add(out, below(s, c));
+    proposal_add(out, below(r, c));
 }
 
-static void propose(const struct situation *s, const struct config_scaling *c, struct proposal *out)
+static void react(const struct situation *s, const struct reading *r, const struct config_scaling *c,
+                  struct proposal *out)
 {
-    out->want = s->desired;
-    if (strategy_is_above(s, c))
-        propose_up(s, c, out);
-    else if (!strategy_is_below(s, c))
-        proposal_add(out, strategy_rest_reason(s, c));
+    if (reading_is_above(r))
+        propose_up(s, r, c, out);
+    else if (!reading_is_below(r))
+        proposal_add(out, reading_rest_reason(r));
     else if (s->desired > 1)
-        propose_down(s, c, out);
+        propose_down(s, r, c, out);
     else
-        propose_none(s, c, out);
+        propose_none(s, r, c, out);
 }
 
 const struct strategy_ops strategy_threshold = {
     .name = "threshold",
     .summary = "one more above the upper threshold, one fewer below the lower one",
-    .propose = propose,
+    .react = react,
 };

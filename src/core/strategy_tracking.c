@@ -3,35 +3,34 @@
  * want = ceil(count * signal / target). A signal at its top hides how much more is wanted: then it asks for a
  * quarter more than the formula, and says so. */
 #include "core/strategy.h"
-#include <math.h>
 
-static int want_for(const struct situation *s, double signal, double target)
+static int wanted(const struct situation *s, const struct reading *r, bool above, bool saturated)
 {
-    double want = ceil(s->ready * signal / fmax(target, 0.1) - 1e-9);
-    return want < CONFIG_INSTANCES_MAX ? (int)want : CONFIG_INSTANCES_MAX;
-}
-
-static void propose(const struct situation *s, const struct config_scaling *c, struct proposal *out)
-{
-    bool above = strategy_is_above(s, c), below = strategy_is_below(s, c);
-    double seen = above ? s->mean : s->calm;
-    int want = want_for(s, seen, c->target_cpu);
-    out->want = s->desired;
-    if (!above && !below) {
-        proposal_add(out, strategy_rest_reason(s, c));
-        return;
-    }
+    int want = reading_count_for(s, r, above ? r->mean : r->calm, r->limits.target);
     if (s->desired > 0 && want < 1)
         want = 1;
-    if (above && strategy_saturated(s))
-        want += (want + 3) / 4;
+    return saturated ? want + (want + 3) / 4 : want;
+}
+
+static void react(const struct situation *s, const struct reading *r, const struct config_scaling *c,
+                  struct proposal *out)
+{
+    bool above = reading_is_above(r), below = reading_is_below(r);
+    bool saturated = above && reading_is_saturated(r);
+    int want = wanted(s, r, above, saturated);
+    (void)c;
+    if (!above && !below) {
+        proposal_add(out, reading_rest_reason(r));
+        return;
+    }
     proposal_add(out, (struct reason){.code = REASON_TRACKING,
-                                      .value = seen,
-                                      .limit = c->target_cpu,
+                                      .signal = r->signal,
+                                      .value = above ? r->mean : r->calm,
+                                      .limit = r->limits.target,
                                       .other = want,
-                                      .span = above ? s->above_for : s->below_for});
-    if (above && strategy_saturated(s))
-        proposal_add(out, (struct reason){.code = REASON_SATURATED, .value = s->signal});
+                                      .span = above ? r->above_for : r->below_for});
+    if (saturated)
+        proposal_add(out, (struct reason){.code = REASON_SATURATED, .signal = r->signal, .value = r->now});
     if ((above && want > s->desired) || (below && want < s->desired))
         out->want = want;
 }
@@ -39,5 +38,5 @@ static void propose(const struct situation *s, const struct config_scaling *c, s
 const struct strategy_ops strategy_tracking = {
     .name = "tracking",
     .summary = "the count that puts the signal on target_cpu",
-    .propose = propose,
+    .react = react,
 };

@@ -176,3 +176,21 @@ int text_distance(const char *a, const char *b)
     }
     return rows[a_size % 3][b_size];
 }
+
+struct text_out text_out(char *out, size_t size)
+{
+    if (size)
+        *out = '\0';
+    return (struct text_out){out, size, 0};
+}
+
+void text_put(struct text_out *o, const char *text)
+{
+    size_t room = o->length < o->size ? o->size - o->length : 0, length = strlen(text);
+    if (room) {
+        size_t fits = length < room ? length : room - 1;
+        memcpy(o->out + o->length, text, fits);
+        o->out[o->length + fits] = '\0';
+    }
+    o->length += length;
+}

@@ -34,6 +34,15 @@ size_t text_clean(char *out, size_t out_size, const char *text);
  * unicode). Returns the columns used. */
 int text_truncate(char *out, size_t out_size, const char *text, int columns, bool unicode);
 
+/* Text that grows at the end of a buffer; length counts what did not fit, too, as snprintf does. */
+struct text_out {
+    char *out;
+    size_t size, length;
+};
+
+struct text_out text_out(char *out, size_t size); /* empty */
+void text_put(struct text_out *o, const char *text);
+
 /* Edits (insert, delete, replace, swap of neighbors) between two names, case aside; names past 63 bytes count
  * as cut. */
 int text_distance(const char *a, const char *b);

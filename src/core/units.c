@@ -285,6 +285,24 @@ int units_format_rate(char *out, size_t size, double rps)
     return snprintf(out, size, "%s/s", per_second);
 }
 
+int span_format(usec_t span, char *out, size_t size)
+{
+    long long tenths = span / (USEC_PER_SEC / 10) + (span % (USEC_PER_SEC / 10) >= USEC_PER_SEC / 20);
+    long long s = span / USEC_PER_SEC + (span % USEC_PER_SEC >= USEC_PER_SEC / 2);
+    if (span == USEC_NEVER)
+        return snprintf(out, size, "ever");
+    if (span > 0 && tenths == 0)
+        return snprintf(out, size, "%lldms", (long long)(span + 999) / 1000);
+    if (tenths < 100 && tenths % 10)
+        return snprintf(out, size, "%lld.%llds", tenths / 10, tenths % 10);
+    if (s < 120)
+        return snprintf(out, size, "%llds", s);
+    if (s < 7200)
+        return s % 60 ? snprintf(out, size, "%lldm %02llds", s / 60, s % 60)
+                      : snprintf(out, size, "%lldm", s / 60);
+    return snprintf(out, size, "%lldh %02lldm", s / 3600, s / 60 % 60);
+}
+
 int units_format_clock(char *out, size_t size, usec_t duration)
 {
     long long minutes = duration > 0 ? duration / USEC_PER_MIN : 0;

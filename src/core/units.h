@@ -53,6 +53,9 @@ int units_format_rate(char *out, size_t size, double rps);
 int units_format_size(char *out, size_t size, int64_t bytes);
 int units_format_double(char *out, size_t size, double value);
 
+/* A span for the eye: "0.4s", "12s", "3m 10s", "2h 05m". As snprintf. */
+int span_format(usec_t span, char *out, size_t size);
+
 /* For the eye: "00:41:10" (a day and more: "3d 04:12"), and "1.2k", "34M" in at most 5 columns. */
 int units_format_clock(char *out, size_t size, usec_t duration);
 int units_format_short(char *out, size_t size, double value);

@@ -40,41 +40,6 @@ static const char *const kind_words[] = {"decision", "event"};
 static const char *const level_words[] = {"info", "warning", "error"};
 static const char *const override_words[] = {"none", "floor", "ceiling"};
 static const char *const breaker_words[] = {"closed", "open", "half-open"};
-static const char *const reason_words[REASON_COUNT] = {
-    [REASON_NONE] = "none",
-    [REASON_ABOVE_UP] = "above-up",
-    [REASON_BELOW_DOWN] = "below-down",
-    [REASON_INSIDE_BAND] = "inside-band",
-    [REASON_UNSETTLED] = "unsettled",
-    [REASON_NOT_LONG_ENOUGH] = "not-long-enough",
-    [REASON_UNDONE] = "undone",
-    [REASON_COOLDOWN] = "cooldown",
-    [REASON_AT_MAXIMUM] = "at-maximum",
-    [REASON_AT_MINIMUM] = "at-minimum",
-    [REASON_RAISED_TO_MINIMUM] = "raised-to-minimum",
-    [REASON_CUT_TO_MAXIMUM] = "cut-to-maximum",
-    [REASON_STEP_LIMIT] = "step-limit",
-    [REASON_WOULD_EXCEED_UP] = "would-exceed-up",
-    [REASON_STARTING] = "starting",
-    [REASON_UNHEALTHY] = "unhealthy",
-    [REASON_BUSY] = "busy",
-    [REASON_WAKE] = "wake",
-    [REASON_STILL_USED] = "still-used",
-    [REASON_NO_DATA] = "no-data",
-    [REASON_STALE_DATA] = "stale-data",
-    [REASON_GAP] = "gap",
-    [REASON_TRACKING] = "tracking",
-    [REASON_SATURATED] = "saturated",
-    [REASON_HOST_FULL] = "host-full",
-    [REASON_OPERATOR] = "operator",
-    [REASON_FLOOR] = "floor",
-    [REASON_CEILING] = "ceiling",
-    [REASON_MANUAL_MODE] = "manual-mode",
-    [REASON_TARGET_LAGS] = "target-lags",
-    [REASON_TARGET_DOWN] = "target-down",
-    [REASON_DRY_RUN] = "dry-run",
-};
-
 #define COUNT(array)     (int)(sizeof array / sizeof *(array))
 
 #define AT(type, member) offsetof(struct type, member), sizeof(((struct type *)0)->member)
@@ -101,9 +66,13 @@ static const char *const reason_words[REASON_COUNT] = {
     }
 
 #define R reason
-static const struct field reason_rows[] = {WORD(R, code, reason_words), ROW(FIELD_DOUBLE, R, value),
-                                           ROW(FIELD_DOUBLE, R, limit), ROW(FIELD_DOUBLE, R, other),
-                                           ROW(FIELD_INT64, R, span),   END};
+static const struct field reason_rows[] = {WORD(R, code, reason_words),
+                                           WORD(R, signal, signal_names),
+                                           ROW(FIELD_DOUBLE, R, value),
+                                           ROW(FIELD_DOUBLE, R, limit),
+                                           ROW(FIELD_DOUBLE, R, other),
+                                           ROW(FIELD_INT64, R, span),
+                                           END};
 #undef R
 
 #define D decision
@@ -111,6 +80,8 @@ static const struct field decision_rows[] = {ROW(FIELD_INT64, D, at),
                                              ROW(FIELD_INT64, D, last_at),
                                              ROW(FIELD_INT, D, repeats),
                                              WORD(D, verdict, verdict_names),
+                                             WORD(D, cause, cause_names),
+                                             WORD(D, basis, basis_names),
                                              ROW(FIELD_INT, D, from),
                                              ROW(FIELD_INT, D, to),
                                              ARRAY(D, reasons, reason_rows, reason_count),
@@ -156,8 +127,11 @@ static const struct field journal_rows[] = {ROW(FIELD_UINT64, J, seq),   ROW(FIE
 #undef J
 
 #define O outlook
-static const struct field outlook_rows[] = {ROW(FIELD_DOUBLE, O, signal_pct),
-                                            ROW(FIELD_DOUBLE, O, signal_mean_pct),
+static const struct field outlook_rows[] = {WORD(O, signal, signal_names),
+                                            ROW(FIELD_DOUBLE, O, up),
+                                            ROW(FIELD_DOUBLE, O, down),
+                                            ROW(FIELD_DOUBLE, O, value),
+                                            ROW(FIELD_DOUBLE, O, mean),
                                             ROW(FIELD_INT64, O, mean_window),
                                             ROW(FIELD_INT64, O, above_for),
                                             ROW(FIELD_INT64, O, above_need),

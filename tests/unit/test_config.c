@@ -47,6 +47,27 @@ static void defaults_are_those_of_the_first_project(void **state)
     assert_false(config_advise(&cfg, err, sizeof err));
 }
 
+static void thresholds_of_a_signal_keep_their_order(void **state)
+{
+    (void)state;
+    struct config_limits limits;
+    assert_false(config_limits(&cfg.scaling, SIGNAL_RPM, &limits));
+    assert_true(config_set(&cfg, "signals", "rpm_down", "900", err, sizeof err));
+    assert_true(config_check(&cfg, err, sizeof err)); /* it is not in use */
+    assert_true(config_set(&cfg, "signals", "rpm_up", "600", err, sizeof err));
+    assert_false(config_check(&cfg, err, sizeof err));
+    assert_string_equal(err, "signals.rpm_down (900) must be below signals.rpm_up (600)");
+    assert_true(config_set(&cfg, "signals", "rpm_down", "200", err, sizeof err));
+    assert_true(config_check(&cfg, err, sizeof err));
+    assert_true(config_limits(&cfg.scaling, SIGNAL_RPM, &limits));
+    assert_true(limits.up == 600 && limits.down == 200 && limits.target == 400);
+    assert_true(config_set(&cfg, "signals", "p95_up", "250ms", err, sizeof err));
+    assert_true(config_set(&cfg, "signals", "p95_target", "1s", err, sizeof err));
+    assert_false(config_check(&cfg, err, sizeof err));
+    assert_string_equal(
+        err, "signals.p95_target (1s) must be between signals.p95_down (0) and signals.p95_up (250ms)");
+}
+
 /* A row whose type does not match its field would write past it. */
 static void every_row_fits_its_field(void **state)
 {
@@ -328,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(defaults_are_those_of_the_first_project),
         TEST(every_row_fits_its_field),
+        TEST(thresholds_of_a_signal_keep_their_order),
         TEST(every_default_is_valid_and_reads_back),
         TEST(every_number_stops_at_its_range),
         TEST(refusals_name_key_value_and_what_is_allowed),

@@ -242,12 +242,12 @@ static void write_step(struct record *r)
     const struct outlook *o = &s->outlook;
     char text[600], sums[200];
     write_events(r, s);
-    decision_line(&s->last, "cpu", text, sizeof text);
+    decision_line(&s->last, text, sizeof text);
     if (!decision_same(&s->last, &r->before))
         line(r, text);
     r->before = s->last;
-    snprintf(sums, sizeof sums, "%.3f %.3f %lld/%lld %lld/%lld %lld %lld %d %d", o->signal_pct,
-             o->signal_mean_pct, (long long)o->above_for, (long long)o->above_need, (long long)o->below_for,
+    snprintf(sums, sizeof sums, "%.3f %.3f %lld/%lld %lld/%lld %lld %lld %d %d", o->value, o->mean,
+             (long long)o->above_for, (long long)o->above_need, (long long)o->below_for,
              (long long)o->below_need, (long long)o->cooldown_up_left, (long long)o->cooldown_down_left,
              s->desired, s->ready);
     add_to_sum(r, text);

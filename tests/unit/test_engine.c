@@ -439,6 +439,52 @@ static void test_preview_changes_nothing(void **state)
     world_free(w);
 }
 
+static double few(const struct world *w)
+{
+    (void)w;
+    return 20; /* CPU alone would leave it at one */
+}
+
+/* A signal beside CPU asks for more, and is named; when it is gone both must be low. */
+static void test_scales_by_another_signal(void **state)
+{
+    struct world *w = world_new();
+    const struct decision *d;
+    (void)state;
+    w->demand = few;
+    w->config.scaling.signals[SIGNAL_RPM] = (struct config_signal){.up.count = 500, .down.count = 100};
+    world_begin(w);
+    world_run(w, USEC_PER_MIN);
+    d = world_decision(w, VERDICT_UP);
+    assert_int_equal(d->reasons[0].code, REASON_ABOVE_UP);
+    assert_int_equal(d->reasons[0].signal, SIGNAL_RPM);
+    assert_int_equal(world_look(w)->ready, 3); /* 20% are 1200 a minute */
+    w->config.scaling.signals[SIGNAL_RPM].up.count = 0;
+    engine_configure(w->engine, &w->config, w->now);
+    assert_true(world_settle(w, 2, USEC_PER_MIN)); /* by CPU alone */
+    world_free(w);
+}
+
+/* The headline shows what the decision was taken on. */
+static void test_snapshot_shows_the_headline(void **state)
+{
+    struct world *w = world_new();
+    const struct snapshot *s;
+    (void)state;
+    w->demand = busy;
+    w->level = 25;
+    world_begin(w);
+    world_run(w, 30 * SEC);
+    s = world_look(w);
+    assert_true(s->cpu_pct > 24 && s->cpu_pct < 26);
+    assert_true(s->host_cpu_pct == 50);
+    assert_true(s->history[s->history_count - 1].cpu_pct > 24);
+    w->blind = true;
+    world_run(w, 2 * SEC);
+    assert_true(isnan(world_look(w)->cpu_pct));
+    world_free(w);
+}
+
 static void test_snapshot_shows_the_outlook(void **state)
 {
     struct world *w = world_new();
@@ -454,7 +500,7 @@ static void test_snapshot_shows_the_outlook(void **state)
     s = world_look(w);
     assert_int_equal(s->outlook.above_need, 10 * SEC);
     assert_in_range(s->outlook.above_for, 4 * SEC, 6 * SEC);
-    assert_true(s->outlook.signal_pct > 89 && s->outlook.signal_pct < 91);
+    assert_true(s->outlook.value > 89 && s->outlook.value < 91);
     assert_int_equal(s->outlook.next_step_at, w->next_step);
     assert_int_equal(s->instances[0].pid, 4001);
     assert_int_equal(s->instances[0].port, 5001);
@@ -575,6 +621,8 @@ int main(void)
         cmocka_unit_test(test_journal_numbers_never_repeat),
         cmocka_unit_test(test_history_keeps_the_newest),
         cmocka_unit_test(test_preview_changes_nothing),
+        cmocka_unit_test(test_scales_by_another_signal),
+        cmocka_unit_test(test_snapshot_shows_the_headline),
         cmocka_unit_test(test_snapshot_shows_the_outlook),
         cmocka_unit_test(test_foreign_commands_are_not_ours),
         cmocka_unit_test(test_chaos),

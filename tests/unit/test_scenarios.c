@@ -86,7 +86,7 @@ static void test_gives_each_step_its_reason(void **state)
     char text[200];
     (void)state;
     world_run(w, 10 * SEC);
-    decision_format(world_decision(w, VERDICT_UP), "cpu", text, sizeof text);
+    decision_format(world_decision(w, VERDICT_UP), text, sizeof text);
     assert_string_equal(text, "cpu 3s 60% > 35% for 3s; cooldown ok; step +1");
     world_free(w);
 }

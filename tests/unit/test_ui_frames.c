@@ -79,7 +79,7 @@ static void measure(struct life *life)
     }
     double shake = 0.8 + dice(400) / 1000.0, load = life->level * shake;
     snap->cpu_pct = load > 1 ? 100 : 100 * load;
-    snap->outlook.signal_mean_pct = snap->cpu_pct * 0.9;
+    snap->outlook.mean = snap->cpu_pct * 0.9;
     snap->rpm = 12000 * load;
     snap->p50_us = (int64_t)(2000 + 20000 * load * load);
     snap->p95_us = 3 * snap->p50_us;
@@ -115,9 +115,11 @@ static void entry_add(struct life *life, bool change)
                                          .last_at = snap->at,
                                          .repeats = 1,
                                          .verdict = change ? VERDICT_UP : VERDICT_HOLD,
+                                         .cause = CAUSE_STRATEGY,
                                          .from = snap->desired,
                                          .to = snap->desired + change};
     decision_add(&newest->decision, (struct reason){.code = change ? REASON_ABOVE_UP : REASON_INSIDE_BAND,
+                                                    .signal = SIGNAL_CPU,
                                                     .value = snap->cpu_pct,
                                                     .limit = 30,
                                                     .other = 70,

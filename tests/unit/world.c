@@ -224,6 +224,7 @@ static void measure(struct world *w)
             s->instances[n++] =
                 (struct instance_sample){.id = id,
                                          .cpu_pct = w->agents[id].admitted ? fmin(each, w->top) : 1,
+                                         .rpm = w->agents[id].admitted ? each * 60 : 0,
                                          .in_flight = !w->agents[id].silent,
                                          .alive_at = w->agents[id].silent ? 0 : w->now};
     s->instance_count = n;
@@ -328,7 +329,7 @@ void world_dump(struct world *w)
     for (int i = 0; i < s->journal_count; i++) {
         const struct journal_entry *j = &s->journal[i];
         const struct decision *d = &j->decision;
-        decision_format(d, "cpu", text, sizeof text);
+        decision_format(d, text, sizeof text);
         if (j->kind == JOURNAL_EVENT)
             printf("%8.1f %s\n", (double)(j->at - USEC_PER_HOUR) / 1e6, j->text);
         else
