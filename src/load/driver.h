@@ -65,6 +65,10 @@ void driver_on_wake(struct load_thread *thread, void (*wake)(void *context), voi
 
 const struct load_target *driver_pick(struct load_thread *thread);
 
+/* A request that got no answer; error is an errno, or 0. */
+void driver_failed(struct load_thread *thread, const struct load_target *target, enum load_error kind,
+                   int error);
+
 /* A whole answer to a request that was due at scheduled; its code is below LOAD_CODES. */
 void driver_answered(struct load_thread *thread, unsigned code, usec_t scheduled, usec_t now);
 

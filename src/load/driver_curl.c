@@ -28,7 +28,8 @@ struct call {
     usec_t scheduled;
     usec_t paused_until; /* failed; its user waits. 0: not */
     bool busy;
-    bool sent; /* the request is on its way, or has been */
+    int no_socket; /* the errno for which there was none; 0: there was */
+    bool sent;     /* the request is on its way, or has been */
     struct answer answer;
     bool whole; /* the answer has come to its end */
 };
@@ -77,6 +78,16 @@ static int allow_once(void *context, char *to, char *from, int to_port, int from
     bool again = call->sent;
     call->sent = true;
     return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* libcurl does not tell why it got none. */
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    (void)purpose;
+    struct call *call = context;
+    int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    call->no_socket = fd < 0 ? errno : 0;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 static void set_request(struct curl_driver *driver, CURL *easy)
@@ -128,6 +139,8 @@ static struct call *make_call(struct curl_driver *driver)
     curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(call->easy, CURLOPT_PREREQFUNCTION, allow_once);
     curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
+    curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(call->easy, CURLOPT_HEADERDATA, call);
     curl_easy_setopt(call->easy, CURLOPT_WRITEFUNCTION, take_bytes);
@@ -147,7 +160,7 @@ static void begin_call(struct curl_driver *driver, usec_t scheduled)
     else
         call = make_call(driver);
     if (!call) {
-        driver->thread->stats.errors[LOAD_ERROR_CONNECT]++;
+        driver_failed(driver->thread, driver->thread->plan->targets, LOAD_ERROR_CONNECT, ENOMEM);
         pacer_give(&driver->thread->pacer);
         return;
     }
@@ -155,6 +168,7 @@ static void begin_call(struct curl_driver *driver, usec_t scheduled)
     call->scheduled = scheduled;
     call->busy = true;
     call->sent = call->whole = false;
+    call->no_socket = 0;
     call->paused_until = 0;
     answer_begin(&call->answer);
     curl_easy_setopt(call->easy, CURLOPT_URL, call->target->url);
@@ -202,12 +216,24 @@ static enum load_error error_of(CURLcode result)
     }
 }
 
+/* What the system said of it; 0: nothing that is known. */
+static int cause_of(const struct call *call, enum load_error kind)
+{
+    long error = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error);
+    if (kind == LOAD_ERROR_CONNECT && call->no_socket != 0)
+        return call->no_socket;
+    return kind == LOAD_ERROR_TIMEOUT ? 0 : (int)error;
+}
+
 static void end_call(struct curl_driver *driver, struct call *call, CURLcode result, usec_t now)
 {
     struct load_thread *thread = driver->thread;
     long connects = 0;
     curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
     thread->stats.connects += (uint64_t)connects;
+    enum load_error kind = error_of(result);
+    int cause = cause_of(call, kind);
     curl_multi_remove_handle(driver->multi, call->easy);
     bool answered = result == CURLE_OK && (call->whole || answer_ends_by_close(&call->answer));
     answer_drop(&driver->reader, &call->answer);
@@ -216,8 +242,7 @@ static void end_call(struct curl_driver *driver, struct call *call, CURLcode res
         release_call(driver, call);
         return;
     }
-    enum load_error kind = error_of(result);
-    thread->stats.errors[kind]++;
+    driver_failed(thread, call->target, kind, cause);
     if (thread->pacer.rate_rps <= 0 && kind != LOAD_ERROR_TIMEOUT)
         pause_call(driver, call, now + DRIVER_PAUSE);
     else

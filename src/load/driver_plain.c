@@ -112,11 +112,12 @@ static bool closed_loop(const struct plain *plain)
     return plain->thread->pacer.rate_rps <= 0;
 }
 
-/* Ends a request that got no answer. In a closed loop the user rests before its next try. */
-static void fail(struct client *client, enum load_error kind)
+/* Ends a request that got no answer; error is an errno, or 0. In a closed loop the user rests before its next
+ * try. */
+static void fail(struct client *client, enum load_error kind, int error)
 {
     struct plain *plain = client->plain;
-    plain->thread->stats.errors[kind]++;
+    driver_failed(plain->thread, client->target, kind, error);
     disconnect(client);
     if (closed_loop(plain) && kind != LOAD_ERROR_TIMEOUT) {
         client->state = CLIENT_PAUSED;
@@ -144,10 +145,10 @@ static void client_expired(struct event_timer *timer)
     case CLIENT_CONNECTING: /* to a void: let the next one try elsewhere */
         plain->address[client->target->origin] =
             (uint8_t)((client->address + 1u) % origin_of(client)->address_count);
-        fail(client, LOAD_ERROR_TIMEOUT);
+        fail(client, LOAD_ERROR_TIMEOUT, 0);
         break;
     case CLIENT_BUSY:
-        fail(client, LOAD_ERROR_TIMEOUT);
+        fail(client, LOAD_ERROR_TIMEOUT, 0);
         break;
     default:
         break;
@@ -181,8 +182,9 @@ static void make_way(struct plain *plain)
     }
 }
 
-/* Connects to the address to try first, and from there on to each of the others once. */
-static void connect_client(struct client *client)
+/* Connects to the address to try first, and from there on to each of the others once; error is what the one
+ * before ended with. */
+static void connect_client(struct client *client, int error)
 {
     struct plain *plain = client->plain;
     const struct load_origin *origin = origin_of(client);
@@ -190,21 +192,23 @@ static void connect_client(struct client *client)
     make_way(plain);
     for (; client->tries < origin->address_count; client->tries++) {
         client->address = (uint8_t)((client->address + (client->tries > 0)) % origin->address_count);
-        if (conn_connect(&client->conn, plain->loop,
-                         (const struct sockaddr *)&origin->addresses[client->address],
-                         origin->address_lengths[client->address], client_ready) == 0) {
+        error = -conn_connect(&client->conn, plain->loop,
+                              (const struct sockaddr *)&origin->addresses[client->address],
+                              origin->address_lengths[client->address], client_ready);
+        if (error == 0) {
             plain->open++;
             return;
         }
     }
-    fail(client, LOAD_ERROR_CONNECT);
+    fail(client, LOAD_ERROR_CONNECT, error);
 }
 
 static void connect_failed(struct client *client)
 {
+    int error = -conn_error(&client->conn);
     close_connection(client);
     client->tries++;
-    connect_client(client);
+    connect_client(client, error);
 }
 
 static bool add_clients(struct plain *plain)
@@ -246,7 +250,7 @@ static void begin_request(struct plain *plain, usec_t scheduled)
     const struct load_target *target = driver_pick(plain->thread);
     struct client *client = take_client(plain, target->origin);
     if (!client) {
-        plain->thread->stats.errors[LOAD_ERROR_CONNECT]++;
+        driver_failed(plain->thread, target, LOAD_ERROR_CONNECT, ENOMEM);
         pacer_give(&plain->thread->pacer);
         return;
     }
@@ -263,7 +267,7 @@ static void begin_request(struct plain *plain, usec_t scheduled)
     }
     client->address = plain->address[target->origin];
     client->tries = 0;
-    connect_client(client);
+    connect_client(client, 0);
 }
 
 /* Not without a bound: where each fails at once, a turn would grow with the backlog of the one before. True:
@@ -284,7 +288,7 @@ static void complete(struct client *client, bool reusable)
 {
     struct plain *plain = client->plain;
     if (event_now(plain->loop) > client->timer.deadline) {
-        fail(client, LOAD_ERROR_TIMEOUT);
+        fail(client, LOAD_ERROR_TIMEOUT, 0);
         return;
     }
     driver_answered(plain->thread, client->answer.code, client->scheduled, event_now(plain->loop));
@@ -320,22 +324,23 @@ static void take_input(struct client *client, size_t size)
         complete(client, !surplus && reusable(client));
         break;
     case ANSWER_BAD:
-        fail(client, LOAD_ERROR_PROTOCOL);
+        fail(client, LOAD_ERROR_PROTOCOL, 0);
         break;
     case ANSWER_MORE:
         break;
     }
 }
 
-static void take_end(struct client *client, bool clean)
+/* The connection is over: in order (0), or by an error. */
+static void take_end(struct client *client, int error)
 {
     if (client->state == CLIENT_IDLE) {
         disconnect(client);
         put_resting(client);
-    } else if (clean && answer_ends_by_close(&client->answer)) {
+    } else if (error == 0 && answer_ends_by_close(&client->answer)) {
         complete(client, false);
     } else {
-        fail(client, LOAD_ERROR_CLOSED);
+        fail(client, LOAD_ERROR_CLOSED, error);
     }
 }
 
@@ -359,7 +364,7 @@ static void read_answers(struct client *client)
         if (size > 0)
             take_input(client, (size_t)size);
         else if (size != -EAGAIN)
-            take_end(client, size == 0);
+            take_end(client, (int)-size);
     }
 }
 

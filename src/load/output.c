@@ -140,6 +140,35 @@ static void print_latencies(FILE *out, const struct load_stats *stats)
                 output_latency(text, sizeof text, output_quantile(stats, quantiles[i].q)));
 }
 
+/* Those that say more than their kind does. */
+static uint64_t telling_causes(const struct load_stats *stats, int kind, int error)
+{
+    return error > 0 || kind == LOAD_ERROR_CLOSED ? stats->causes[kind][error] : 0;
+}
+
+static void print_causes(FILE *out, const struct load_stats *stats)
+{
+    for (int kind = 0; kind < LOAD_ERROR_KINDS; kind++)
+        for (int error = 0; error < LOAD_CAUSES; error++)
+            if (telling_causes(stats, kind, error) > 0)
+                fprintf(out, "              %llu %s: %s\n", (unsigned long long)stats->causes[kind][error],
+                        load_error_name((enum load_error)kind),
+                        load_cause_text((enum load_error)kind, error));
+}
+
+/* What it was that was not enough: what ran out by name, else the time of its threads. */
+static void print_limits(FILE *out, const struct load_stats *stats)
+{
+    static const char warning[] = "  WARNING     the generator itself was the limit:";
+    const struct load_limit *limit;
+    if (load_stats_limited_by_any(stats) == 0)
+        fprintf(out, "%s the server may be able to do more\n", warning);
+    for (size_t i = 0; (limit = load_limit_at(i)); i++)
+        if (load_stats_limited(stats, limit) > 0)
+            fprintf(out, "%s %s, %llu times\n", warning, limit->text,
+                    (unsigned long long)load_stats_limited(stats, limit));
+}
+
 static void print_counts(FILE *out, const struct load_stats *stats)
 {
     fputs("  codes      ", out);
@@ -154,6 +183,7 @@ static void print_counts(FILE *out, const struct load_stats *stats)
     if (stats->unfinished > 0)
         fprintf(out, " (and %llu unfinished at the end)", (unsigned long long)stats->unfinished);
     fputc('\n', out);
+    print_causes(out, stats);
 }
 
 void output_summary_text(FILE *out, const struct output_summary *summary)
@@ -175,7 +205,7 @@ void output_summary_text(FILE *out, const struct output_summary *summary)
     print_counts(out, stats);
     fprintf(out, "  own CPU     %.1f us a request\n", cpu_per_request(summary));
     if (summary->generator_limited)
-        fputs("  WARNING     the generator itself was the limit: the server may be able to do more\n", out);
+        print_limits(out, stats);
     else if (summary->missed * 100 > load_stats_tried(stats) || load_stats_many(stats, summary->held))
         fputs("  WARNING     the rate was not kept: all connections were busy with requests before\n", out);
     fflush(out);
@@ -201,6 +231,33 @@ static json_t *errors_json(const struct load_stats *stats)
     return object;
 }
 
+static json_t *causes_json(const struct load_stats *stats)
+{
+    json_t *list = json_array();
+    for (int kind = 0; kind < LOAD_ERROR_KINDS; kind++)
+        for (int error = 0; error < LOAD_CAUSES; error++)
+            if (telling_causes(stats, kind, error) > 0)
+                json_array_append_new(list, json_pack("{s:s, s:s*, s:s, s:I}", "kind",
+                                                      load_error_name((enum load_error)kind), "errno",
+                                                      error > 0 ? strerrorname_np(error) : NULL, "text",
+                                                      load_cause_text((enum load_error)kind, error), "count",
+                                                      (json_int_t)stats->causes[kind][error]));
+    return list;
+}
+
+/* The names of what ran out; where it was the time of its threads, "cpu". */
+static json_t *limits_json(const struct output_summary *summary)
+{
+    json_t *list = json_array();
+    const struct load_limit *limit;
+    for (size_t i = 0; (limit = load_limit_at(i)); i++)
+        if (load_stats_limited(summary->stats, limit) > 0)
+            json_array_append_new(list, json_string(limit->name));
+    if (summary->generator_limited && json_array_size(list) == 0)
+        json_array_append_new(list, json_string("cpu"));
+    return list;
+}
+
 static json_t *codes_json(const struct load_stats *stats)
 {
     json_t *object = json_object();
@@ -221,15 +278,17 @@ bool output_summary_json(FILE *out, const struct output_summary *summary, const 
         json_object_set_new(object, "event", json_string(event));
     double achieved = output_rate(stats->answered, summary->elapsed);
     json_t *rest = json_pack(
-        "{s:f, s:I, s:I, s:o, s:o, s:o, s:f, s:f, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:b, s:b}",
+        "{s:f, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:b, "
+        "s:b}",
         "requests_per_second", achieved, "requests", (json_int_t)stats->answered, "errors",
-        (json_int_t)load_stats_errors(stats), "errors_by_kind", errors_json(stats), "codes",
-        codes_json(stats), "latency_us", latencies_json(stats), "cpu_us_per_request",
-        cpu_per_request(summary), "duration_s", (double)summary->elapsed / 1e6, "bytes",
-        (json_int_t)stats->bytes, "asked_rate", summary->asked_rps, "achieved_rate", achieved, "missed",
-        (json_int_t)summary->missed, "late", (json_int_t)summary->late, "held", (json_int_t)summary->held,
-        "unfinished", (json_int_t)stats->unfinished, "connections", (json_int_t)stats->connects,
-        "generator_limited", summary->generator_limited, "interrupted", summary->interrupted);
+        (json_int_t)load_stats_errors(stats), "errors_by_kind", errors_json(stats), "causes",
+        causes_json(stats), "generator_limits", limits_json(summary), "codes", codes_json(stats),
+        "latency_us", latencies_json(stats), "cpu_us_per_request", cpu_per_request(summary), "duration_s",
+        (double)summary->elapsed / 1e6, "bytes", (json_int_t)stats->bytes, "asked_rate", summary->asked_rps,
+        "achieved_rate", achieved, "missed", (json_int_t)summary->missed, "late", (json_int_t)summary->late,
+        "held", (json_int_t)summary->held, "unfinished", (json_int_t)stats->unfinished, "connections",
+        (json_int_t)stats->connects, "generator_limited", summary->generator_limited, "interrupted",
+        summary->interrupted);
     if (!rest || json_object_update_new(object, rest) != 0) {
         json_decref(object);
         return false;

@@ -45,6 +45,7 @@ static bool take_due(struct pacer *pacer, usec_t now, usec_t *scheduled)
     }
     if (now - pacer->due > LATE)
         *(pacer->full ? &pacer->held : &pacer->late) += 1;
+    pacer->lag = now - pacer->due;
     *scheduled = pacer->due_until = pacer->due;
     pacer->due = arrivals_next(&pacer->stream);
     return true;

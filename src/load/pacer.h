@@ -21,6 +21,7 @@ struct pacer {
     bool full;       /* all connections were busy when a request was due: lateness is the server's */
     uint64_t late;   /* started long after they were due though a connection was free */
     uint64_t held;   /* started long after they were due for want of one */
+    usec_t lag;      /* open loop: how long after it was due the last one started */
     uint64_t missed; /* were due before the end, and never started */
     /* Of open loop, once it has stopped. */
     usec_t due_until; /* until when requests were due: to the end, or the last of their number */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "config.h"
@@ -102,15 +103,27 @@ static bool split_url(const char *url, struct url_parts *parts)
     return false;
 }
 
+/* Asked of a datagram socket, which takes no port that a connection could want. */
+static bool has_way(const struct sockaddr *to, socklen_t length)
+{
+    int fd = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool none = fd >= 0 && connect(fd, to, length) < 0 && errno == EADDRNOTAVAIL;
+    if (fd >= 0)
+        close(fd);
+    return !none;
+}
+
 static int resolve(struct load_origin *origin)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found;
     int error = getaddrinfo(origin->host, origin->port, &hints, &found);
     if (error != 0)
         return refuse(EXIT_FAILED, "cannot find the address of '%s': %s", origin->host, gai_strerror(error));
+    origin->no_way = true;
     for (struct addrinfo *a = found; a && origin->address_count < LOAD_ADDRESSES_MAX; a = a->ai_next) {
         memcpy(&origin->addresses[origin->address_count], a->ai_addr, a->ai_addrlen);
         origin->address_lengths[origin->address_count++] = a->ai_addrlen;
+        origin->no_way = origin->no_way && !has_way(a->ai_addr, a->ai_addrlen);
     }
     freeaddrinfo(found);
     return 0;

@@ -18,6 +18,7 @@ struct load_origin {
     struct sockaddr_storage addresses[LOAD_ADDRESSES_MAX];
     socklen_t address_lengths[LOAD_ADDRESSES_MAX];
     size_t address_count;
+    bool no_way; /* this machine has no address to reach any of them from */
 };
 
 struct load_target {

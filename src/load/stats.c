@@ -2,7 +2,18 @@
 /* Adding up what workers have seen. */
 #include "load/stats.h"
 
+#include <errno.h>
+#include <string.h>
+
 enum { MANY_LEAST = 5 };
+
+static const struct load_limit limits[] = {
+    {EADDRNOTAVAIL, "ports", "no local port was free (see net.ipv4.ip_local_port_range)"},
+    {EMFILE, "descriptors", "no descriptor was free (see ulimit -n)"},
+    {ENFILE, "files", "the system had no open file left (see fs.file-max)"},
+    {ENOMEM, "memory", "no memory was free"},
+    {ENOBUFS, "buffers", "no memory was free for another socket"},
+};
 
 const char *load_error_name(enum load_error kind)
 {
@@ -12,6 +23,37 @@ const char *load_error_name(enum load_error kind)
         [LOAD_ERROR_PROTOCOL] = "protocol", [LOAD_ERROR_STATUS] = "status",
     };
     return names[kind];
+}
+
+const char *load_cause_text(enum load_error kind, int error)
+{
+    if (error != 0)
+        return strerror(error);
+    return kind == LOAD_ERROR_CLOSED ? "closed before the whole answer" : "for no reason that is known";
+}
+
+const struct load_limit *load_limit_at(size_t i)
+{
+    return i < sizeof limits / sizeof limits[0] ? &limits[i] : NULL;
+}
+
+void load_stats_failed(struct load_stats *stats, enum load_error kind, int error)
+{
+    stats->errors[kind]++;
+    stats->causes[kind][error > 0 && error < LOAD_CAUSES ? error : 0]++;
+}
+
+uint64_t load_stats_limited(const struct load_stats *stats, const struct load_limit *limit)
+{
+    return stats->causes[LOAD_ERROR_CONNECT][limit->error];
+}
+
+uint64_t load_stats_limited_by_any(const struct load_stats *stats)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        sum += load_stats_limited(stats, &limits[i]);
+    return sum;
 }
 
 void load_stats_answer(struct load_stats *stats, unsigned code, usec_t latency, bool as_expected)
@@ -29,6 +71,9 @@ void load_stats_merge(struct load_stats *into, const struct load_stats *from)
     into->answered += from->answered;
     for (int i = 0; i < LOAD_ERROR_KINDS; i++)
         into->errors[i] += from->errors[i];
+    for (int i = 0; i < LOAD_ERROR_KINDS; i++)
+        for (int error = 0; error < LOAD_CAUSES; error++)
+            into->causes[i][error] += from->causes[i][error];
     for (int i = 0; i < LOAD_CODES; i++)
         into->codes[i] += from->codes[i];
     into->bytes += from->bytes;
@@ -62,6 +107,9 @@ void load_stats_subtract(struct load_stats *from, const struct load_stats *befor
     from->answered -= before->answered;
     for (int i = 0; i < LOAD_ERROR_KINDS; i++)
         from->errors[i] -= before->errors[i];
+    for (int i = 0; i < LOAD_ERROR_KINDS; i++)
+        for (int error = 0; error < LOAD_CAUSES; error++)
+            from->causes[i][error] -= before->causes[i][error];
     for (int i = 0; i < LOAD_CODES; i++)
         from->codes[i] -= before->codes[i];
     from->bytes -= before->bytes;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 
 #define START_LEAD USEC_PER_MSEC
+#define LAG_LEAST  (50 * USEC_PER_MSEC) /* a last request that starts so late says nothing of the rate */
 
 static int cpu_count(void)
 {
@@ -132,6 +133,7 @@ void team_look(struct team *team)
     team->stats = (struct load_stats){0};
     team->in_flight = 0;
     team->late = team->held = team->missed = 0;
+    team->lag = 0;
     team->stop_at = team->due_until = 0;
     team->done = team->ran_out = true;
     team->busy = false;
@@ -143,6 +145,7 @@ void team_look(struct team *team)
         note_its_end(team, &team->view);
         team->late += team->view.late;
         team->held += team->view.held;
+        team->lag = team->view.lag > team->lag ? team->view.lag : team->lag;
         team->missed += team->view.missed;
         team->busy = team->busy || (team->view.seconds > 0 && team->view.busy * 2 > team->view.seconds);
         team->done = team->done && team->view.done;
@@ -180,9 +183,22 @@ double team_asked_rps(const struct team *team, usec_t from, usec_t to)
     return team->rate_rps * sending * arrivals_mean(shape, from - team->start, end - team->start);
 }
 
+/* Something that was due never started, or at last no longer in time. */
+static bool rate_was_missed(const struct team *team)
+{
+    usec_t allowed = (team->due_until - team->start) / 100;
+    return load_stats_many(&team->stats, team->missed) ||
+           team->lag > (allowed > LAG_LEAST ? allowed : LAG_LEAST);
+}
+
 bool team_was_limit(const struct team *team)
 {
-    return team->busy || load_stats_many(&team->stats, team->late);
+    if (load_stats_limited_by_any(&team->stats) > 0)
+        return true;
+    if (team->rate_rps <= 0)
+        return team->busy && team->stats.answered > 0;
+    bool late = team->late > team->held && load_stats_many(&team->stats, team->late);
+    return (team->busy || late) && rate_was_missed(team);
 }
 
 void team_set_users(struct team *team, int64_t users)

@@ -23,6 +23,7 @@ struct team {
     struct load_stats stats;
     int64_t in_flight;
     uint64_t late, held, missed;
+    usec_t lag;       /* the longest of theirs */
     usec_t seen_at;   /* until when they had counted */
     usec_t stop_at;   /* when the last of them starts nothing more; USEC_NEVER: no end is known */
     usec_t due_until; /* the latest of them, and whether all ran out */
@@ -40,7 +41,8 @@ bool team_start(struct team *team, int done_fd);
 
 void team_look(struct team *team);
 
-/* Whether the workers themselves kept the load down, so that the server may be able to do more. */
+/* Whether the workers or their machine kept the load down, so that the server may be able to do more: where
+ * the rate was kept, or there was nothing to do but to wait for answers, they did not. */
 bool team_was_limit(const struct team *team);
 
 /* What was asked for a second: in the mean of a run that is done, and between two times. 0: closed loop. */

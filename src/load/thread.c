@@ -26,6 +26,7 @@ static void show(struct load_thread *thread, usec_t now, bool done)
     view->late = thread->pacer.late;
     view->held = thread->pacer.held;
     view->missed = thread->pacer.missed;
+    view->lag = thread->pacer.lag;
     view->stop_at = thread->pacer.stop_at;
     view->due_until = thread->pacer.due_until;
     view->ran_out = thread->pacer.ran_out;
@@ -100,6 +101,14 @@ const struct load_target *driver_pick(struct load_thread *thread)
     if (thread->plan->target_count == 1)
         return &thread->plan->targets[0];
     return &thread->plan->targets[load_plan_pick(thread->plan, random_unit(&thread->random))];
+}
+
+/* Where there is no way at all, EADDRNOTAVAIL is not for want of ports. */
+void driver_failed(struct load_thread *thread, const struct load_target *target, enum load_error kind,
+                   int error)
+{
+    bool no_way = error == EADDRNOTAVAIL && thread->plan->origins[target->origin].no_way;
+    load_stats_failed(&thread->stats, kind, no_way ? ENETUNREACH : error);
 }
 
 void driver_answered(struct load_thread *thread, unsigned code, usec_t scheduled, usec_t now)

@@ -15,7 +15,8 @@ struct load_thread_view {
     struct load_stats stats;
     int64_t in_flight;
     uint64_t late, held, missed;
-    usec_t stop_at; /* of its pacer, as are the next two */
+    usec_t lag; /* of its pacer, as are the next three */
+    usec_t stop_at;
     usec_t due_until;
     bool ran_out;
     usec_t last_answer_at;

@@ -4,9 +4,12 @@
 import contextlib
 import json
 import re
+import resource
 import signal
 import socket
+import struct
 import subprocess
+import sys
 import threading
 import time
 
@@ -219,6 +222,97 @@ def test_an_answer_without_end_times_out(load):
         status, summary = load("--requests", 1, "--threads", 1, "--timeout", "300ms", "--url",
                                f"http://127.0.0.1:{listener.getsockname()[1]}/", deadline=10)
     assert status == 1 and summary["errors"] == summary["errors_by_kind"]["timeout"] == 1
+
+
+def causes(summary):
+    return {(each["kind"], each.get("errno")): each["count"] for each in summary["causes"]}
+
+
+@pytest.mark.parametrize("answer, cause", [
+    (None, ("closed", None)),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\nshort", ("closed", None)),
+    ("reset", ("closed", "ECONNRESET")),
+])
+@pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
+def test_a_closed_connection_says_how(serve, load, certificate, answer, cause, secret):
+    def reply(request, number):
+        if answer != "reset":
+            return answer
+        for connection in list(server.open):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return None
+
+    server = serve(reply, tls=certificate.context if secret else None)
+    status, summary = load("--requests", 3, "--threads", 1, "--no-keepalive", "--insecure", "--url", server.url)
+    assert status == 1 and summary["errors"] == summary["errors_by_kind"]["closed"] == 3
+    assert sum(causes(summary).values()) == 3 and not summary["generator_limited"]
+    if not secret:
+        assert causes(summary) == {cause: 3}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_refused_connection_says_so(house, load, scheme):
+    url = f"{scheme}://127.0.0.1:{free_port()}/"
+    status, summary = load("--requests", 3, "--threads", 1, "--url", url)
+    assert status == 1 and causes(summary) == {("connect", "ECONNREFUSED"): 3}
+    assert not summary["generator_limited"] and summary["generator_limits"] == []
+    _, output = house.run([program("ascale-load"), "--requests", 3, "--threads", 1, "--quiet", "--url", url])
+    assert "3 connect: Connection refused" in output and "WARNING" not in output
+
+
+def in_namespace(*setting):
+    """The start of a command that runs in a network of its own, once the settings are made there."""
+    inside = ["unshare", "--net", "sh", "-c", "".join(f"{each} && " for each in setting) + 'exec "$@"', "sh"]
+    if subprocess.run([*inside, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this kernel gives no network namespace")
+    return inside
+
+
+SILENT = """
+import socket, subprocess, sys
+with socket.create_server(("127.0.0.1", 0), backlog=1000) as listener:
+    sys.exit(subprocess.run([*sys.argv[1:], f"http://127.0.0.1:{listener.getsockname()[1]}/"]).returncode)
+"""
+
+
+@pytest.mark.parametrize("how", [["--connections", 60], ["--rate", "200", "--connections", 60]], ids=["closed", "open"])
+def test_ports_that_are_used_up_are_the_limit_and_named(house, how):
+    """Nobody answers, so no connection becomes free; there are ports for 30 of the 60."""
+    inside = in_namespace("ip link set lo up", "echo 40000 40029 >/proc/sys/net/ipv4/ip_local_port_range")
+    words = [*inside, sys.executable, "-c", SILENT, program("ascale-load"), *how, "--duration", "400ms", "--timeout",
+             "300ms", "--quiet"]
+    status, output = house.run([*words, "--json", "--url"])
+    summary = json.JSONDecoder().raw_decode(output[output.index("{"):])[0]
+    assert summary["generator_limited"] and summary["generator_limits"] == ["ports"]
+    assert causes(summary)["connect", "EADDRNOTAVAIL"] == summary["errors_by_kind"]["connect"] > 0
+    status, output = house.run([*words, "--url"])
+    assert status == 1 and "connect: Cannot assign requested address" in output
+    assert "the generator itself was the limit: no local port was free" in output
+
+
+def test_a_machine_without_an_address_is_not_out_of_ports(house):
+    inside = in_namespace("ip link set lo up", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
+    _, output = house.run([*inside, program("ascale-load"), "--requests", 3, "--threads", 1, "--json", "--url",
+                           "http://[::1]:8000/"])
+    summary = json.JSONDecoder().raw_decode(output[output.index("{"):])[0]
+    assert causes(summary) == {("connect", "ENETUNREACH"): 3} and not summary["generator_limited"]
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
+def test_descriptors_that_are_used_up_are_the_limit_and_named(serve, spawn, certificate, secret):
+    """The limit falls while it runs: at the start it would be refused."""
+    server = serve(lambda request, number: time.sleep(0.02) or OK, tls=certificate.context if secret else None)
+    process = spawn([program("ascale-load"), "--infinite", "--connections", 40, "--no-keepalive", "--insecure", "--json",
+                     "--url", server.url])
+    wait_until(lambda: len(server.requests) > 80)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (20, 20))
+    seen = len(server.requests)
+    wait_until(lambda: len(server.requests) > seen + 100)
+    process.signal(signal.SIGINT)
+    assert process.wait() == 0
+    summary = json.JSONDecoder().raw_decode(process.output()[process.output().index("{"):])[0]
+    assert summary["generator_limits"] == ["descriptors"] and summary["generator_limited"]
+    assert causes(summary)["connect", "EMFILE"] > 0
 
 
 def test_refused_connections_are_errors_without_a_spin(load):

@@ -55,6 +55,17 @@ def test_a_rate_beyond_the_server_is_told(serve, house):
     assert missed + len(server.requests) == 1000
 
 
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "timeouts"])
+def test_a_rate_that_was_kept_names_no_limit(serve, house, answered):
+    """Late by chance as each start may be: what was asked for was sent."""
+    gate = threading.Event()
+    server = serve(lambda request, number: OK if answered else gate.wait() and None)
+    _, output = house.run([program("ascale-load"), "--rate", "15", "--duration", "2s", "--timeout", "200ms", "--quiet",
+                           "--url", server.url])
+    gate.set()
+    assert "the generator itself" not in output and len(server.requests) >= 29
+
+
 def test_a_moment_on_the_cpu_is_no_limit(load):
     """Of a run that is over before it began, its own end is all that it did, and by chance all on the CPU."""
     assert not any(load("--duration", "1us", "--url", "https://127.0.0.1:1/")[1]["generator_limited"] for _ in range(60))

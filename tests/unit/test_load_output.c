@@ -3,6 +3,7 @@
 #include "load/commands.h"
 #include "load/output.h"
 #include "load/table.h"
+#include <errno.h>
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,6 +42,34 @@ static void workers_add_up_and_intervals_subtract(void **state)
     assert_int_equal(sum.codes[503], 0);
     assert_int_equal(load_stats_errors(&sum), 3);
     assert_int_equal(sum.latency.count, 5);
+}
+
+static void causes_add_up_and_subtract(void **state)
+{
+    (void)state;
+    struct load_stats a = {0}, b = {0};
+    load_stats_failed(&a, LOAD_ERROR_CONNECT, EMFILE);
+    load_stats_failed(&a, LOAD_ERROR_CLOSED, 100000); /* no errno */
+    load_stats_failed(&b, LOAD_ERROR_CONNECT, EMFILE);
+    struct load_stats sum = a;
+    load_stats_merge(&sum, &b);
+    assert_int_equal(sum.causes[LOAD_ERROR_CONNECT][EMFILE], 2);
+    assert_int_equal(sum.causes[LOAD_ERROR_CLOSED][0], 1);
+    assert_int_equal(load_stats_errors(&sum), 3);
+    assert_int_equal(load_stats_limited_by_any(&sum), 2);
+    load_stats_subtract(&sum, &a);
+    assert_int_equal(sum.causes[LOAD_ERROR_CONNECT][EMFILE], 1);
+    assert_int_equal(sum.causes[LOAD_ERROR_CLOSED][0], 0);
+}
+
+static char *summary_text(const struct output_summary *summary)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    output_summary_text(out, summary);
+    fclose(out);
+    return text;
 }
 
 static json_t *summary_json(const struct output_summary *summary, const char *event)
@@ -115,6 +144,47 @@ static void a_slow_rate_keeps_its_digits(void **state)
     assert_non_null(strstr(text, "\n60.000,1,0.0167,0,0,0.0167,1000,1000,1000\n"));
     assert_non_null(strstr(text, " of 0.0167 asked, "));
     free(text);
+}
+
+static void errors_are_told_with_their_causes(void **state)
+{
+    (void)state;
+    struct load_options options = {0};
+    struct load_stats stats = stats_of(10, 0, 0);
+    for (int i = 0; i < 7; i++)
+        load_stats_failed(&stats, LOAD_ERROR_CONNECT, i < 4 ? ECONNREFUSED : EADDRNOTAVAIL);
+    load_stats_failed(&stats, LOAD_ERROR_CLOSED, ECONNRESET);
+    load_stats_failed(&stats, LOAD_ERROR_CLOSED, 0);
+    load_stats_failed(&stats, LOAD_ERROR_TIMEOUT, 0);
+    struct output_summary summary = {
+        .options = &options, .stats = &stats, .elapsed = USEC_PER_SEC, .generator_limited = true};
+    char *text = summary_text(&summary);
+    static const char *const lines[] = {
+        "  errors      10 connect: 7 timeout: 1 closed: 2\n",
+        "              4 connect: Connection refused\n",
+        "              3 connect: Cannot assign requested address\n",
+        "              1 closed: Connection reset by peer\n",
+        "              1 closed: closed before the whole answer\n",
+        "  WARNING     the generator itself was the limit: no local port was free (see "
+        "net.ipv4.ip_local_port_range), 3 times\n",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (!strstr(text, lines[i]))
+            fail_msg("%s is not in %s", lines[i], text);
+    assert_null(strstr(text, "may be able to do more"));
+    free(text);
+    json_t *object = summary_json(&summary, NULL), *causes = json_object_get(object, "causes"), *cause;
+    size_t at;
+    json_int_t sum = 0;
+    json_array_foreach(causes, at, cause) sum += json_integer_value(json_object_get(cause, "count"));
+    assert_int_equal(sum, 9);
+    cause = json_array_get(causes, 0);
+    assert_string_equal(json_string_value(json_object_get(cause, "kind")), "connect");
+    assert_non_null(json_object_get(cause, "errno"));
+    json_t *limits = json_object_get(object, "generator_limits");
+    assert_int_equal(json_array_size(limits), 1);
+    assert_string_equal(json_string_value(json_array_get(limits, 0)), "ports");
+    json_decref(object);
 }
 
 /* What busy connections held up is no less of a warning where in the end all of it has started. */
@@ -373,6 +443,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_add_up_and_intervals_subtract),
+        cmocka_unit_test(causes_add_up_and_subtract),
+        cmocka_unit_test(errors_are_told_with_their_causes),
         cmocka_unit_test(the_summary_holds_its_keys),
         cmocka_unit_test(a_slow_rate_keeps_its_digits),
         cmocka_unit_test(a_rate_that_was_not_kept_is_said),

@@ -2,6 +2,7 @@
 /* What a team deals out to its workers, and what it makes of what they show: with workers that only note what
  * they were given, on as many CPUs as the test says. */
 #include "load/team.h"
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -248,24 +249,65 @@ static void look_at(const struct load_thread_view *view)
     team_look(&team);
 }
 
-static void a_team_is_the_limit_when_much_of_what_it_tried_is_late(void **state)
+/* In open loop only where the rate was not kept; in a closed one where its threads had no time left. */
+static void a_team_is_the_limit_when_it_kept_the_load_down(void **state)
 {
     (void)state;
     static struct load_thread_view view;
-    view = (struct load_thread_view){.at = START, .late = 4};
-    view.stats.answered = 20;
-    look_at(&view);
-    assert_false(team_was_limit(&team)); /* so few may be chance */
-    view.late = 6;
-    look_at(&view);
-    assert_true(team_was_limit(&team));
-    view.stats.errors[LOAD_ERROR_TIMEOUT] = 600; /* tried, too */
-    look_at(&view);
-    assert_false(team_was_limit(&team));
-    view.seconds = 3;
-    view.busy = 2;
-    look_at(&view);
-    assert_true(team_was_limit(&team));
+    static const struct {
+        double rate_rps;
+        uint64_t answered, timeouts, late, held, missed;
+        usec_t lag;
+        bool busy, limit;
+    } cases[] = {
+        {100, 500, 0, 400, 0, 0, 6000, true, false},        /* late, but all were sent in the end */
+        {15, 75, 0, 40, 0, 0, 20000, true, false},          /* 15.0 of 15.0 */
+        {100, 0, 500, 400, 0, 0, 6000, true, false},        /* nothing was answered, all was sent */
+        {100, 400, 0, 300, 0, 100, 6000, false, true},      /* late, and much was never sent */
+        {100, 500, 0, 300, 0, 0, 2000000, false, true},     /* sent in the end, but long after */
+        {100, 400, 0, 4, 0, 100, 6000, false, false},       /* so few may be chance */
+        {100, 400, 0, 10, 300, 100, 2000000, false, false}, /* it was the connections */
+        {100, 400, 0, 10, 300, 100, 2000000, true, true},
+        {0, 5000, 0, 0, 0, 0, 0, true, true},
+        {0, 5000, 0, 0, 0, 0, 0, false, false},
+        {0, 0, 20, 0, 0, 0, 0, true, false}, /* nothing to do but to wait */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct load_options options = options_of(2, 0, cases[i].rate_rps);
+        view = (struct load_thread_view){.at = START + 5 * USEC_PER_SEC,
+                                         .due_until = START + 5 * USEC_PER_SEC,
+                                         .late = cases[i].late,
+                                         .held = cases[i].held,
+                                         .missed = cases[i].missed,
+                                         .lag = cases[i].lag,
+                                         .seconds = 5,
+                                         .busy = cases[i].busy ? 5 : 2};
+        view.stats.answered = cases[i].answered;
+        view.stats.errors[LOAD_ERROR_TIMEOUT] = cases[i].timeouts;
+        start_team(&options, 1);
+        team.start = START;
+        workers[0].view = view;
+        team_look(&team);
+        if (team_was_limit(&team) != cases[i].limit)
+            fail_msg("case %zu", i);
+    }
+}
+
+static void a_team_is_the_limit_when_its_machine_ran_out_of_something(void **state)
+{
+    (void)state;
+    static struct load_thread_view view;
+    static const int errors[] = {EADDRNOTAVAIL, EMFILE, ENFILE, ENOMEM, ENOBUFS};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        view = (struct load_thread_view){.at = START};
+        view.stats.answered = 1000;
+        load_stats_failed(&view.stats, LOAD_ERROR_CONNECT, ECONNREFUSED);
+        look_at(&view);
+        assert_false(team_was_limit(&team));
+        load_stats_failed(&view.stats, LOAD_ERROR_CONNECT, errors[i]);
+        look_at(&view);
+        assert_true(team_was_limit(&team));
+    }
 }
 
 /* Requests that were due, all answered by now. */
@@ -370,7 +412,8 @@ int main(void)
         cmocka_unit_test(all_workers_together_are_evenly_spaced),
         cmocka_unit_test(choices_do_not_follow_the_arrivals),
         cmocka_unit_test(under_orders_requests_are_not_dealt_out),
-        cmocka_unit_test(a_team_is_the_limit_when_much_of_what_it_tried_is_late),
+        cmocka_unit_test(a_team_is_the_limit_when_it_kept_the_load_down),
+        cmocka_unit_test(a_team_is_the_limit_when_its_machine_ran_out_of_something),
         cmocka_unit_test(what_was_asked_does_not_depend_on_the_answers),
         cmocka_unit_test(what_was_asked_is_the_rate_however_short_the_run),
         cmocka_unit_test(an_interval_asks_for_its_mean),
