@@ -77,6 +77,18 @@ static bool read_duration(const char *text, void *field)
     return true;
 }
 
+static bool read_grace(const char *text, void *field)
+{
+    double seconds;
+    usec_t *grace = field;
+    if (units_parse_double(text, &seconds) ? seconds == 0
+                                           : units_parse_duration(text, grace) && *grace == 0) {
+        *grace = 0;
+        return true;
+    }
+    return read_duration(text, field);
+}
+
 static bool read_rate(const char *text, void *field)
 {
     double value;
@@ -191,6 +203,8 @@ static const struct args_option rows[] = {
     {"trace-speed", 0, "FACTOR", "a number above 0", read_speed, FIELD(trace_speed),
      "run through the trace this much faster (1)"},
     {"duration", 'd', "DURATION", A_DURATION, read_duration, FIELD(duration), "stop after it (120)"},
+    {"grace", 0, "DURATION", "0 or " A_DURATION, read_grace, FIELD(grace),
+     "for what is under way at the end of the duration; what is not answered then is unfinished (1)"},
     {"requests", 'n', "N", "1 or more", read_requests, FIELD(requests),
      "stop after this many, or when no more will ever be due"},
     {"infinite", 'i', NULL, NULL, NULL, FIELD(infinite), "run until stopped"},
@@ -303,6 +317,7 @@ int load_options_read(struct load_options *options, int argc, char **argv)
     *options = (struct load_options){
         .threads = 20,
         .timeout = 10 * USEC_PER_SEC,
+        .grace = USEC_PER_SEC,
         .trace_speed = 1,
         .shape = {.kind = ARRIVALS_CONSTANT, .low = 1},
         .seed = 1,

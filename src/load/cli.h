@@ -39,7 +39,7 @@ struct load_options {
     double trace_speed;
     int64_t seed;
 
-    usec_t duration;
+    usec_t duration, grace; /* grace: for what is under way at the end of the duration */
     bool infinite;
     int64_t requests;     /* 0: no limit */
     bool ends_with_shape; /* the duration is what no request would be due after */

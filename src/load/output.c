@@ -129,11 +129,27 @@ static double cpu_per_request(const struct output_summary *summary)
     return summary->stats->answered > 0 ? (double)summary->cpu / (double)summary->stats->answered : 0;
 }
 
+/* Before any latency: those that waited longest are not among them. */
+static void print_timeouts(FILE *out, const struct output_summary *summary)
+{
+    const struct load_stats *stats = summary->stats;
+    uint64_t timeouts = stats->errors[LOAD_ERROR_TIMEOUT], tried = load_stats_tried(stats);
+    char limit[24];
+    if (timeouts > 0)
+        fprintf(out,
+                "  time-outs   %llu of %llu requests (%.3g%%) had no answer in %s; no latency below counts "
+                "them\n",
+                (unsigned long long)timeouts, (unsigned long long)tried,
+                100 * (double)timeouts / (double)tried,
+                output_latency(limit, sizeof limit, summary->options->timeout));
+}
+
 static void print_latencies(FILE *out, const struct load_stats *stats)
 {
     char text[24];
     double mean = histogram_mean(&stats->latency);
-    fprintf(out, "  latency     mean %s", output_latency(text, sizeof text, mean < 0 ? -1 : (usec_t)mean));
+    fprintf(out, "  latency     of %llu answers: mean %s", (unsigned long long)stats->answered,
+            output_latency(text, sizeof text, mean < 0 ? -1 : (usec_t)mean));
     fprintf(out, ", max %s\n", output_latency(text, sizeof text, stats->answered > 0 ? stats->max_us : -1));
     for (int i = 0; i < QUANTILES; i++)
         fprintf(out, "  %9s   %s\n", quantiles[i].label,
@@ -201,6 +217,7 @@ void output_summary_text(FILE *out, const struct output_summary *summary)
                 output_per_second(rate, sizeof rate, summary->asked_rps),
                 (unsigned long long)summary->missed);
     fputc('\n', out);
+    print_timeouts(out, summary);
     print_latencies(out, stats);
     print_counts(out, stats);
     fprintf(out, "  own CPU     %.1f us a request\n", cpu_per_request(summary));
@@ -213,7 +230,8 @@ void output_summary_text(FILE *out, const struct output_summary *summary)
 
 static json_t *latencies_json(const struct load_stats *stats)
 {
-    json_t *object = json_object();
+    json_t *object = json_pack("{s:I, s:I}", "timeouts", (json_int_t)stats->errors[LOAD_ERROR_TIMEOUT],
+                               "answers", (json_int_t)stats->answered);
     for (int i = 0; i < QUANTILES; i++)
         json_object_set_new(object, quantiles[i].key, latency_json(stats, quantiles[i].q));
     bool some = stats->answered > 0;
@@ -300,7 +318,11 @@ bool output_expectations_met(const struct output_summary *summary, char *why, si
 {
     const struct load_options *options = summary->options;
     uint64_t errors = load_stats_errors(summary->stats);
-    uint64_t tried = load_stats_tried(summary->stats), unanswered = tried - summary->stats->answered;
+    uint64_t tried = load_stats_tried(summary->stats);
+    /* Who was cut off by a signal may have waited for a moment only, who was at the end for all of --grace.
+     */
+    uint64_t sent = tried + (summary->interrupted ? 0 : summary->stats->unfinished);
+    uint64_t unanswered = sent - summary->stats->answered;
     usec_t p99 = output_quantile(summary->stats, 0.99);
     char asked[24], seen[24];
     if (options->expect_p99 > 0 && (p99 < 0 || p99 > options->expect_p99)) {
@@ -309,11 +331,11 @@ bool output_expectations_met(const struct output_summary *summary, char *why, si
                  output_latency(asked, sizeof asked, options->expect_p99));
         return false;
     }
-    if (options->expect_p99 > 0 && unanswered * 100 > tried) { /* they would be the slowest of all */
+    if (options->expect_p99 > 0 && unanswered * 100 > sent) { /* they would be the slowest of all */
         snprintf(
             why, why_size,
             "%llu of %llu requests got no answer, so the 99th percentile is unknown, expected at most %s",
-            (unsigned long long)unanswered, (unsigned long long)tried,
+            (unsigned long long)unanswered, (unsigned long long)sent,
             output_latency(asked, sizeof asked, options->expect_p99));
         return false;
     }

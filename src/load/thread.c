@@ -63,6 +63,17 @@ static void take_orders(struct load_thread *thread, usec_t now)
     pthread_mutex_unlock(&thread->lock);
 }
 
+/* Until when what is in flight is waited for: a duration that was asked for ends on time, a number of
+ * requests with the last of them. */
+static usec_t drain_end(const struct load_thread *thread, usec_t stop_at, usec_t now)
+{
+    const struct load_options *options = thread->plan->options;
+    usec_t last = now + options->timeout + USEC_PER_SEC;
+    if (stop_at == USEC_NEVER || options->ends_with_shape || stop_at + options->grace > last)
+        return last;
+    return stop_at + options->grace;
+}
+
 bool driver_turn(struct load_thread *thread, usec_t now)
 {
     if (atomic_load_explicit(&thread->pending, memory_order_relaxed))
@@ -74,8 +85,8 @@ bool driver_turn(struct load_thread *thread, usec_t now)
     if (!pacer_over(&thread->pacer, now))
         return true;
     if (thread->drain_until == USEC_NEVER) {
+        thread->drain_until = drain_end(thread, thread->pacer.stop_at, now);
         pacer_stop(&thread->pacer, now);
-        thread->drain_until = now + thread->plan->options->timeout + USEC_PER_SEC;
     }
     return thread->pacer.in_flight > 0 && now < thread->drain_until;
 }

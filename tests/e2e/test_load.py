@@ -391,9 +391,35 @@ def test_connections_to_several_hosts_share_the_open_files(serve, house, certifi
 
 def test_what_is_in_flight_at_the_end_is_waited_for(serve, load):
     server = serve(lambda request, number: time.sleep(0.7) or OK)
-    _, summary = load("--threads", 3, "--duration", "1s", "--url", server.url)
+    _, summary = load("--threads", 3, "--duration", "1s", "--grace", "20s", "--url", server.url)
     assert summary["requests"] == len(server.requests) == 6
     assert summary["errors"] == 0 and summary["unfinished"] == 0
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("how", [["--threads", 3], ["--rate", 20], ["--threads", 3, "--requests", 4]],
+                         ids=["closed", "open", "number"])
+def test_a_duration_ends_on_time(serve, load, certificate, secret, how):
+    """Whatever the time-out: what never gets an answer is no error either, as it may still have come."""
+    gate = threading.Event()
+    server = serve(lambda request, number: OK if number < 3 else gate.wait() and None,
+                   tls=certificate.context if secret else None)
+    status, summary = load(*how, "--duration", "500ms", "--grace", "200ms", "--timeout", "1000s", "--insecure", "--url",
+                           server.url, deadline=20)
+    gate.set()
+    assert status == 0 and summary["requests"] == 2 and summary["errors"] == 0
+    assert summary["unfinished"] == len(server.requests) - 2 > 0
+    assert summary["latency_us"]["answers"] == 2
+
+
+@pytest.mark.parametrize("grace, answered", [("20s", True), ("0", False), ("0s", False), ("0ms", False)])
+def test_grace_is_how_long_the_end_waits(serve, load, grace, answered):
+    gate = threading.Event()
+    server = serve(lambda request, number: number == 1 and OK or gate.wait(1.5) and None or OK)
+    _, summary = load("--threads", 1, "--duration", "700ms", "--grace", grace, "--url", server.url)
+    gate.set()
+    assert summary["unfinished"] == (0 if answered else 1)
+    assert summary["requests"] == (2 if answered else 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -99,7 +99,7 @@ def test_rows_say_what_was_asked_while_they_counted(serve, spawn):
     gate = threading.Event()
     server = serve(lambda request, number: number < 80 and OK or gate.wait() and OK)
     process = spawn([program("ascale-load"), "--csv", "--rate", "100", "--shape", "ramp,low=0%,over=2s",
-                     "--duration", "2s", "--url", server.url])
+                     "--duration", "2s", "--grace", "100s", "--timeout", "100s", "--url", server.url])
     process.wait_for(r"\A.*\n(.*\n){4}")
     gate.set()
     assert process.wait() == 0

@@ -187,6 +187,33 @@ static void errors_are_told_with_their_causes(void **state)
     json_decref(object);
 }
 
+/* Who waited longest comes first. */
+static void time_outs_are_told_before_any_latency(void **state)
+{
+    (void)state;
+    struct load_options options = {.timeout = 10 * USEC_PER_SEC};
+    struct load_stats stats = stats_of(98, 0, 0);
+    struct output_summary summary = {.options = &options, .stats = &stats, .elapsed = USEC_PER_SEC};
+    char *text = summary_text(&summary);
+    assert_non_null(strstr(text, "  latency     of 98 answers: mean "));
+    assert_null(strstr(text, "time-outs"));
+    free(text);
+    for (int i = 0; i < 12; i++)
+        load_stats_failed(&stats, LOAD_ERROR_TIMEOUT, 0);
+    text = summary_text(&summary);
+    const char *first = strstr(
+        text,
+        "  time-outs   12 of 110 requests (10.9%) had no answer in 10 s; no latency below counts them\n");
+    assert_non_null(first);
+    assert_true(first < strstr(text, "  latency     of 98 answers: mean "));
+    free(text);
+    json_t *object = summary_json(&summary, NULL), *latency = json_object_get(object, "latency_us");
+    assert_string_equal(json_object_iter_key(json_object_iter(latency)), "timeouts");
+    assert_int_equal(json_integer_value(json_object_get(latency, "timeouts")), 12);
+    assert_int_equal(json_integer_value(json_object_get(latency, "answers")), 98);
+    json_decref(object);
+}
+
 /* What busy connections held up is no less of a warning where in the end all of it has started. */
 static void a_rate_that_was_not_kept_is_said(void **state)
 {
@@ -240,15 +267,16 @@ static void expectations_are_checked_at_their_edges(void **state)
         bool met;
         uint64_t unfinished;
     } cases[] = {
-        {0, 0, false, false, 10, 5, 5, true},     {0, 0, false, false, 0, 0, 5, false},
-        {2000, 0, false, false, 10, 0, 0, true},  {900, 0, false, false, 10, 0, 0, false},
-        {2000, 0, false, false, 0, 0, 0, false},  {0, 0, true, false, 10, 0, 0, true},
-        {0, 0, true, false, 10, 1, 0, false},     {0, 3, true, false, 10, 1, 2, true},
-        {0, 3, true, false, 10, 2, 2, false},     {0, 0.25, true, true, 15, 2, 3, true},
-        {0, 0.24, true, true, 15, 2, 3, false},   {2000, 0, false, false, 99, 0, 1, true},
-        {2000, 0, false, false, 98, 0, 2, false}, {2000, 0, false, false, 90, 10, 0, true},
-        {0, 0, false, false, 0, 0, 0, true},      {0, 0, false, false, 0, 0, 0, false, 1},
-        {0, 0, false, false, 1, 0, 0, true, 1},
+        {0, 0, false, false, 10, 5, 5, true},       {0, 0, false, false, 0, 0, 5, false},
+        {2000, 0, false, false, 10, 0, 0, true},    {900, 0, false, false, 10, 0, 0, false},
+        {2000, 0, false, false, 0, 0, 0, false},    {0, 0, true, false, 10, 0, 0, true},
+        {0, 0, true, false, 10, 1, 0, false},       {0, 3, true, false, 10, 1, 2, true},
+        {0, 3, true, false, 10, 2, 2, false},       {0, 0.25, true, true, 15, 2, 3, true},
+        {0, 0.24, true, true, 15, 2, 3, false},     {2000, 0, false, false, 99, 0, 1, true},
+        {2000, 0, false, false, 98, 0, 2, false},   {2000, 0, false, false, 90, 10, 0, true},
+        {0, 0, false, false, 0, 0, 0, true},        {0, 0, false, false, 0, 0, 0, false, 1},
+        {0, 0, false, false, 1, 0, 0, true, 1},     {2000, 0, false, false, 98, 0, 0, false, 2},
+        {2000, 0, false, false, 99, 0, 0, true, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct load_options options = {.expect_p99 = cases[i].p99,
@@ -445,6 +473,7 @@ int main(void)
         cmocka_unit_test(workers_add_up_and_intervals_subtract),
         cmocka_unit_test(causes_add_up_and_subtract),
         cmocka_unit_test(errors_are_told_with_their_causes),
+        cmocka_unit_test(time_outs_are_told_before_any_latency),
         cmocka_unit_test(the_summary_holds_its_keys),
         cmocka_unit_test(a_slow_rate_keeps_its_digits),
         cmocka_unit_test(a_rate_that_was_not_kept_is_said),
