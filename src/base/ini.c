@@ -101,14 +101,6 @@ static const char *bad_byte(const struct line *line)
     return NULL;
 }
 
-static bool has_inline_comment(const struct line *line)
-{
-    for (size_t i = 1; i < line->size; i++)
-        if (line->text[i] == ';' && is_blank(line->text[i - 1]))
-            return true;
-    return false;
-}
-
 static void judge_section(struct reader *reader, struct line line)
 {
     while (line.size > 0 && is_blank(line.text[line.size - 1]))
@@ -134,11 +126,6 @@ static void judge_key(struct reader *reader, const struct line *line)
         fail(reader, "neither 'key = value', nor '[section]', nor a comment");
     else if (reader->section[0] == '\0')
         fail(reader, "%s stands before any [section]", subject(reader, line, name, sizeof name) + 1);
-    else if (has_inline_comment(line))
-        fail(
-            reader,
-            "%s: ' ;' would cut the value there; a comment needs a line of its own, a ';' no blank before it",
-            subject(reader, line, name, sizeof name));
 }
 
 static size_t indent_of(const struct line *line)
@@ -244,9 +231,6 @@ static void gather_value(struct reader *reader, const struct line *line, size_t 
             return;
         if (is_misplaced_key(reader, &more))
             fail_indented(reader);
-        else if (has_inline_comment(&more))
-            fail(reader, "' ;' would cut the value there; a comment needs a line of its own, a ';' no blank "
-                         "before it");
         else
             append(reader, more.text, more.size);
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads an ini file. inih finds the sections and keys; values come from a reader of ours before it, as inih
  * would split long lines and cut values. It refuses NUL and control bytes, keys outside a section or set
- * twice, and " ;" in a value (which other readers cut). An indented line continues the value above: the
- * pieces are joined by one blank, comments between them are skipped, and a blank line ends it. Comments are
- * lines that begin with '#' or ';'. Any thread. */
+ * twice. A " ;" is part of its value: comments have lines of their own. An indented line continues the value
+ * above: the pieces are joined by one blank, comments between them are skipped, and a blank line ends it.
+ * Comments are lines that begin with '#' or ';'. Any thread. */
 #ifndef BASE_INI_H
 #define BASE_INI_H
 #include <stdbool.h>

@@ -40,7 +40,7 @@ BAD = {
     "NUL": (b"[app]\ncommand = a\0b\n", "FILE:2: ", "app.command", "0x00"),
     "escape": (b"[app]\ncommand = \x1b]0;owned\x07\n", "FILE:2: ", "app.command", "0x1b"),
     "indented": (b"[app]\nhost = a\n  command = b\n", "FILE:3: ", "indented"),
-    "cut by ;": (b'[app]\ncommand = sh -c "a ; b"\n', "FILE:2: ", "app.command", "';'"),
+    "comment behind": (b'[scaling]\nmax_step = 2 ; two\n', "FILE:2: ", "scaling.max_step", "'2 ; two'"),
     "no section": (b"host = a\n", "FILE:1: ", "host"),
     "no value": (b"[app]\nhost\n", "FILE:2: "),
     "after an error": (b"[app]\nbogus = 1\nhost = a\n", "FILE:2: ", "app.bogus"),
