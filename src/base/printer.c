@@ -25,6 +25,7 @@ struct printer {
     size_t used;             /* of waiting */
     uint64_t lost, told;
     int error; /* why the last write failed; 0 = it did not */
+    bool torn; /* the last line written has no end: what follows begins with one */
     bool ending, ended;
 };
 
@@ -37,15 +38,16 @@ static size_t count_lines(const char *text, size_t size)
 }
 
 /* 0 or -errno; *written says how much went out all the same. */
-static int write_all(int fd, const char *text, size_t size, size_t *written)
+static int write_all(struct printer *printer, const char *text, size_t size, size_t *written)
 {
     *written = 0;
     while (*written < size) {
-        ssize_t n = write(fd, text + *written, size - *written);
+        ssize_t n = write(printer->fd, text + *written, size - *written);
         if (n > 0) {
             *written += (size_t)n;
+            printer->torn = text[*written - 1] != '\n';
         } else if (n < 0 && errno == EAGAIN) { /* made non-blocking by somebody else */
-            poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1);
+            poll(&(struct pollfd){printer->fd, POLLOUT, 0}, 1, -1);
         } else if (n < 0 && errno != EINTR) {
             return -errno;
         }
@@ -59,8 +61,8 @@ static size_t write_note(const struct printer *printer, char out[NOTE_MAX])
     uint64_t lost = printer->lost - printer->told;
     if (!lost)
         return 0;
-    return (size_t)snprintf(out, NOTE_MAX, "(%llu line%s lost here: standard output %s%s)\n",
-                            (unsigned long long)lost, lost == 1 ? "" : "s",
+    return (size_t)snprintf(out, NOTE_MAX, "%s(%llu line%s lost here: standard output %s%s)\n",
+                            printer->torn ? "\n" : "", (unsigned long long)lost, lost == 1 ? "" : "s",
                             printer->error ? "could not be written: " : "was not read in time",
                             printer->error ? strerror(printer->error) : "");
 }
@@ -75,15 +77,12 @@ static void write_waiting(struct printer *printer)
     printer->writing = text;
     printer->used = 0;
     pthread_mutex_unlock(&printer->lock);
-    int error = noted ? write_all(printer->fd, note, noted, &written) : 0;
+    int error = noted ? write_all(printer, note, noted, &written) : 0;
     written = 0;
-    if (!error) {
-        error = write_all(printer->fd, text, size, &written);
-        if (error && written > 0 && text[written - 1] != '\n') /* what follows begins a line of its own */
-            (void)!write(printer->fd, "\n", 1);
-    } else {
+    if (!error)
+        error = write_all(printer, text, size, &written);
+    else
         told = 0;
-    }
     pthread_mutex_lock(&printer->lock);
     if (told > printer->told)
         printer->told = told;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -133,6 +134,35 @@ static void a_full_disk_costs_lines_alone(void **state)
     close(ends[1]);
 }
 
+/* A disk that fills in the middle of a line: the note about it is a line of its own all the same. */
+static void a_note_never_joins_a_torn_line(void **state)
+{
+    struct printer *usual = printer;
+    struct rlimit before, little;
+    char path[] = "test_printer.XXXXXX", text[512] = "";
+    int file = mkstemp(path);
+    (void)state;
+    assert_true(file >= 0);
+    unlink(path);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    little = (struct rlimit){.rlim_cur = 10, .rlim_max = before.rlim_max};
+    assert_int_equal(printer_new(&printer, file), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+    printer_put(printer, "a line that is torn");
+    wait_for_loss();
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    printer_put(printer, "whole");
+    printer_end(printer, PATIENCE_US);
+    assert_true(pread(file, text, sizeof text - 1, 0) > 0);
+    assert_memory_equal(text, "a line tha\n(1 line lost here: ", 30);
+    assert_non_null(strstr(text, ")\nwhole\n"));
+    printer_end(usual, PATIENCE_US);
+    close(file);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +170,7 @@ int main(void)
         cmocka_unit_test_setup(lost_lines_are_told_where_they_are_missing, set_up),
         cmocka_unit_test_setup(a_reader_that_is_gone_costs_lines_alone, set_up),
         cmocka_unit_test_setup(a_full_disk_costs_lines_alone, set_up),
+        cmocka_unit_test_setup(a_note_never_joins_a_torn_line, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
