@@ -8,7 +8,7 @@
 
 #define SPAWN_FD_MAX 8
 
-/* Child descriptor target (below 64) becomes a copy of ours source. All others above 2 are closed, those of
+/* Child descriptor target becomes a copy of ours source. All others above 2 are closed, those of
  * libraries that forget to have it done too. */
 struct spawn_fd {
     int source, target;

@@ -2,6 +2,7 @@
 /* What makes a crash of the controller harmless: every change of the processes that run is recorded at once,
  * and the next start takes over those of them that still live, checked by pid and start time. Control thread,
  * or the one that opens it. */
+#include "base/limits.h"
 #include "base/log.h"
 #include "control/control_private.h"
 #include <errno.h>
@@ -193,5 +194,8 @@ void adopt_record(struct control *c)
         instance->process.start_ticks = known ? known->process.start_ticks : state_start_ticks(live->pid);
     }
     c->record = *next;
-    conclude_record(c, state_save(c->setup.state, next));
+    limits_give_reserve(); /* with none left a crash would leave instances behind */
+    int error = state_save(c->setup.state, next);
+    limits_take_reserve();
+    conclude_record(c, error);
 }

@@ -27,8 +27,6 @@
 #define FIRST_READING     (2 * USEC_PER_SEC) /* what a remote target gets to answer before the first step */
 #define RECORD_RETRY_BASE (250 * USEC_PER_MSEC)
 #define RECORD_RETRY_CAP  (5 * USEC_PER_SEC)
-#define FILES_OWN         48 /* descriptors of the control room itself, about */
-#define FILES_AN_INSTANCE 5
 #define PLACE_CHECK       (2 * USEC_PER_SEC) /* whether the state directory is still there */
 #define BURST_SPACING     (250 * USEC_PER_MSEC)
 #define REPORT_WAIT       (5 * USEC_PER_MSEC) /* what the report of a beat gets to come before the step */
@@ -323,9 +321,22 @@ static void on_commands(struct loop_watch *watch, uint32_t events)
     c->dirty = c->record_due = true;
 }
 
+/* At the start and when more are asked for; what then cannot be started names the cause again. */
+static void note_few_files(struct control *c)
+{
+    int instances = c->config.scaling.max_instances;
+    int64_t allowed = c->setup.files_max, needed = limits_files_needed(instances);
+    if (allowed > 0 && allowed < needed && c->ops->flags & TARGET_INSTANCES)
+        control_note(c, LEVEL_WARNING,
+                     "%lld open files are allowed, about %lld are needed for %d instances (ulimit -n, "
+                     "LimitNOFILE=): some may not start",
+                     (long long)allowed, (long long)needed, instances);
+}
+
 void control_apply_config(struct control *c, const struct config *config)
 {
     usec_t now = loop_now(c->loop), before = c->config.scaling.polling_interval;
+    int instances_before = c->config.scaling.max_instances;
     c->config = *config;
     engine_configure(c->engine, &c->config, now);
     c->ops->reconfigure(c->target, &c->config);
@@ -334,6 +345,8 @@ void control_apply_config(struct control *c, const struct config *config)
     if (c->config.scaling.polling_interval != before)
         c->next_step_at = soonest(c->next_step_at, now + c->config.scaling.polling_interval);
     log_set_level((enum log_level)c->config.log.level);
+    if (c->config.scaling.max_instances > instances_before)
+        note_few_files(c);
     publish_config(c);
 }
 
@@ -458,18 +471,6 @@ static bool open_loadgen(struct control *c, char *err, size_t err_size)
     if (!c->loadgen)
         snprintf(err, err_size, "cannot set up the load generator: out of memory");
     return c->loadgen != NULL;
-}
-
-/* Once; what cannot be started for it later names the cause again. */
-static void note_few_files(struct control *c)
-{
-    int64_t needed = FILES_OWN + (int64_t)FILES_AN_INSTANCE * c->config.scaling.max_instances;
-    if (c->setup.files_max > 0 && c->setup.files_max < needed && c->ops->flags & TARGET_INSTANCES)
-        control_note(c, LEVEL_WARNING,
-                     "%lld open files are allowed, about %lld are needed for %d instances (ulimit -n, "
-                     "LimitNOFILE=): some "
-                     "may not start",
-                     (long long)c->setup.files_max, (long long)needed, c->config.scaling.max_instances);
 }
 
 static bool open_parts(struct control *c, char *err, size_t err_size)

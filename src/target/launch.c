@@ -169,9 +169,7 @@ bool launch_instance(const struct launch_request *request, struct launched *out,
     if (!argv_split(&command, request->config->app.command, variables, err, err_size))
         return false;
     int error = spawn_launcher(request, &command, out);
-    if (error == -EMFILE)
-        snprintf(err, err_size, "no descriptor left for it: raise the limit of open files (ulimit -n)");
-    else if (error != 0)
+    if (error != 0 && !limits_explain(-error, request->config->scaling.max_instances, err, err_size))
         snprintf(err, err_size, "launcher '%s': %s", request->launcher, strerror(-error));
     return error == 0;
 }
