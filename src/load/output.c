@@ -159,7 +159,8 @@ static void print_latencies(FILE *out, const struct load_stats *stats)
 /* Those that say more than their kind does. */
 static uint64_t telling_causes(const struct load_stats *stats, int kind, int error)
 {
-    return error > 0 || kind == LOAD_ERROR_CLOSED ? stats->causes[kind][error] : 0;
+    bool says_more = error != 0 || kind == LOAD_ERROR_CLOSED;
+    return says_more ? stats->causes[kind][error] : 0;
 }
 
 static void print_causes(FILE *out, const struct load_stats *stats)
