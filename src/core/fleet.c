@@ -21,6 +21,8 @@
 #define UNREADY_LOOK (10 * USEC_PER_SEC)
 /* Where no balancer tells of requests, silence says less. */
 #define UNSEEN_FACTOR 4
+/* What a check takes to begin and to be told, beyond its timeout. */
+#define CHECK_SLACK (1 * USEC_PER_SEC)
 
 void fleet_init(struct fleet *f, uint64_t seed)
 {
@@ -37,6 +39,7 @@ void fleet_configure(struct fleet *f, const struct config *config)
         .stop_timeout = app->stop_timeout,
         .drain_timeout = app->drain_timeout,
         .restart_delay_max = app->restart_delay_max,
+        .check_patience = app->health_timeout + CHECK_SLACK,
         .unresponsive_timeout = app->unresponsive_timeout * (config->balancer.enabled ? 1 : UNSEEN_FACTOR),
         .panic_pct = config->balancer.panic_threshold,
         .max_instances = config->scaling.max_instances,

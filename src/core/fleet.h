@@ -33,6 +33,7 @@ struct fleet_instance {
     int restarts;
     usec_t started_at, ready_at, state_since, deadline;
     usec_t alive_at;  /* the last sign of life */
+    usec_t idle_at;   /* BUSY, and since then nothing is in flight; 0 = something is */
     usec_t failed_at; /* when its failure was last told; while it goes on, once a minute */
     char cause[128];
     struct instance_sample sample; /* the newest; NaN or -1 = not measured */
@@ -41,6 +42,7 @@ struct fleet_instance {
 struct fleet_limits {
     usec_t start_timeout, stop_timeout, drain_timeout;
     usec_t restart_delay_max;
+    usec_t check_patience;       /* a check begun now has ended by then */
     usec_t unresponsive_timeout; /* without a sign of life */
     double panic_pct; /* fewer ready than this, of those that have been: the unready that answer help */
     int max_instances;

@@ -83,6 +83,17 @@ static void look_for_life(const struct fleet_turn *t)
         in->alive_at = in->sample.alive_at;
 }
 
+/* The check that waited behind its last request gets the time to be answered. */
+static bool is_idle_for_long(const struct fleet_turn *t)
+{
+    struct fleet_instance *in = t->instance;
+    if (in->state != INSTANCE_BUSY || in->sample.in_flight > 0)
+        in->idle_at = 0;
+    else if (!in->idle_at)
+        in->idle_at = t->now;
+    return in->idle_at && t->now - in->idle_at >= t->fleet->limits.check_patience;
+}
+
 static void watch(const struct fleet_turn *t)
 {
     struct fleet_instance *in = t->instance;
@@ -90,7 +101,7 @@ static void watch(const struct fleet_turn *t)
     look_for_life(t);
     if (in->silent && in->sample.in_flight > 0 && in->state != INSTANCE_BUSY)
         fleet_turn(t, LIFE_BUSY);
-    else if (in->silent >= CHECK_FALL && in->sample.in_flight <= 0 && in->state == INSTANCE_BUSY)
+    else if (in->silent >= CHECK_FALL && is_idle_for_long(t))
         fleet_turn(t, LIFE_UNREADY);
     if (is_unresponsive(t)) {
         span_format(t->now - in->alive_at, span, sizeof span);

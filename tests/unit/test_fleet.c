@@ -486,6 +486,10 @@ static void test_a_busy_one_that_has_nothing_left_to_do_is_unready(void **state)
     todo();
     fleet_find(&fleet, 1)->sample.in_flight = 0;
     watch(SEC);
+    assert_int_equal(state_of(1), INSTANCE_BUSY); /* the check that waited may be answered now */
+    watch(config.app.health_timeout);
+    assert_int_equal(state_of(1), INSTANCE_BUSY);
+    watch(SEC);
     assert_int_equal(state_of(1), INSTANCE_UNREADY);
     assert_string_equal(todo(), "E1 ");
     fleet_find(&fleet, 1)->sample.in_flight = 1; /* one that was under way after all */
