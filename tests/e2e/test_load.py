@@ -298,6 +298,7 @@ def test_a_machine_without_an_address_is_not_out_of_ports(house):
     assert causes(summary) == {("connect", "ENETUNREACH"): 3} and not summary["generator_limited"]
 
 
+@pytest.mark.unsanitized
 @pytest.mark.parametrize("secret", [False, True], ids=["http", "https"])
 def test_descriptors_that_are_used_up_are_the_limit_and_named(serve, spawn, certificate, secret):
     """The limit falls while it runs: at the start it would be refused."""
