@@ -358,7 +358,7 @@ static void on_signal(void *ctx, const struct signalfd_siginfo *info)
     if (info->ssi_signo == SIGHUP && c->setup.hup_reloads)
         commands_run(c, &(struct command){.kind = CMD_RELOAD});
     else if (info->ssi_signo != SIGUSR1 && (info->ssi_signo != SIGHUP || c->stage == STAGE_RUN))
-        ending_quit(c); /* asked again, sooner; but a lost terminal is told by its face, too */
+        ending_quit(c); /* asked again, sooner; a lost terminal is reported twice, by its face, too */
     c->dirty = c->record_due = true;
 }
 

@@ -15,7 +15,7 @@
 #define BACKOFF_BASE (USEC_PER_SEC / 2)
 /* One that was ready this long did start well: its end is not a failed start. */
 #define STEADY_AFTER (10 * USEC_PER_SEC)
-/* A failure that goes on is told this often. */
+/* How often a failure that goes on is logged. */
 #define TELL_AGAIN (60 * USEC_PER_SEC)
 /* One that is unready is looked at again after this. */
 #define UNREADY_LOOK (10 * USEC_PER_SEC)
@@ -228,7 +228,7 @@ static void note_end(const struct fleet_turn *t, enum journal_level level, const
         journal_note(t->journal, t->now, level, in->id, "cannot start: %s; %s", how, outcome);
 }
 
-/* Of the failures that make it FAILED every one is told; then one a minute, as none brings anything new. */
+/* Every failure up to FAILED is logged; after that one a minute, as the rest say nothing new. */
 static void note_failure(const struct fleet_turn *t, usec_t wait)
 {
     struct fleet_instance *in = t->instance;
